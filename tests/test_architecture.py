@@ -1,0 +1,83 @@
+"""What the design promises about imports: a light library, and arrows that point one way."""
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parent.parent / "src" / "localmixup"
+# each file of the library may import those before it
+ORDER = [
+    "_shapes", "_checks", "distances", "calibration", "graphs", "interpolation", "batch", "partners", "mixing",
+    "neighbors", "pairs",
+]  # fmt: skip
+
+
+def imports_of(path):
+    """Modules of this package that a file imports, at the top or inside a function."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "localmixup":
+            parts = node.module.split(".")[1:]
+            found |= {".".join([*parts, alias.name]) for alias in node.names} if not parts else {".".join(parts)}
+        if isinstance(node, ast.Import):
+            found |= {a.name.split(".", 1)[1] for a in node.names if a.name.startswith("localmixup.")}
+    return found
+
+
+def test_every_file_of_the_library_stands_in_the_order():
+    files = {p.stem for p in SOURCE.glob("*.py")} - {"__init__", "__main__", "cli"}
+    assert files == set(ORDER)
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_the_library_imports_only_what_stands_before_it(name):
+    allowed = set(ORDER[: ORDER.index(name)])
+    imported = {module for module in imports_of(SOURCE / f"{name}.py") if module != "__version__"}
+    assert imported <= allowed
+
+
+def test_nothing_imports_the_command_line():
+    for path in SOURCE.rglob("*.py"):
+        if path.name not in ("__main__.py", "cli.py"):
+            assert "cli" not in imports_of(path), path
+
+
+def test_import_loads_torch_numpy_and_the_standard_library_only():
+    code = """
+import sys, torch, numpy
+before = set(sys.modules)
+import localmixup
+new = {name.split(".")[0] for name in set(sys.modules) - before}
+print(sorted(new - set(sys.stdlib_module_names) - {"localmixup", "torch", "numpy"}))
+print(sorted(name for name in set(sys.modules) - before if name.startswith(("torch._dynamo", "torch._inductor"))))
+"""
+    environment = {k: v for k, v in os.environ.items() if k != "LOCALMIXUP_CHECK_SHAPES"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+    assert done.stdout.splitlines() == ["[]", "[]"]
+
+
+@pytest.mark.slow
+def test_a_wheel_installs_and_imports_in_an_empty_environment(tmp_path):
+    root = SOURCE.parent.parent
+    subprocess.run([sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", tmp_path, root], check=True)
+    wheel = next(tmp_path.glob("localmixup-*.whl"))
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "empty"], check=True)
+    python = tmp_path / "empty" / "bin" / "python"
+    constraints = root / "constraints.txt"
+    subprocess.run([python, "-m", "pip", "install", "-q", "-c", constraints, wheel], check=True)
+    code = "import localmixup, pathlib; print(localmixup.__version__, pathlib.Path(localmixup.__file__).with_name('py.typed').exists())"
+    done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert done.stdout.split() == [localmixup_version(), "True"]
+    done = subprocess.run([tmp_path / "empty" / "bin" / "localmixup"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "pip install 'localmixup[lab]'" in done.stderr
+
+
+def localmixup_version():
+    import localmixup
+
+    return localmixup.__version__

@@ -53,7 +53,7 @@ def as_features(features: Tensor) -> Tensor:
     return flat if flat.dtype == torch.float64 else flat.float()
 
 
-def norms(difference: Float[Tensor, "n d"]) -> Float[Tensor, n]:
+def norms(difference: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
     """Euclidean norm of every row, accurate to 1e-6 for any number of columns.
 
     Args:
@@ -90,7 +90,7 @@ def norm_scale(metric: Metric, dimensions: int) -> float | None:
     return None
 
 
-def distances_between(a: Tensor, b: Tensor, metric: Metric = "euclidean") -> Float[Tensor, n]:
+def distances_between(a: Tensor, b: Tensor, metric: Metric = "euclidean") -> Float[Tensor, "n"]:
     """Distance between row i of `a` and row i of `b`.
 
     Args:
@@ -124,7 +124,7 @@ def distances_between(a: Tensor, b: Tensor, metric: Metric = "euclidean") -> Flo
     return norms(flat_a - flat_b) * scale
 
 
-def pair_distances(features: Tensor, partner: Int[Tensor, n], metric: Metric = "euclidean") -> Float[Tensor, n]:
+def pair_distances(features: Tensor, partner: Int[Tensor, "n"], metric: Metric = "euclidean") -> Float[Tensor, "n"]:
     """Distance of every sample to its partner, `d(x_i, x_partner[i])`; exactly 0 where the partner is the sample.
 
     Args:
@@ -177,8 +177,8 @@ def distance_matrix(features: Tensor, metric: Metric = "euclidean") -> Float[Ten
 
 
 def distances_of_pairs(
-    features: Tensor, first: Int[Tensor, p], second: Int[Tensor, p], metric: Metric = "euclidean"
-) -> Float[Tensor, p]:
+    features: Tensor, first: Int[Tensor, "p"], second: Int[Tensor, "p"], metric: Metric = "euclidean"
+) -> Float[Tensor, "p"]:
     """Distances of any list of pairs, computed in blocks so that memory stays bounded.
 
     Args:

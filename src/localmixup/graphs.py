@@ -42,7 +42,7 @@ class LocalityGraph(ABC):
             Weights in [0, 1], ones on the diagonal, shape `(n, n)`; float32, or float64 for float64 features.
         """
 
-    def pair_weights(self, features: Float[Tensor, "n ..."], partner: Int[Tensor, n]) -> Float[Tensor, n]:
+    def pair_weights(self, features: Float[Tensor, "n ..."], partner: Int[Tensor, "n"]) -> Float[Tensor, "n"]:
         """The weight of every sample with its partner, `W[i, partner[i]]`.
 
         Args:
@@ -88,7 +88,7 @@ class DistanceGraph(LocalityGraph):
         weights = self.of_distance(distance_matrix(features, self.metric))
         return weights.masked_fill(torch.eye(len(weights), dtype=torch.bool, device=weights.device), 1.0)
 
-    def pair_weights(self, features: Float[Tensor, "n ..."], partner: Int[Tensor, n]) -> Float[Tensor, n]:
+    def pair_weights(self, features: Float[Tensor, "n ..."], partner: Int[Tensor, "n"]) -> Float[Tensor, "n"]:
         """The weight of every sample with its partner, shape `(n,)`."""
         weights = self.of_distance(pair_distances(features, partner, self.metric))
         return weights.masked_fill(partner == torch.arange(len(partner), device=partner.device), 1.0)
@@ -263,7 +263,7 @@ class CompleteGraph(DistanceGraph):
         """Ones, shape `(n, n)`; no distance is computed."""
         return as_features(features).new_ones(features.shape[0], features.shape[0])
 
-    def pair_weights(self, features: Float[Tensor, "n ..."], partner: Int[Tensor, n]) -> Float[Tensor, n]:
+    def pair_weights(self, features: Float[Tensor, "n ..."], partner: Int[Tensor, "n"]) -> Float[Tensor, "n"]:
         """Ones, shape `(n,)`; no distance is computed."""
         return as_features(features).new_ones(features.shape[0])
 
@@ -290,7 +290,7 @@ class IdentityGraph(DistanceGraph):
         like = as_features(features)
         return torch.eye(features.shape[0], dtype=like.dtype, device=like.device)
 
-    def pair_weights(self, features: Float[Tensor, "n ..."], partner: Int[Tensor, n]) -> Float[Tensor, n]:
+    def pair_weights(self, features: Float[Tensor, "n ..."], partner: Int[Tensor, "n"]) -> Float[Tensor, "n"]:
         """One where the partner is the sample itself, zero elsewhere, shape `(n,)`."""
         itself = partner == torch.arange(len(partner), device=partner.device)
         return itself.to(as_features(features).dtype)

@@ -64,7 +64,7 @@ def per_row(values: Tensor, like: Tensor) -> Tensor:
     return values.view(-1, *(1,) * (like.ndim - 1))
 
 
-def interpolate(x: Tensor, partner: Int[Tensor, n], lam: Tensor, *, inplace: bool = False) -> Tensor:
+def interpolate(x: Tensor, partner: Int[Tensor, "n"], lam: Tensor, *, inplace: bool = False) -> Tensor:
     """Mix every sample with its partner, `lam x + (1 - lam) x[partner]`; differentiable.
 
     Args:
@@ -115,7 +115,7 @@ def between(x: Tensor, other: Tensor, lam: Tensor) -> Tensor:
 
 def interpolate_and_measure(
     x: Tensor,
-    partner: Int[Tensor, n],
+    partner: Int[Tensor, "n"],
     lam: float | Tensor,
     *,
     keep: Keep | None = None,

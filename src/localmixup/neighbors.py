@@ -127,13 +127,13 @@ def _square_blocks(flat: Float[Tensor, "m d"]) -> Iterator[tuple[slice, Tensor, 
 
 
 def _open_cases(
-    squares: Float[Tensor, "r m"], limit: float, slack: Float[Tensor, r]
-) -> Iterator[tuple[Int[Tensor, c], Int[Tensor, c]]]:
+    squares: Float[Tensor, "r m"], limit: float, slack: Float[Tensor, "r"]
+) -> Iterator[tuple[Int[Tensor, "c"], Int[Tensor, "c"]]]:
     between: Bool[Tensor, "r m"] = (squares - limit).abs_() <= slack[:, None]
     pairs = between.nonzero()
     for part in torch.split(pairs, 1_000_000):
         yield part[:, 0], part[:, 1]
 
 
-def _lists(lengths: Int[Tensor, m], index: Tensor) -> NeighborLists:
+def _lists(lengths: Int[Tensor, "m"], index: Tensor) -> NeighborLists:
     return NeighborLists(torch.cat([torch.zeros(1, dtype=torch.int64), lengths.cumsum(0)]), index)

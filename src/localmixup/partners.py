@@ -18,7 +18,7 @@ PAIRINGS = ("permutation", "flip", "within_class", "between_class", "neighbors")
 
 def draw_lam(
     count: int, mixup_alpha: float, *, dtype: torch.dtype, device: torch.device, generator: torch.Generator | None
-) -> Float[Tensor, k]:
+) -> Float[Tensor, "k"]:
     """Draw mixing coefficients from `Beta(mixup_alpha, mixup_alpha)` (definition 2.1).
 
     Args:
@@ -43,17 +43,17 @@ def draw_lam(
     return torch.sigmoid(logs[0] - logs[1]).to(dtype)
 
 
-def permutation(n: int, *, device: torch.device, generator: torch.Generator | None) -> Int[Tensor, n]:
+def permutation(n: int, *, device: torch.device, generator: torch.Generator | None) -> Int[Tensor, "n"]:
     """A uniformly random permutation, as in the paper; a sample may meet itself."""
     return torch.randperm(n, device=device, generator=generator)
 
 
-def flip(n: int, *, device: torch.device) -> Int[Tensor, n]:
+def flip(n: int, *, device: torch.device) -> Int[Tensor, "n"]:
     """Sample i with sample n - 1 - i; nothing is drawn."""
     return torch.arange(n - 1, -1, -1, device=device)
 
 
-def classes_of(targets: Tensor | None, n: int) -> Int[Tensor, n]:
+def classes_of(targets: Tensor | None, n: int) -> Int[Tensor, "n"]:
     """The class of every sample, from class indices or from one-hot or soft labels.
 
     Args:
@@ -83,7 +83,7 @@ def classes_of(targets: Tensor | None, n: int) -> Int[Tensor, n]:
     raise ValueError(f"{allowed}, got {targets.dtype} of shape {tuple(targets.shape)}")
 
 
-def within_class(classes: Int[Tensor, n], *, generator: torch.Generator | None) -> Int[Tensor, n]:
+def within_class(classes: Int[Tensor, "n"], *, generator: torch.Generator | None) -> Int[Tensor, "n"]:
     """A partner of the same class, uniform among the others of the class; a class of one sample meets itself.
 
     Args:
@@ -96,7 +96,7 @@ def within_class(classes: Int[Tensor, n], *, generator: torch.Generator | None) 
     return torch.empty_like(order).scatter_(0, order, order[following])
 
 
-def between_class(classes: Int[Tensor, n], *, generator: torch.Generator | None) -> Int[Tensor, n]:
+def between_class(classes: Int[Tensor, "n"], *, generator: torch.Generator | None) -> Int[Tensor, "n"]:
     """A partner of another class, uniform among those; where there is one class only, the sample itself.
 
     Args:
@@ -112,7 +112,7 @@ def between_class(classes: Int[Tensor, n], *, generator: torch.Generator | None)
     return torch.empty_like(order).scatter_(0, order, torch.where(size < n, chosen, order))
 
 
-def neighbors(weights: Float[Tensor, "n n"], *, generator: torch.Generator | None) -> Int[Tensor, n]:
+def neighbors(weights: Float[Tensor, "n n"], *, generator: torch.Generator | None) -> Int[Tensor, "n"]:
     """A partner drawn with probability proportional to the row of W, the sample itself included.
 
     Args:
@@ -122,7 +122,7 @@ def neighbors(weights: Float[Tensor, "n n"], *, generator: torch.Generator | Non
     return torch.multinomial(weights, 1, generator=generator).squeeze(1)
 
 
-def _by_class(classes: Int[Tensor, n], generator: torch.Generator | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _by_class(classes: Int[Tensor, "n"], generator: torch.Generator | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Samples in random order within their class, and for each place there the start and size of its class."""
     n = len(classes)
     shuffled = torch.randperm(n, device=classes.device, generator=generator)

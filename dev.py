@@ -53,7 +53,7 @@ def setup() -> None:
     wanted = hashlib.sha256(b"\0".join([*inputs, sys.version.encode(), str(ROOT).encode()])).hexdigest()
     if STAMP.is_file() and STAMP.read_text() == wanted and PYTHON.exists():
         return
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036
         sys.exit(f"localmixup needs Python 3.11 or later, this is {sys.version.split()[0]}")
     if not PYTHON.exists():
         print("making .venv", flush=True)

@@ -65,11 +65,12 @@ def norms(difference: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
     >>> norms(torch.tensor([[3.0, 4.0]]))
     tensor([5.])
     """
+    length: Tensor
     if difference.shape[1] <= _SUM_LENGTH:
-        length: Tensor = torch.linalg.vector_norm(difference, dim=1)
-        return length
-    parts = [torch.linalg.vector_norm(part, dim=1) for part in torch.split(difference, _SUM_LENGTH, dim=1)]
-    length = torch.linalg.vector_norm(torch.stack(parts), dim=0)
+        length = torch.linalg.vector_norm(difference, dim=1)
+    else:
+        parts = [torch.linalg.vector_norm(part, dim=1) for part in torch.split(difference, _SUM_LENGTH, dim=1)]
+        length = torch.linalg.vector_norm(torch.stack(parts), dim=0)
     return length
 
 

@@ -1,0 +1,1 @@
+"""The lab: data, models and methods, run with seeds, stored, compared and reported. Needs `localmixup[lab]`."""

@@ -1,0 +1,181 @@
+"""A data set in memory: what it must fulfil, how it is standardised and split."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from sklearn.model_selection import train_test_split
+from torch import Tensor
+
+from localmixup.lab.errors import UserError
+
+CLIP = 10.0  # standardised values beyond this many deviations are cut off
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A data set as arrays.
+
+    Attributes:
+        name: how the user called it.
+        kind: `"table"`, or `"image"` with inputs of shape `(channels, height, width)`.
+        x: inputs, shape `(m, ...)`, float32, or uint8 for images.
+        y: classes, int64, or values, float32, shape `(m,)`.
+        x_test: inputs of a test set of its own, or None.
+        y_test: targets of a test set of its own, or None.
+        class_names: one name a class; empty for regression.
+        notes: what was found out while reading, for the user to see.
+    """
+
+    name: str
+    kind: str
+    x: np.ndarray
+    y: np.ndarray
+    x_test: np.ndarray | None = None
+    y_test: np.ndarray | None = None
+    class_names: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def task(self) -> str:
+        """`"classification"` or `"regression"`."""
+        return "classification" if self.class_names else "regression"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one input."""
+        return tuple(self.x.shape[1:])
+
+    @property
+    def outputs(self) -> int:
+        """Number of values a network must return."""
+        return max(1, len(self.class_names))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A key of the contents, so that results of other contents are never taken for these."""
+        digest = hashlib.sha256(repr((self.kind, self.class_names)).encode())
+        for array in (self.x, self.y, self.x_test, self.y_test):
+            if array is not None:
+                digest.update(repr((array.shape, array.dtype.str)).encode())
+                digest.update(np.ascontiguousarray(array).view(np.uint8).data)
+        return digest.hexdigest()[:16]
+
+
+class Prepared(NamedTuple):
+    """A data set ready for training: standardised, and split into a pool and a test set.
+
+    Attributes:
+        x: inputs of the pool, from which every run draws its training and validation part, float32.
+        y: targets of the pool; values are standardised.
+        x_test: inputs of the test set, float32.
+        y_test: its targets.
+        y_scale: unit of standardised values, 1 for classes.
+        task: `"classification"` or `"regression"`.
+        outputs: number of values a network must return.
+    """
+
+    x: Tensor
+    y: Tensor
+    x_test: Tensor
+    y_test: Tensor
+    y_scale: float
+    task: str
+    outputs: int
+
+
+def prepare(data: DataSet, *, train_size: int | None = None, split_seed: int = 0) -> Prepared:
+    """Split off the test set and standardise with the mean and deviation of the rest.
+
+    Images are standardised by channel, tables by column. A column that hardly varies is only centred, and values
+    beyond `CLIP` deviations are cut off, so that no column can blow up.
+
+    Args:
+        data: from `load`.
+        train_size: use only so many random rows of the training data; None for all.
+        split_seed: of the test split (a fifth, where the data have no test set) and of `train_size`.
+
+    Raises:
+        UserError: too few rows.
+    """
+    x, y, x_test, y_test = data.x, data.y, data.x_test, data.y_test
+    if x_test is None or y_test is None:
+        x, x_test, y, y_test = _split(x, y, 0.2, split_seed, data.task)
+    if train_size is not None and train_size < len(x):
+        x, _, y, _ = _split(x, y, len(x) - train_size, split_seed, data.task)
+    pool, test = torch.from_numpy(np.array(x)).float(), torch.from_numpy(np.array(x_test)).float()
+    axes = (0, 2, 3) if data.kind == "image" else (0,)
+    mean = pool.mean(dim=axes, keepdim=True)
+    deviation = (pool - mean).square().mean(dim=axes, keepdim=True).sqrt()
+    scale = torch.where(deviation > 1e-6 * mean.abs().clamp_min(1.0), deviation, 1.0)
+    pool, test = (((part - mean) / scale).clamp(-CLIP, CLIP) for part in (pool, test))
+    targets, targets_test, unit = torch.from_numpy(np.array(y)), torch.from_numpy(np.array(y_test)), 1.0
+    if data.task == "regression":
+        centre, unit = float(targets.mean()), max(float(targets.std(correction=0)), 1e-12)
+        targets, targets_test = (targets - centre) / unit, (targets_test - centre) / unit
+    return Prepared(pool, targets, test, targets_test, unit, data.task, data.outputs)
+
+
+def split_validation(prepared: Prepared, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of the training and of the validation part (a fifth) of the pool, for one run.
+
+    Args:
+        prepared: from `prepare`.
+        seed: of the run.
+    """
+    rows = np.arange(len(prepared.x))
+    train, validation, _, _ = _split(rows, prepared.y.numpy(), 0.2, seed, prepared.task)
+    return np.sort(train), np.sort(validation)
+
+
+def _split(
+    x: np.ndarray, y: np.ndarray, share: float, seed: int, task: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    stratify = y if task == "classification" and np.bincount(y).min(initial=0, where=np.bincount(y) > 0) > 1 else None
+    try:
+        parts: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] = tuple(
+            train_test_split(x, y, test_size=share, random_state=seed, stratify=stratify)
+        )
+    except ValueError:  # fewer rows than classes in a part
+        parts = tuple(train_test_split(x, y, test_size=share, random_state=seed))
+    return parts
+
+
+def checked(data: DataSet) -> DataSet:
+    """The data set itself, if it is one that can be trained on: what every reader's result must fulfil.
+
+    Args:
+        data: as read.
+
+    Raises:
+        UserError: lengths that differ, values that are not finite, classes out of range, too few rows or classes.
+    """
+    for x, y in ((data.x, data.y), (data.x_test, data.y_test)):
+        if x is None or y is None:
+            continue
+        if len(x) != len(y):
+            raise UserError(f"{data.name}: {len(x)} inputs but {len(y)} targets")
+        for what, array in (("inputs", x), ("targets", y)):
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+                raise UserError(f"{data.name}: {what} must be finite, got {array[place]} at position {place}")
+        if data.class_names and (y.min() < 0 or y.max() >= len(data.class_names)):
+            row = int(np.argmax((y < 0) | (y >= len(data.class_names))))
+            raise UserError(
+                f"{data.name}: class index out of range: row {row} has {y[row]}, "
+                f"allowed are 0 to {len(data.class_names) - 1}"
+            )
+    if len(data.x) < 20:
+        raise UserError(f"{data.name}: at least 20 rows are needed to train, validate and test, got {len(data.x)}")
+    if data.task == "classification" and len(np.unique(data.y)) < 2:
+        raise UserError(f"{data.name}: at least two classes are needed, all {len(data.y)} rows have the same")
+    if data.task == "regression" and np.ptp(data.y) == 0:
+        raise UserError(f"{data.name}: the target is the same in all {len(data.y)} rows: nothing to learn")
+    if data.x[0].size == 0:
+        raise UserError(f"{data.name}: there are no inputs beside the target")
+    return data

@@ -1,0 +1,25 @@
+"""The methods that can be compared, one file each. To add one: a file beside these and a line here."""
+
+from localmixup.lab.methods.base import Batch as Batch
+from localmixup.lab.methods.base import Method as Method
+from localmixup.lab.methods.classes import BetweenClass, WithinClass
+from localmixup.lab.methods.local import LocalExponential, LocalKNN, LocalThreshold
+from localmixup.lab.methods.mixup import Mixup
+from localmixup.lab.methods.vanilla import Vanilla
+
+METHODS: dict[str, type[Method]] = {
+    "vanilla": Vanilla,
+    "mixup": Mixup,
+    "local-threshold": LocalThreshold,
+    "local-exponential": LocalExponential,
+    "local-knn": LocalKNN,
+    "within-class": WithinClass,
+    "between-class": BetweenClass,
+}
+"""Every method by its name on the command line."""
+
+ALIASES = {"local": "local-threshold"}
+"""Shorter names."""
+
+LOCAL = ("local-threshold", "local-exponential", "local-knn")
+"""Those with a graph whose parameter is chosen on the validation split."""

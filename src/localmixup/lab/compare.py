@@ -105,17 +105,25 @@ def compare(
 
     done = records(list(dict.fromkeys(spec for grid in grids.values() for spec in grid)))
     chosen = {method: min(grid, key=lambda s: _validation(done[s])) for method, grid in grids.items()}
-    controls = {
-        method: _controls(chosen[method], done[chosen[method]], training) for method in methods if method in LOCAL
+    # where the choice fell on an end of the range, the best local graph is what shows whether locality matters
+    local = {
+        method: min((s for s in grids[method] if s.method in LOCAL), key=lambda s: _validation(done[s]))
+        for method in methods
+        if method in LOCAL
     }
+    controls = {method: _controls(spec, done[spec], training) for method, spec in local.items()}
     done |= records([spec for pair in controls.values() for _, spec in pair if spec not in done])
 
     rows: list[Row] = []
     for method in methods:
         label = METHODS[method].title
-        rows.append(_row(label, method, chosen[method], done, control_of=None, tell=len(grids[method]) > 1))
-        for name, spec in controls.get(method, ()):
-            rows.append(_row(f"{label}: {name}", "mixup", spec, done, control_of=label, tell=False))
+        rows.append(_row(label, method, chosen[method], done))
+        if method not in LOCAL:
+            continue
+        if local[method] != chosen[method]:
+            label += ", its best graph"
+            rows.append(_row(label, method, local[method], done))
+        rows += [_row(f"{label}: {name}", "mixup", spec, done, control_of=label) for name, spec in controls[method]]
     rows = _with_differences(rows)
     unit = "%" if prepared.task == "classification" else "RMSE"
     verdict, details = verdict_of(rows, data.name, unit)
@@ -151,8 +159,6 @@ def _validation(records: Sequence[Record]) -> float:
 
 def _controls(spec: MethodSpec, records: Sequence[Record], training: TrainingSpec) -> list[tuple[str, MethodSpec]]:
     """The two controls of what a local method ended up with: without them its result means nothing for locality."""
-    if spec.method not in LOCAL:
-        return []
     share = spec.mixed_share
     if training.pairs == "batch":
         share = round(sum(r.outcome.mixed_share for r in records) / len(records), 3)
@@ -164,13 +170,7 @@ def _controls(spec: MethodSpec, records: Sequence[Record], training: TrainingSpe
 
 
 def _row(
-    label: str,
-    method: str,
-    spec: MethodSpec,
-    done: dict[MethodSpec, list[Record]],
-    *,
-    control_of: str | None,
-    tell: bool,
+    label: str, method: str, spec: MethodSpec, done: dict[MethodSpec, list[Record]], *, control_of: str | None = None
 ) -> Row:
     records = done[spec]
     outcomes = [record.outcome for record in records]
@@ -184,7 +184,7 @@ def _row(
         method=method,
         spec=spec,
         control_of=control_of,
-        chosen=describe_spec(spec) if tell or control_of or method in LOCAL else "",
+        chosen=describe_spec(spec) if control_of or method in LOCAL else "",
         errors=errors,
         validation_errors=[o.validation_error for o in outcomes],
         error=mean_of(errors),

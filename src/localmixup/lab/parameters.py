@@ -49,7 +49,7 @@ def describe_spec(spec: MethodSpec) -> str:
     return ", ".join(words)
 
 
-def check_parameter(method: str, value: float) -> float:
+def check_parameter(method: str, value: float | str) -> float:
     """A graph parameter that the user set.
 
     Args:
@@ -57,7 +57,8 @@ def check_parameter(method: str, value: float) -> float:
         value: of its parameter.
 
     Raises:
-        ValueError: out of range.
+        ValueError: out of range, or not a number.
     """
-    GRAPHS[method](int(value) if method == "local-knn" and float(value).is_integer() else value)
-    return float(value)
+    whole = method == "local-knn" and isinstance(value, float) and value.is_integer()
+    graph = GRAPHS[method](int(value) if whole else value)
+    return float(getattr(graph, PARAMETERS[method]))

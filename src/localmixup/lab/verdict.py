@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from localmixup.lab.comparison import Row
 from localmixup.lab.methods import LOCAL, METHODS
-from localmixup.lab.parameters import describe_spec
 
 
 def amount(value: float, unit: str) -> str:
@@ -19,12 +18,21 @@ def amount(value: float, unit: str) -> str:
     return f"{value:.2f} %" if unit == "%" else f"{value:.4g}"
 
 
+def p_value(p: float) -> str:
+    """A p-value as one prints it.
+
+    >>> p_value(0.0004), p_value(0.0312), p_value(1.0)
+    ('p < 0.001', 'p = 0.031', 'p = 1')
+    """
+    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
+
+
 def _against(row: Row, label: str, unit: str) -> tuple[str, int]:
     """A difference in words, and its sign where it is significant: -1 better, 1 worse, 0 not shown."""
     d, p = row.differences[label], row.p_holm[label]
     shown = not math.isnan(p) and p < 0.05
     sign = 0 if not shown else int(math.copysign(1, d.mean))
-    spread = "" if math.isnan(d.low) else f", 95 % interval {d.low:+.2f} to {d.high:+.2f}, p = {p:.2g} after Holm"
+    spread = "" if math.isnan(d.low) else f", 95 % interval {d.low:+.2f} to {d.high:+.2f}, {p_value(p)} after Holm"
     amount = f"{d.mean:+.2f} points" if unit == "%" else f"{d.mean:+.4g}"
     return f"{amount}{spread}", sign
 
@@ -48,38 +56,38 @@ def verdict_of(rows: Sequence[Row], name: str, unit: str) -> tuple[str, list[str
         effect = {-1: "mixup helps", 0: "no effect of mixup is shown", 1: "mixup harms"}[sign]
         mixup_sentence = f"against vanilla training {effect}"
         details.append(f"mixup against vanilla: {words}")
-    locals_ = [row for row in rows if row.method in LOCAL]
-    for row in locals_:
-        details += [
-            f"{row.label} against {label.removeprefix(row.label + ': ')}: {_against(row, label, unit)[0]}"
-            for label in row.differences
-        ]
-    if len(rows) and len(rows[0].errors) < 2:
+    judged = [row for row in rows if row.spec.method in LOCAL and row.control_of is None]
+    for row in rows:
+        if row.method in LOCAL:
+            details += [
+                f"{row.label} against {label.removeprefix(row.label + ': ')}: {_against(row, label, unit)[0]}"
+                for label in row.differences
+            ]
+    if rows and len(rows[0].errors) < 2:
         return f"On {name}: one seed allows no interval and no test; use at least 2, better 5 or more.", details
-    if not locals_:
+    if not judged:
         return f"On {name}, {mixup_sentence or 'nothing was compared with vanilla training'}.", details
-    best = min(locals_, key=lambda row: sum(row.validation_errors))
-    if best.spec.method not in LOCAL:
-        return (
-            f"On {name}, locality is not shown to help: the validation split chose {best.spec.method} "
-            f"({describe_spec(best.spec)}) over every local graph of {best.label}; {mixup_sentence}.",
-            details,
-        )
-    own = [label for label in best.differences if by_label[label].control_of == best.label]
-    signs = {label: _against(best, label, unit)[1] for label in own}
-    hardest = max(own, key=lambda label: best.differences[label].mean)
-    control = hardest.removeprefix(best.label + ": ")
-    against = f"{amount(best.error.mean, unit)} against {amount(by_label[hardest].error.mean, unit)} for {control}"
-    if all(sign < 0 for sign in signs.values()):
-        effect = "locality helps"
-    elif any(sign > 0 for sign in signs.values()):
-        effect = "locality harms"
+    best = min(judged, key=lambda row: sum(row.validation_errors))
+    own = [row for row in rows if row.control_of == best.label]
+    signs = [_against(best, control.label, unit)[1] for control in own]
+    hardest = max(own, key=lambda control: best.differences[control.label].mean)
+    if all(sign < 0 for sign in signs):
+        effect = "locality helps mixup"
+    elif any(sign > 0 for sign in signs):
+        effect = "locality harms mixup"
     else:
         effect = "no effect of locality is shown"
-    to_vanilla = ""
+    errors = f"{amount(best.error.mean, unit)} against {amount(hardest.error.mean, unit)}"
+    control = hardest.label.removeprefix(best.label + ": ")
+    sentences = f"On {name}, {effect}: {best.label} ({best.chosen}) has a test error of {errors} for {control}"
     if vanilla:
         _, sign = _against(best, vanilla.label, unit)
         compared = {-1: "better than", 0: "not distinguishable from", 1: "worse than"}[sign]
-        to_vanilla = f"; it is {compared} vanilla training ({amount(vanilla.error.mean, unit)})"
-    found = f"{best.label} ({best.chosen}) has a test error of {against}{to_vanilla}"
-    return f"On {name}, {effect}: {found}; {mixup_sentence}.", details
+        sentences += f"; it is {compared} vanilla training ({amount(vanilla.error.mean, unit)})"
+    if mixup_sentence:
+        sentences += f"; {mixup_sentence}"
+    choice = next(row for row in rows if row.method == best.method)
+    if choice.spec != best.spec:
+        word = {"vanilla": "vanilla training", "mixup": f"mixup ({choice.chosen})"}[choice.spec.method]
+        sentences += f"; the validation split preferred {word} to every local graph"
+    return f"{sentences}.", details

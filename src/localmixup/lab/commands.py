@@ -1,0 +1,250 @@
+"""The commands and their options; the work is in `localmixup.lab.main_job`."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from localmixup._checks import check_choice, check_integer, check_number
+from localmixup.lab.augmentation import AUGMENTATIONS
+from localmixup.lab.comparison import Comparison
+from localmixup.lab.errors import UserError
+from localmixup.lab.methods import ALIASES, METHODS
+from localmixup.lab.models import MODELS
+from localmixup.lab.parameters import check_parameter
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+_err = Console(stderr=True, soft_wrap=True, highlight=False)
+_out = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+
+DEFAULT_METHODS = "vanilla,mixup,local"
+
+
+@app.callback()
+def localmixup() -> None:
+    """Local Mixup: is mixup good for these data, and is it better among neighbours only?"""
+
+
+@app.command()
+def compare(
+    data: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATA",
+            help="digits, spirals, spirals-gaussian, cifar10, fashion_mnist, mnist; a .csv, .parquet or .npz file; a "
+            "folder of class folders with images; a folder of Parquet files as on the Hub; or owner/name on the Hub.",
+        ),
+    ] = "digits",
+    methods: Annotated[str, typer.Option(help=f"Of {', '.join([*METHODS, *ALIASES])}.")] = DEFAULT_METHODS,
+    seeds: Annotated[str, typer.Option(metavar="N", help="Runs of every method.")] = "5",
+    epochs: Annotated[str | None, typer.Option(metavar="N", help="Passes over the training data.")] = None,
+    model: Annotated[str | None, typer.Option(help=f"Of {', '.join(MODELS)}; by default picked from the data.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the results [localmixup-results/DATA].")] = None,
+    jobs: Annotated[str | None, typer.Option(metavar="N", help="Runs at once [the cores].")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
+    target: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of a table to predict.")] = None,
+    task: Annotated[str | None, typer.Option(help="classification or regression [told from the target].")] = None,
+    pairs: Annotated[str | None, typer.Option(help="Pairs from the whole set or from the batch: set or batch.")] = None,
+    train_size: Annotated[str | None, typer.Option(metavar="N", help="Training samples to use [all].")] = None,
+    radius: Annotated[str | None, typer.Option(help="Fix the radius of local-threshold, choose nothing.")] = None,
+    decay: Annotated[str | None, typer.Option(help="Fix the decay of local-exponential.")] = None,
+    n_neighbors: Annotated[str | None, typer.Option(help="Fix the neighbours of local-knn.")] = None,
+    kept_shares: Annotated[
+        str | None, typer.Option(metavar="A,B,...", help="The grid: shares of nearest pairs [0.01,0.05,0.2].")
+    ] = None,
+    mixup_alpha: Annotated[str, typer.Option(help="lam is drawn from Beta(mixup_alpha, mixup_alpha).")] = "1",
+    batch_size: Annotated[str, typer.Option(metavar="N")] = "64",
+    lr: Annotated[str, typer.Option(help="Learning rate of AdamW.")] = "0.002",
+    weight_decay: Annotated[str, typer.Option()] = "0.01",
+    augment: Annotated[str | None, typer.Option(help=f"Of {', '.join(AUGMENTATIONS)}.")] = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    precision: Annotated[str, typer.Option(help="no (float32), bf16 or fp16.")] = "no",
+    data_root: Annotated[Path | None, typer.Option(help="Where named image sets lie, before $LOCALMIXUP_DATA.")] = None,
+    store: Annotated[str | None, typer.Option(metavar="URL", help="Of the records: any SQLAlchemy URL.")] = None,
+) -> None:
+    """Does Local Mixup help on DATA? Trains, chooses on a validation split, tests against controls, and reports.
+
+    Interrupt it whenever you like: the same command goes on from there.
+    """
+    with _one_line_errors():
+        settings = {
+            "methods": _methods(methods),
+            "seeds": _whole("--seeds", seeds),
+            "epochs": None if epochs is None else _positive("--epochs", epochs),
+            "model": None if model is None else check_choice("--model", model, MODELS),
+            "jobs": None if jobs is None else _whole("--jobs", jobs),
+            "target": target,
+            "task": None if task is None else check_choice("--task", task, ("classification", "regression")),
+            "pairs": None if pairs is None else check_choice("--pairs", pairs, ("set", "batch")),
+            "train_size": None if train_size is None else _whole("--train-size", train_size, low=20),
+            "fixed": _fixed({"local-threshold": radius, "local-exponential": decay, "local-knn": n_neighbors}),
+            "kept_shares": None if kept_shares is None else _shares(kept_shares),
+            "mixup_alpha": _positive("--mixup-alpha", mixup_alpha),
+            "batch_size": _whole("--batch-size", batch_size, low=2),
+            "learning_rate": _positive("--lr", lr),
+            "weight_decay": check_number("--weight-decay", _number(weight_decay), low=0),
+            "augmentation": None if augment is None else check_choice("--augment", augment, AUGMENTATIONS),
+            "device": check_choice("--device", device, ("cpu", "cuda")),
+            "precision": check_choice("--precision", precision, ("no", "bf16", "fp16")),
+            "data_root": data_root,
+            "store": store,
+        }
+        comparison, report = _run(data, out, settings)
+        if as_json:
+            print(comparison.model_dump_json(indent=1))
+        else:
+            _print(comparison)
+            _out.print(f"\nreport: {report}", soft_wrap=True)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("localmixup-results"),
+    jobs: Annotated[str | None, typer.Option(metavar="N", help="Runs at once [the cores].")] = None,
+) -> None:
+    """`compare digits` and `compare spirals`, in about a minute on two cores."""
+    with _one_line_errors():
+        workers = None if jobs is None else _whole("--jobs", jobs)
+        done = []
+        for data, epochs in (("digits", 25.0), ("spirals", 60.0)):
+            settings = {"methods": _methods(DEFAULT_METHODS), "epochs": epochs, "jobs": workers}
+            comparison, report = _run(data, out / data, settings)
+            _print(comparison)
+            done.append((comparison, report))
+        _out.print("\nIn short:")
+        for comparison, report in done:
+            _out.print(f"  {comparison.verdict}\n    report: {report}", soft_wrap=True)
+
+
+def _run(data: str, out: Path | None, settings: dict[str, Any]) -> tuple[Comparison, Path]:
+    """One job with its progress on standard error."""
+    from localmixup.lab.main_job import Job, run_job
+
+    folder = out or Path("localmixup-results") / (Path(data).stem if Path(data).exists() else data.replace("/", "--"))
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=_err, disable=not _err.is_terminal) as progress:
+        bar = progress.add_task("reading", total=None)
+        finished = {"runs": 0, "of": 0}
+
+        def on_data(dataset: Any, training: Any) -> None:
+            shape = " x ".join(map(str, dataset.shape))
+            _err.print(f"{dataset.name}: {len(dataset.x):,} rows of {shape}, {dataset.task}; model {training.model}")
+            for note in dataset.notes:
+                _err.print(f"  {note}")
+
+        def on_plan(wanted: int, done: int) -> None:
+            finished.update(runs=done, of=wanted)
+            progress.update(bar, description="training", total=wanted, completed=done)
+            if done and done < wanted:
+                _err.print(f"  {done} of {wanted} runs are in the store already")
+
+        def on_finished(spec: Any) -> None:
+            finished["runs"] += 1
+            progress.advance(bar)
+            every = max(1, finished["of"] // 5)
+            if not _err.is_terminal and finished["runs"] % every == 0:
+                _err.print(f"  {finished['runs']} of {finished['of']} runs")
+
+        return run_job(
+            Job(source=data, out=folder, **settings), on_data=on_data, on_plan=on_plan, on_finished=on_finished
+        )
+
+
+def _print(comparison: Comparison) -> None:
+    from localmixup.lab.report.page import cells, head
+
+    title = f"{comparison.data.name}: {comparison.training.model}, {len(comparison.seeds)} seeds"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    names = head(comparison)
+    for k, name in enumerate([names[0], *names[2:]]):
+        table.add_column(name, justify="right" if k else "left", overflow="fold", min_width=None if k else 34)
+    for row in comparison.rows:
+        method, chosen, *numbers = cells(row, comparison)
+        # a line of its own keeps the table within the width of a terminal
+        table.add_row(f"{method}\n  {chosen}" if chosen else method, *numbers, style="dim" if row.control_of else None)
+    _out.print(table)
+    for line in comparison.details:
+        _out.print(f"  {line}", soft_wrap=True)
+    _out.print(f"\n{comparison.verdict}", style="bold", soft_wrap=True)
+
+
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
+    """A user's mistake ends in one line and status 2; an interrupt in one line and status 130."""
+
+    def terminated(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, terminated)
+    try:
+        yield
+    except (UserError, ValueError) as error:
+        if isinstance(error, ValueError) and not _is_ours(error):
+            raise
+        _err.print(f"error: {error}", markup=False)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        _err.print("interrupted: finished runs are stored; the same command goes on from there")
+        sys.exit(130)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _is_ours(error: BaseException) -> bool:
+    """Whether an error was raised by a check of an argument, here or in the library."""
+    trace, last = error.__traceback__, ""
+    while trace is not None:
+        last, trace = trace.tb_frame.f_globals.get("__name__", ""), trace.tb_next
+    return last.startswith("localmixup.") and last.rsplit(".", 1)[-1] in ("_checks", "calibration", "pairs", "commands")
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _positive(name: str, text: str) -> float:
+    value = check_number(name, _number(text), low=0)
+    if value == 0:
+        raise ValueError(f"{name} must be > 0, got 0")
+    return value
+
+
+def _whole(name: str, text: str, *, low: int = 1) -> int:
+    number = _number(text)
+    return check_integer(name, int(number) if isinstance(number, float) and number.is_integer() else number, low=low)
+
+
+def _methods(text: str) -> tuple[str, ...]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise ValueError(f"--methods must name at least one of {', '.join(METHODS)}")
+    chosen = [check_choice("--methods", ALIASES.get(name, name), METHODS) for name in names]
+    return tuple(dict.fromkeys(chosen))
+
+
+def _fixed(given: dict[str, str | None]) -> dict[str, float]:
+    return {method: check_parameter(method, _number(text)) for method, text in given.items() if text is not None}
+
+
+def _shares(text: str) -> tuple[float, ...]:
+    return tuple(check_number("--kept-shares", _number(part), low=1e-6, high=1) for part in text.split(","))

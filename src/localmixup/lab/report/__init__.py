@@ -1,0 +1,1 @@
+"""Figures, and one self-contained HTML page: no network, readable with scripts off, light and dark."""

@@ -136,7 +136,8 @@ def split_validation(prepared: Prepared, seed: int) -> tuple[np.ndarray, np.ndar
 def _split(
     x: np.ndarray, y: np.ndarray, share: float, seed: int, task: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    stratify = y if task == "classification" and np.bincount(y).min(initial=0, where=np.bincount(y) > 0) > 1 else None
+    counts = np.bincount(y) if task == "classification" else np.zeros(1)
+    stratify = y if counts.any() and counts[counts > 0].min() > 1 else None
     try:
         parts: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] = tuple(
             train_test_split(x, y, test_size=share, random_state=seed, stratify=stratify)

@@ -148,7 +148,9 @@ def _image_folder(path: Path) -> DataSet:
     except Exception as error:
         raise UserError(f"{path}: no images could be read from its class folders: {_first_line(error)}") from None
     data = _from_hub(found, path.name)
-    counts = ", ".join(f"{n} {c}" for n, c in zip(data.class_names, np.bincount(data.y).tolist(), strict=False))
+    counts = ", ".join(
+        f"{count} {label}" for label, count in zip(data.class_names, np.bincount(data.y).tolist(), strict=False)
+    )
     return DataSet(**{**data.__dict__, "notes": (f"images of shape {data.shape} in {len(classes)} classes: {counts}",)})
 
 

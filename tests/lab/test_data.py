@@ -1,0 +1,307 @@
+"""Reading data: what comes out of each kind of file, and what is said of a wrong one."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from localmixup.lab.data import load
+from localmixup.lab.dataset import CLIP, DataSet, checked, prepare, split_validation
+from localmixup.lab.errors import UserError
+from localmixup.lab.generators import spirals
+
+
+def png(array):
+    buffer = io.BytesIO()
+    Image.fromarray(array).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def table(rows=40):
+    rng = np.random.default_rng(0)
+    return pd.DataFrame(
+        {
+            "size": rng.normal(size=rows),
+            "colour": rng.choice(["red", "green"], size=rows),
+            "old": rng.random(rows) < 0.5,
+            "kind": rng.choice(["cat", "dog", "owl"], size=rows),
+            "price": rng.normal(size=rows),
+        }
+    )
+
+
+def hub_parquet(path, labels, size=(8, 8), names=None, column="image", target="label"):
+    import datasets
+
+    rng = np.random.default_rng(0)
+    images = [{"bytes": png(rng.integers(0, 255, size, dtype=np.uint8)), "path": None} for _ in labels]
+    label = datasets.ClassLabel(names=names) if names else datasets.Value("int64")
+    features = datasets.Features({column: datasets.Image(), target: label})
+    datasets.Dataset.from_dict({column: images, target: labels}, features=features).to_parquet(str(path))
+
+
+def test_named_sets():
+    digits = load("digits")
+    assert digits.x.shape == (1797, 1, 8, 8)
+    assert digits.x.dtype == np.uint8
+    assert digits.task == "classification"
+    assert len(load("spirals").x) == 2000
+
+
+def test_both_readings_of_the_spirals():
+    # theory.md, section 7: the published draw is mirrored and separable, the paper's noise is not
+    x, y = spirals(reading="published")
+    np.testing.assert_allclose(x[y == 1], -x[y == 0], atol=1e-5)
+    np.testing.assert_allclose(x.std(axis=0), 1, atol=1e-3)
+    from sklearn.model_selection import cross_val_score
+    from sklearn.neighbors import KNeighborsClassifier
+
+    nearest = KNeighborsClassifier(1)
+    order = np.random.default_rng(0).permutation(2000)
+    assert cross_val_score(nearest, x[order], y[order]).mean() > 0.99
+    x, y = spirals(reading="paper")
+    assert 0.6 < cross_val_score(nearest, x[order], y[order]).mean() < 0.75
+    distances = torch.pdist(torch.from_numpy(spirals(reading="published")[0]).double())
+    # quantiles and shares of the authors' own arrays: one draw of 1,600 points against another of 2,000
+    for share, expected in ((0.25, 1.1345), (0.5, 1.7923), (0.75, 2.4470), (0.99, 3.6202)):
+        assert float(distances.quantile(share) if len(distances) < 16e6 else 0) == pytest.approx(expected, rel=0.03)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_tables(tmp_path, suffix):
+    path = tmp_path / f"pets.{suffix}"
+    table().to_csv(path, index=False) if suffix == "csv" else table().to_parquet(path)
+    kinds = load(str(path), target="kind")
+    assert kinds.class_names == ("cat", "dog", "owl")
+    assert kinds.x.shape == (40, 5)  # size, two colours, old, price
+    assert "target 'kind': 3 classes" in kinds.notes[0]
+    assert "column 'colour': 2 categories" in kinds.notes[1]
+    prices = load(str(path), target="price")
+    assert prices.task == "regression"
+    assert "a quantity (regression)" in prices.notes[0]
+    np.testing.assert_allclose(prices.y, table().price, rtol=1e-6)
+
+
+def test_the_target_is_found_by_its_name_and_its_task_by_its_values(tmp_path):
+    frame = table().rename(columns={"kind": "target"})
+    frame["target"] = np.arange(40) % 3
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    assert load(str(tmp_path / "a.csv")).task == "classification"
+    assert load(str(tmp_path / "a.csv"), task="regression").task == "regression"
+    frame["target"] = np.arange(40)
+    frame.to_csv(tmp_path / "b.csv", index=False)
+    assert load(str(tmp_path / "b.csv")).task == "regression"
+
+
+def spoiled(column, row, value):
+    frame = table().astype(object)
+    frame.loc[row, column] = value
+    return frame
+
+
+@pytest.mark.parametrize(
+    ("frame", "options", "message"),
+    [
+        (table(), {}, "say which column to predict with --target; there are size, colour, old, kind, price"),
+        (table(), {"target": "kin"}, "--target 'kin' is no column"),
+        (spoiled("size", 6, None), {"target": "kind"}, "1 value missing, the first in row 7, column 'size'"),
+        (spoiled("size", 6, "many"), {"target": "kind"}, "row 7, column 'size': 'many' is no number"),
+        (spoiled("price", 3, np.inf), {"target": "kind"}, "row 4, column 'price': inf is not a finite number"),
+        (spoiled("price", 3, np.inf), {"target": "price"}, "row 4, column 'price': inf is not a finite number"),
+        (table().assign(kind="cat"), {"target": "kind"}, "at least two classes are needed, all 40 rows have the same"),
+        (table().assign(price=1.5), {"target": "price"}, "the target is the same in all 40 rows"),
+        (table(10), {"target": "kind"}, "at least 20 rows are needed"),
+        (table(0), {"target": "kind"}, "columns but no rows"),
+        (table()[["kind"]], {"target": "kind"}, "there are no inputs beside the target"),
+        (table(), {"target": "kind", "task": "regression"}, "--task regression needs numbers in column 'kind'"),
+        (table().assign(kind=[f"id{i}" for i in range(40)]), {"target": "kind"}, "40 different values in 40 rows"),
+        (
+            table(60).assign(colour=[f"c{i}" for i in range(60)]),
+            {"target": "kind"},
+            "column 'colour' holds text with 60 different values",
+        ),
+    ],
+)
+def test_wrong_tables_are_refused_with_the_place(tmp_path, frame, options, message):
+    path = tmp_path / "wrong.csv"
+    frame.to_csv(path, index=False)
+    with pytest.raises(UserError) as caught:
+        load(str(path), **options)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("empty.csv", b"", "the file is empty"),
+        ("broken.parquet", b"PAR0", "cannot be read as Parquet"),
+        ("broken.npz", b"nothing", "not a NumPy archive"),
+        ("notes.txt", b"x", "a file must be one of .csv, .parquet, .npz, got '.txt'"),
+        ("bytes.csv", b"\xff\xfe\x00\x01", "cannot be read as a table"),
+    ],
+)
+def test_files_that_cannot_be_read(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError) as caught:
+        load(str(tmp_path / name))
+    assert message in str(caught.value)
+
+
+def test_things_that_are_not_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"no such file or folder: nowhere\.csv"):
+        load("nowhere.csv")
+    with pytest.raises(UserError, match="did you mean 'digits'"):
+        load("digit")
+    with pytest.raises(UserError) as caught:
+        load("mnist", data_root=tmp_path / "root")
+    for place in ("--data-root", "$LOCALMIXUP_DATA (not set)", "./data", "the Hub (ylecun/mnist)"):
+        assert place in str(caught.value)
+
+
+def test_arrays(tmp_path):
+    rng = np.random.default_rng(0)
+    path = tmp_path / "a.npz"
+    np.savez(path, x=rng.normal(size=(30, 4)), y=np.arange(30) % 3)
+    assert load(str(path)).class_names == ("0", "1", "2")
+    np.savez(path, X_train=rng.integers(0, 255, (30, 9, 9, 3), dtype=np.uint8), y_train=np.arange(30) % 2)
+    images = load(str(path))
+    assert (images.kind, images.shape) == ("image", (3, 9, 9))
+    np.savez(path, x=rng.normal(size=(30, 4)), y=rng.normal(size=30), x_test=rng.normal(size=(5, 4)), y_test=np.ones(5))
+    values = load(str(path))
+    assert values.task == "regression"
+    assert len(values.x_test) == 5
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"x": np.zeros((30, 2))}, "arrays x and y are needed"),
+        ({"x": np.zeros((30, 2)), "y": np.arange(30) % 3 - 1}, "class index out of range: row 0 has -1"),
+        ({"x": np.zeros((30, 2)), "y": np.where(np.arange(30) == 4, 7, 1)}, "class index out of range: row 4 has 7"),
+        ({"x": np.zeros((30, 2)), "y": np.zeros(20, int)}, "30 inputs but 20 targets"),
+        ({"x": np.full((30, 2), np.nan), "y": np.arange(30) % 2}, "inputs must be finite, got nan at position (0, 0)"),
+        ({"x": np.array([["a"]] * 30), "y": np.arange(30) % 2}, "array 'x' must hold numbers"),
+        ({"x": np.zeros(30), "y": np.arange(30) % 2}, "must have shape (rows, ...)"),
+    ],
+)
+def test_wrong_arrays(tmp_path, arrays, message):
+    np.savez(tmp_path / "wrong.npz", **arrays)
+    with pytest.raises(UserError) as caught:
+        load(str(tmp_path / "wrong.npz"))
+    assert message in str(caught.value)
+
+
+def folder_of_images(path, sizes=((9, 9), (9, 9)), count=12):
+    rng = np.random.default_rng(0)
+    for label, size in zip(("cats", "dogs"), sizes, strict=True):
+        (path / label).mkdir(parents=True)
+        for i in range(count):
+            (path / label / f"{i:02}.png").write_bytes(png(rng.integers(0, 255, (*size, 3), dtype=np.uint8)))
+
+
+def test_a_folder_of_images(tmp_path):
+    folder_of_images(tmp_path / "pets")
+    data = load(str(tmp_path / "pets"))
+    assert data.class_names == ("cats", "dogs")
+    assert data.x.shape == (24, 3, 9, 9)
+    assert "12 cats, 12 dogs" in data.notes[0]
+    with Image.open(tmp_path / "pets" / "dogs" / "00.png") as image:
+        np.testing.assert_array_equal(data.x[data.y == 1][0].transpose(1, 2, 0), np.asarray(image))
+
+
+def test_wrong_folders_of_images(tmp_path):
+    folder_of_images(tmp_path / "sizes", ((9, 9), (9, 8)))
+    with pytest.raises(
+        UserError, match=r"images must all be of one size: the first is 9 x 9 pixels, .*00\.png is 8 x 9"
+    ):
+        load(str(tmp_path / "sizes"))
+    folder_of_images(tmp_path / "broken")
+    (tmp_path / "broken" / "dogs" / "03.png").write_bytes(b"no image")
+    with pytest.raises(UserError, match=r"03\.png: not an image"):
+        load(str(tmp_path / "broken"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="a folder must hold one folder of images for each class"):
+        load(str(tmp_path / "empty"))
+    (tmp_path / "one" / "cats").mkdir(parents=True)
+    with pytest.raises(UserError, match="one"):
+        load(str(tmp_path / "one"))
+
+
+def test_parquet_in_the_layout_of_the_hub(tmp_path, monkeypatch):
+    root = tmp_path / "root" / "cifar10"
+    root.mkdir(parents=True)
+    hub_parquet(root / "train-00000-of-00001.parquet", [i % 2 for i in range(24)], names=["cat", "dog"], column="img")
+    hub_parquet(root / "test-00000-of-00001.parquet", [0, 1, 1], names=["cat", "dog"], column="img")
+    monkeypatch.setenv("LOCALMIXUP_DATA", str(tmp_path / "root"))
+    data = load("cifar10")
+    assert data.class_names == ("cat", "dog")
+    assert data.x.shape == (24, 1, 8, 8)
+    assert data.y_test.tolist() == [0, 1, 1]
+    again = load("cifar10")  # from the cache
+    assert again.fingerprint == data.fingerprint
+    hub_parquet(tmp_path / "svhn.parquet", [i % 3 for i in range(24)], target="fine_label")
+    assert load(str(tmp_path / "svhn.parquet")).class_names == ("0", "1", "2")
+    hub_parquet(tmp_path / "odd.parquet", [i % 3 - 1 for i in range(24)])
+    with pytest.raises(UserError, match="class index out of range"):
+        load(str(tmp_path / "odd.parquet"))
+
+
+def test_the_fingerprint_is_that_of_the_contents(blobs):
+    other = DataSet("other", "table", blobs.x.copy(), blobs.y.copy(), class_names=blobs.class_names)
+    assert other.fingerprint == blobs.fingerprint
+    other.x[0, 0] += 1
+    changed = DataSet("other", "table", other.x, blobs.y, class_names=blobs.class_names)
+    assert changed.fingerprint != blobs.fingerprint
+
+
+def test_a_column_that_hardly_varies_cannot_blow_up():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 3)).astype(np.float32)
+    x[:, 1] = 1000.0
+    x[:190, 2] = 0.0
+    x[7, 1] += 1e-4
+    y = np.arange(200) % 2
+    ready = prepare(DataSet("flat", "table", x, y, class_names=("a", "b")))
+    everything = torch.cat([ready.x, ready.x_test])
+    assert everything.abs().max() <= CLIP
+    assert everything[:, 1].abs().max() < 0.01
+    assert ready.x[:, 0].std() == pytest.approx(1, abs=0.01)
+
+
+def test_splits_do_not_overlap_and_keep_the_classes(blobs):
+    ready = prepare(blobs)
+    assert (len(ready.x), len(ready.x_test)) == (96, 24)
+    assert ready.y_test.double().mean() == 0.5
+    both = torch.cat([ready.x, ready.x_test])
+    assert len(both.unique(dim=0)) == len(both)
+    train, validation = split_validation(ready, seed=1)
+    assert len(validation) == 20
+    assert sorted([*train, *validation]) == list(range(96))
+    assert not np.array_equal(split_validation(ready, seed=2)[1], validation)
+    assert torch.equal(prepare(blobs).x, ready.x)
+    few = prepare(blobs, train_size=30)
+    assert len(few.x) == 30
+    assert len(few.x_test) == 24
+
+
+def test_a_regression_target_is_standardised_and_its_unit_kept():
+    y = np.linspace(5, 9, 50).astype(np.float32)
+    ready = prepare(DataSet("line", "table", y[:, None], y))
+    assert ready.y.mean().abs() < 1e-5
+    assert ready.y.std(correction=0) == pytest.approx(1, rel=1e-4)
+    assert ready.y_scale == pytest.approx(1.2, rel=0.1)
+
+
+def test_rare_classes_do_not_stop_the_split():
+    y = np.zeros(40, dtype=np.int64)
+    y[3] = 1
+    data = checked(
+        DataSet(
+            "rare", "table", np.random.default_rng(0).normal(size=(40, 2)).astype(np.float32), y, class_names=("a", "b")
+        )
+    )
+    assert len(prepare(data).x) == 32

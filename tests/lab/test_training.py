@@ -1,0 +1,156 @@
+"""One run: what it trains, and that it is the same every time."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from localmixup.lab.augmentation import augment
+from localmixup.lab.dataset import DataSet, prepare
+from localmixup.lab.generators import digits
+from localmixup.lab.methods import METHODS, Batch
+from localmixup.lab.models import MODELS, build_model
+from localmixup.lab.specs import DataSpec, MethodSpec, RunSpec, TrainingSpec
+from localmixup.lab.training import error, train, unpack_regions
+
+DATA = DataSpec(name="blobs", fingerprint="x")
+SPECS = [
+    MethodSpec(method="vanilla"),
+    MethodSpec(method="mixup"),
+    MethodSpec(method="mixup", mixed_share=0.5),
+    MethodSpec(method="mixup", loss_scale=0.25),
+    MethodSpec(method="local-threshold", parameter=0.7, kept_share=0.2),
+    MethodSpec(method="local-exponential", parameter=2.0, kept_share=0.2),
+    MethodSpec(method="local-knn", parameter=5, kept_share=0.2),
+    MethodSpec(method="within-class"),
+    MethodSpec(method="between-class"),
+]
+
+
+def run(spec, prepared, *, seed=0, **options):
+    settings = TrainingSpec(**{"model": "mlp", "updates": 60, "batch_size": 16, "learning_rate": 0.01, **options})
+    return train(RunSpec(data=DATA, training=settings, method=spec, seed=seed), prepared)
+
+
+@pytest.mark.parametrize("pairs", ["set", "batch"])
+@pytest.mark.parametrize("spec", SPECS, ids=lambda s: f"{s.method}-{s.mixed_share}-{s.loss_scale}")
+def test_every_method_learns_and_repeats(spec, pairs, prepared):
+    first, again = (run(spec, prepared, pairs=pairs) for _ in range(2))
+    assert first.test_error < 25
+    assert first._replace(train_seconds=0) == again._replace(train_seconds=0)
+    assert run(spec, prepared, pairs=pairs, seed=1).curve != first.curve
+    assert first.curve[-1][0] == 60
+    assert first.curve[-1][2] == first.validation_error
+    assert unpack_regions(first.regions).max() == 1
+    if spec.method == "vanilla":
+        assert first.mixed_share == 0
+    if pairs == "set":
+        assert first.mean_weight == 1
+        assert first.effective_sample_size == pytest.approx(1)
+    if spec.mixed_share == 0.5:
+        assert first.mixed_share == pytest.approx(0.5, abs=0.06)  # four standard errors of 960 draws
+
+
+def test_the_ends_of_the_local_range_are_the_other_methods(prepared):
+    everything = MethodSpec(method="local-threshold", parameter=1e9)
+    nothing = MethodSpec(method="local-knn", parameter=0)
+    for local, end in ((everything, MethodSpec(method="mixup")), (nothing, MethodSpec(method="vanilla"))):
+        a, b = run(local, prepared), run(end, prepared)
+        assert a.mixed_share == pytest.approx(b.mixed_share, abs=0.02)
+        assert a.test_error == pytest.approx(b.test_error, abs=9)
+    assert run(nothing, prepared).curve == run(MethodSpec(method="vanilla"), prepared).curve
+
+
+@pytest.mark.parametrize("name", list(METHODS))
+def test_loss_is_that_of_its_mixed_batch(name):
+    g = torch.Generator().manual_seed(0)
+    x, y = torch.randn(20, 3, generator=g), torch.arange(20) % 2
+    settings = TrainingSpec(model="mlp", updates=1)
+    spec = MethodSpec(method=name, parameter=3, loss_scale=0.5)
+    method = METHODS[name](spec, settings, "classification", torch.Generator().manual_seed(1))
+    model = torch.nn.Linear(3, 2)
+    first, second = method.pairs(x, y).sample(8)
+    if name == "within-class":
+        assert torch.equal(y[first], y[second])
+    if name == "between-class":
+        assert (y[first] != y[second]).all()
+    for batch in (Batch(x, y), Batch(x[first], y[first], x[second], y[second])):
+        mixed = method.mixed(batch)
+        each = [
+            float(w) * float(lam * F.cross_entropy(o[None], a[None]) + (1 - lam) * F.cross_entropy(o[None], b[None]))
+            for o, a, b, lam, w in zip(
+                model(mixed.inputs).detach(),
+                mixed.targets,
+                mixed.partner_targets,
+                mixed.lam,
+                mixed.weights,
+                strict=True,
+            )
+        ]
+        assert method.loss(model, mixed).item() == pytest.approx(0.5 * sum(each) / len(each), rel=1e-5)
+
+
+def test_error_is_counted_right(prepared):
+    class Always(torch.nn.Module):
+        def forward(self, x):
+            return torch.tensor([[0.0, 1.0]]).expand(len(x), 2)
+
+    wrong = float((prepared.y_test == 0).double().mean()) * 100
+    assert error(Always(), prepared.x_test, prepared.y_test, prepared) == pytest.approx(wrong)
+
+
+def test_regression_reports_rmse_in_the_unit_of_the_target():
+    g = torch.Generator().manual_seed(0)
+    x = torch.randn(200, 3, generator=g)
+    y = 50 + 10 * x.sum(dim=1)
+    ready = prepare(DataSet("plane", "table", x.numpy(), y.numpy()))
+    outcome = run(MethodSpec(method="vanilla"), ready, updates=400)
+    assert outcome.test_error < 4  # a fifth of the spread of 17
+    mean_only = error(torch.nn.Sequential(torch.nn.Flatten(), Zero()), ready.x_test, ready.y_test, ready)
+    assert mean_only == pytest.approx(float((ready.y_test * ready.y_scale).square().mean().sqrt()), rel=1e-5)
+
+
+class Zero(torch.nn.Module):
+    def forward(self, x):
+        return x[:, :1] * 0
+
+
+@pytest.mark.parametrize("name", ["crop", "crop-flip"])
+def test_augmentation_moves_every_image_by_itself(name):
+    images = torch.arange(16.0).view(1, 1, 4, 4).repeat(200, 2, 1, 1)
+    moved = augment(images, name, torch.Generator().manual_seed(0))
+    assert moved.shape == images.shape
+    assert len(moved.flatten(1).unique(dim=0)) > 5, "all images share one crop"
+    padded = F.pad(images[0], (1, 1, 1, 1))
+    crops = [padded[:, i : i + 4, j : j + 4] for i in range(3) for j in range(3)]
+    if name == "crop-flip":
+        crops += [crop.flip(2) for crop in crops]
+    for image in moved:
+        assert any(torch.equal(image, crop) for crop in crops)
+    assert augment(images, "none", torch.Generator()) is images
+
+
+@pytest.mark.parametrize("name", list(MODELS))
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32)])
+def test_models_take_images(name, shape):
+    model = build_model(name, shape, 7)
+    assert model(torch.randn(4, *shape)).shape == (4, 7)
+    assert build_model("mlp", (5,), 1)(torch.randn(4, 5)).shape == (4, 1)
+    if name != "mlp":
+        with pytest.raises(ValueError, match="needs images of at least 16 x 16"):
+            build_model(name, (5,), 2)
+
+
+def test_lenet5_has_the_known_size():
+    # LeCun et al. 1998 with full connections between the convolutions: 61,706 weights
+    assert sum(p.numel() for p in build_model("lenet5", (1, 28, 28), 10).parameters()) == 61_706
+
+
+def test_images_train_with_augmentation_on_every_model():
+    x, y = digits()
+    big = torch.nn.functional.interpolate(torch.from_numpy(x[:200]).float(), size=(16, 16)).to(torch.uint8).numpy()
+    ready = prepare(DataSet("big", "image", big, y[:200], class_names=tuple("0123456789")))
+    for model in MODELS:
+        for pairs in ("set", "batch"):
+            outcome = run(SPECS[4], ready, model=model, updates=3, augmentation="crop-flip", pairs=pairs)
+            assert 0 <= outcome.test_error <= 100
+            assert outcome.regions is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -192,7 +193,8 @@ def _one_line_errors() -> Iterator[None]:
     def terminated(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, terminated)
+    main_thread = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, terminated) if main_thread else None
     try:
         yield
     except (UserError, ValueError) as error:
@@ -204,7 +206,8 @@ def _one_line_errors() -> Iterator[None]:
         _err.print("interrupted: finished runs are stored; the same command goes on from there")
         sys.exit(130)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        if main_thread:
+            signal.signal(signal.SIGTERM, before)
 
 
 def _is_ours(error: BaseException) -> bool:
@@ -223,7 +226,7 @@ def _number(text: str) -> float | str:
 
 
 def _positive(name: str, text: str) -> float:
-    value = check_number(name, _number(text), low=0)
+    value = check_number(name, _number(text), low=0, high=1e9)
     if value == 0:
         raise ValueError(f"{name} must be > 0, got 0")
     return value

@@ -161,7 +161,9 @@ def _controls(spec: MethodSpec, records: Sequence[Record], training: TrainingSpe
     """The two controls of what a local method ended up with: without them its result means nothing for locality."""
     share = spec.mixed_share
     if training.pairs == "batch":
-        share = round(sum(r.outcome.mixed_share for r in records) / len(records), 3)
+        # of a random permutation one sample meets itself, so a little more than the share must be permuted
+        drawn = sum(r.outcome.mixed_share for r in records) / len(records)
+        share = round(drawn / (1 - 1 / training.batch_size), 3)
     weight = round(sum(r.outcome.mean_weight for r in records) / len(records), 3)
     # classical mixup mixes all samples but those that meet themselves: at a share of one it is its own control
     same_share = MethodSpec(method="mixup", mixed_share=None if share is None or share > 0.95 else share)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -73,6 +75,7 @@ def run_all(
 
 
 def _run(spec: RunSpec, path: str, device: str) -> tuple[str, Outcome]:
+    _leave_with_parent()
     torch.set_num_threads(1)
     return spec.key, train(spec, _load(path), device=device)
 
@@ -80,6 +83,19 @@ def _run(spec: RunSpec, path: str, device: str) -> tuple[str, Outcome]:
 @lru_cache(maxsize=1)
 def _load(path: str) -> Prepared:
     return Prepared(*torch.load(path, mmap=True))
+
+
+@lru_cache(maxsize=1)
+def _leave_with_parent() -> None:
+    """Let this worker end when the parent is gone: one that was killed cannot tell it to."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _stop_workers() -> None:

@@ -1,0 +1,140 @@
+"""What a mixing step costs, end to end: draw, mixing, distances, weights, targets as pairs.
+
+    python benchmarks/augment.py [--repeats N] [--threads 1] [--device cpu] [--compiled]
+
+Everything is measured in one run, in random order, and printed as median and as ratio to the widespread idiom, which
+knows neither distances nor weights. `clone` is a copy of the batch, the least that any mixing costs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import random
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from localmixup import ExponentialGraph, LocalMixup
+
+SHAPES = ((128, 3, 32, 32), (256, 3, 224, 224), (512, 64))
+DECAY = 3e-3  # the paper's for CIFAR-10
+
+
+def idiom(x: torch.Tensor, y: torch.Tensor) -> Any:
+    """mixup_data of the mixup-cifar10 repository, copied all over the field."""
+    lam = np.random.beta(1.0, 1.0)  # noqa: NPY002
+    index = torch.randperm(x.shape[0], device=x.device)
+    return lam * x + (1 - lam) * x[index], y, y[index], lam
+
+
+def naive_local(x: torch.Tensor, y: torch.Tensor) -> Any:
+    """The idiom with weights as one writes them down: all distances of the batch, of which n are used."""
+    lam = np.random.beta(1.0, 1.0)  # noqa: NPY002
+    index = torch.randperm(x.shape[0], device=x.device)
+    flat = x.flatten(1)
+    weights = torch.exp(-DECAY * torch.cdist(flat, flat))[torch.arange(x.shape[0], device=x.device), index]
+    return lam * x + (1 - lam) * x[index], y, y[index], lam, weights
+
+
+def contestants(x: torch.Tensor, y: torch.Tensor, compiled: bool) -> dict[str, Callable[[], Any]]:
+    found: dict[str, Callable[[], Any]] = {
+        "clone": x.clone,
+        "widespread idiom": lambda: idiom(x, y),
+        "idiom + naive distances": lambda: naive_local(x, y),
+    }
+
+    def ours(inplace: bool, **options: Any) -> Callable[[], Any]:
+        mix = LocalMixup(ExponentialGraph(DECAY), **options)
+        return lambda: mix(x, y, inplace=inplace)
+
+    for pairing in ("permutation", "flip", "within_class", "between_class", "neighbors"):
+        if pairing == "neighbors" and x.numel() > 10_000_000:
+            continue  # needs all distances of the batch: minutes at this size
+        for inplace in (False, True):
+            found[f"ours, {pairing}{', in place' * inplace}"] = ours(inplace, pairing=pairing)
+    found["ours, unmix"] = ours(False, outside="unmix")
+    found["ours, one lam a sample"] = ours(False, per_sample=True)
+    if compiled:
+        for pairing in ("permutation", "flip"):
+            for inplace in (False, True):
+                mix = LocalMixup(ExponentialGraph(DECAY), pairing=pairing)
+                step = torch.compile(lambda a, b, mix=mix, inplace=inplace: mix(a, b, inplace=inplace), fullgraph=True)
+                found[f"ours, {pairing}{', in place' * inplace}, compiled"] = lambda step=step: step(x, y)
+        step = torch.compile(idiom_tensor, fullgraph=True)
+        found["widespread idiom, compiled"] = lambda: step(x, y)
+    try:
+        from torchvision.transforms import v2
+
+        if x.ndim == 4:
+            mixup = v2.MixUp(num_classes=10)
+            found["torchvision v2.MixUp"] = lambda: mixup(x, y)
+    except Exception as error:
+        print(f"torchvision: not to be had ({type(error).__name__})", file=sys.stderr)
+    try:
+        from timm.data import Mixup
+
+        timm = Mixup(num_classes=10, label_smoothing=0.0)
+        if x.ndim == 4:
+            found["timm Mixup, in place"] = lambda: timm(x, y)
+    except Exception as error:
+        print(f"timm: not to be had ({type(error).__name__})", file=sys.stderr)
+    return found
+
+
+def idiom_tensor(x: torch.Tensor, y: torch.Tensor) -> Any:
+    """The idiom with a draw that the compiler can follow."""
+    lam = torch.rand((), device=x.device)
+    index = torch.randperm(x.shape[0], device=x.device)
+    return lam * x + (1 - lam) * x[index], y, y[index], lam
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=300)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--compiled", action="store_true")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    where = torch.cuda.get_device_name() if options.device == "cuda" else f"{platform.machine()} CPU"
+    print(f"{where}, torch {torch.__version__}, {options.threads} thread(s), float32, medians in microseconds")
+    for shape in SHAPES:
+        torch.compiler.reset()
+        x = torch.randn(shape, device=options.device)
+        y = torch.randint(10, (shape[0],), device=options.device)
+        functions = contestants(x, y, options.compiled)
+        repeats = max(7, min(options.repeats, 40_000_000 // x.numel() * 8))
+        times: dict[str, list[float]] = {name: [] for name in functions}
+        for function in functions.values():
+            for _ in range(3):
+                function()
+        for _ in range(repeats):
+            names = list(functions)
+            random.shuffle(names)
+            for name in names:
+                _synchronize(options.device)
+                start = time.perf_counter()
+                result = functions[name]()
+                _synchronize(options.device)
+                times[name].append((time.perf_counter() - start) * 1e6)
+                del result
+        base = statistics.median(times["widespread idiom"])
+        print(f"\n{shape}, {repeats} repeats")
+        for name, values in times.items():
+            median = statistics.median(values)
+            print(f"  {name:<40} {median:>12,.1f}   {median / base:6.2f} x the idiom")
+
+
+def _synchronize(device: str) -> None:
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+if __name__ == "__main__":
+    main()

@@ -168,13 +168,32 @@ def distance_matrix(features: Tensor, metric: Metric = "euclidean") -> Float[Ten
         matrix = (1 - unit @ unit.T).clamp_min(0)
     else:
         flat = as_features(features)
-        squares: Tensor | None = None
-        for part in torch.split(flat, _SUM_LENGTH, dim=1):
-            block = torch.cdist(part, part, compute_mode="donot_use_mm_for_euclid_dist")
-            squares = block if squares is None else torch.hypot(squares, block)
-        matrix = flat.new_zeros(n, n) if squares is None else squares
+        by_product = flat.dtype == torch.float32 and flat.device.type == "cpu" and n > 8
+        matrix = _matrix_by_product(flat) if by_product else _matrix_by_difference(flat)
         matrix = matrix * (norm_scale(metric, flat.shape[1]) or 1.0)
     return matrix.masked_fill(torch.eye(n, dtype=torch.bool, device=matrix.device), 0.0)
+
+
+def _matrix_by_difference(flat: Float[Tensor, "n d"]) -> Float[Tensor, "n n"]:
+    matrix = flat.new_zeros(flat.shape[0], flat.shape[0])
+    for part in torch.split(flat, _SUM_LENGTH, dim=1):
+        matrix = torch.hypot(matrix, torch.cdist(part, part, compute_mode="donot_use_mm_for_euclid_dist"))
+    return matrix
+
+
+def _matrix_by_product(flat: Float[Tensor, "n d"]) -> Float[Tensor, "n n"]:
+    """The same for float32, several times faster on images: a product in float64, and near pairs, where it loses digits, directly."""
+    centred = flat.double() - flat.double().mean(dim=0)
+    lengths = centred.square().sum(dim=1)
+    sums = lengths[:, None] + lengths
+    squares = (sums - 2 * (centred @ centred.T)).clamp_min_(0)
+    matrix = squares.sqrt().float()
+    # the product is off by some 1e-14 of the sums: beyond this a float32 distance keeps all its digits
+    first, second = (squares < 1e-5 * sums).triu(diagonal=1).nonzero(as_tuple=True)
+    near = distances_of_pairs(flat, first, second)
+    matrix[first, second] = near
+    matrix[second, first] = near
+    return matrix
 
 
 def distances_of_pairs(

@@ -4,6 +4,8 @@ import os
 
 os.environ["LOCALMIXUP_CHECK_SHAPES"] = "1"
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# whatever this user has built: test_native.py builds its own
+os.environ["LOCALMIXUP_NATIVE"] = "0"
 
 from jaxtyping import install_import_hook
 

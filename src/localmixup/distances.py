@@ -182,7 +182,7 @@ def _matrix_by_difference(flat: Float[Tensor, "n d"]) -> Float[Tensor, "n n"]:
 
 
 def _matrix_by_product(flat: Float[Tensor, "n d"]) -> Float[Tensor, "n n"]:
-    """The same for float32, several times faster on images: a product in float64, and near pairs, where it loses digits, directly."""
+    """The same for float32, faster on images: a product in float64, and near pairs, where it loses digits, directly."""
     centred = flat.double() - flat.double().mean(dim=0)
     lengths = centred.square().sum(dim=1)
     sums = lengths[:, None] + lengths

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from localmixup import partners
 from localmixup._checks import check_choice, check_number
 from localmixup.batch import PLANS, REDUCTIONS, MixedBatch, MixPlan
 from localmixup.distances import as_features, norm_scale
-from localmixup.graphs import DistanceGraph, LocalityGraph
+from localmixup.graphs import CompleteGraph, DistanceGraph, ExponentialGraph, LocalityGraph, ThresholdGraph
 from localmixup.interpolation import between, interpolate_and_measure, map_tensors, tensors_in
 
 OUTSIDE = ("discard", "unmix")
@@ -85,6 +86,7 @@ class LocalMixup(nn.Module):
             raise ValueError(f"generator must be a torch.Generator or None, got {type(generator).__name__}")
         self.generator = generator
         self._plan_type = PLANS[self.reduction]
+        self._native = self._native_mixer()
         self._worker_generator: tuple[int, torch.Generator] | None = None
 
     def extra_repr(self) -> str:
@@ -99,7 +101,7 @@ class LocalMixup(nn.Module):
         state = dict(self.__dict__)
         if self.generator is not None:
             state["generator"] = (str(self.generator.device), self.generator.get_state().numpy().tobytes())
-        state["_worker_generator"] = None
+        state["_worker_generator"] = state["_native"] = None
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -110,6 +112,7 @@ class LocalMixup(nn.Module):
             generator.set_state(torch.frombuffer(bytearray(values), dtype=torch.uint8))
             state = {**state, "generator": generator}
         super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self._native = self._native_mixer()
 
     def forward(self, x: Any, y: Any, features: Any = None, *, inplace: bool = False) -> MixedBatch:
         """Draw a plan for a batch and mix it.
@@ -127,6 +130,11 @@ class LocalMixup(nn.Module):
         Raises:
             ValueError: inputs that cannot be mixed, or batch sizes that differ.
         """
+        if self._native is not None and features is None and self.training and not torch.compiler.is_compiling():
+            generator = None if self.generator is None else self._random(self.generator.device)[0]
+            if (found := self._native(x, y, inplace, generator)) is not None:
+                mixed, partner_targets, lam, weights = found
+                return self._plan_type.batch_type(mixed, y, partner_targets, lam, weights)
         n = _batch_size(x, y)
         if not self.training:
             ones = _lam_like(x, n)
@@ -296,6 +304,21 @@ class LocalMixup(nn.Module):
             and self.pairing != "neighbors"
             and not (x.requires_grad and torch.is_grad_enabled())
         )
+
+    def _native_mixer(self) -> Any:
+        """What mixes in native code, where that is built and can serve these settings; else None."""
+        from localmixup import native  # not at the top, so that `python -m localmixup.native` finds it unloaded
+
+        usual = self.pairing in ("permutation", "flip") and self.outside == "discard" and self.prob == 1
+        graph = self.graph
+        kinds = {ThresholdGraph: "radius", ExponentialGraph: "decay", CompleteGraph: ""}
+        if not usual or self.per_sample or type(graph) not in kinds or graph.metric not in ("euclidean", "rms"):
+            return None
+        parameter = float(getattr(graph, kinds[type(graph)], 0.0))
+        if (library := native.load()) is None or (parameter == math.inf and type(graph) is ExponentialGraph):
+            return None
+        flip = self.pairing == "flip"
+        return library.Mixer(type(graph) is ThresholdGraph, parameter, graph.metric == "rms", self.mixup_alpha, flip)
 
     def _mix_in_one_pass(self, x: Tensor, y: Any, inplace: bool) -> MixedBatch:
         graph, n = self.graph, x.shape[0]

@@ -106,4 +106,6 @@ def _difference(row: Row, label: str) -> str:
     if label not in row.differences:
         return ""
     d, p = row.differences[label], row.p_holm[label]
-    return f"{d.mean:+.2f}" + ("" if math.isnan(p) else f" ({p_value(p).removeprefix('p').replace('=', '').replace(' ', '')})")
+    return f"{d.mean:+.2f}" + (
+        "" if math.isnan(p) else f" ({p_value(p).removeprefix('p').replace('=', '').replace(' ', '')})"
+    )

@@ -1,0 +1,184 @@
+// One pass over a batch: draw, mix, measure and weigh. The same draws in the same order as localmixup.mixing, so that
+// the same generator state gives the same plan with and without this file. Built by `python -m localmixup.native`.
+#include <torch/extension.h>
+#include <torch/csrc/autograd/python_variable.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <optional>
+#include <tuple>
+
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define MANY_CPUS __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define MANY_CPUS
+#endif
+#if defined(__GNUC__)
+#define INLINE inline __attribute__((always_inline))
+#else
+#define INLINE inline
+#endif
+
+namespace {
+
+using at::Tensor;
+constexpr int kLanes = 16;
+constexpr int64_t kSumLength = 4096;  // longer float sums are off by more than 1e-6: blocks are added in double
+
+INLINE double squared_distance(const float* a, const float* b, int64_t d) {
+  double total = 0;
+  for (int64_t start = 0; start < d; start += kSumLength) {
+    const int64_t stop = std::min(d, start + kSumLength);
+    float sums[kLanes] = {0};
+    int64_t k = start;
+    for (; k + kLanes <= stop; k += kLanes)
+      for (int lane = 0; lane < kLanes; ++lane) {
+        const float difference = a[k + lane] - b[k + lane];
+        sums[lane] += difference * difference;
+      }
+    float sum = 0;
+    for (int lane = 0; lane < kLanes; ++lane) sum += sums[lane];
+    for (; k < stop; ++k) sum += (a[k] - b[k]) * (a[k] - b[k]);
+    total += sum;
+  }
+  return total;
+}
+
+// where the difference of two huge values, or its square, overflows
+double extreme_distance(const float* a, const float* b, int64_t d) {
+  double total = 0;
+  for (int64_t k = 0; k < d; ++k) total += (static_cast<double>(a[k]) - b[k]) * (static_cast<double>(a[k]) - b[k]);
+  return std::min(std::sqrt(total), static_cast<double>(std::numeric_limits<float>::max()));
+}
+
+// Mix the rows from `begin` to `end` with their partners into `out`, and write their distances.
+MANY_CPUS void mix_rows(
+    const float* x, const int64_t* partner, float* out, float* distances, int64_t begin, int64_t end, int64_t d,
+    float share) {
+  for (int64_t i = begin; i < end; ++i) {
+    const float *a = x + i * d, *b = x + partner[i] * d;
+    float* to = out + i * d;
+    const double squared = squared_distance(a, b, d);
+    if (std::isfinite(squared)) {
+      distances[i] = static_cast<float>(std::sqrt(squared));
+      for (int64_t k = 0; k < d; ++k) to[k] = a[k] - share * (a[k] - b[k]);
+    } else {
+      distances[i] = static_cast<float>(extreme_distance(a, b, d));
+      for (int64_t k = 0; k < d; ++k) to[k] = (1 - share) * a[k] + share * b[k];
+    }
+  }
+}
+
+// The same in place for row i and row n - 1 - i, each difference taken once.
+MANY_CPUS void mix_mirrored_rows(
+    float* x, float* distances, int64_t begin, int64_t end, int64_t n, int64_t d, float share) {
+  for (int64_t i = begin; i < end; ++i) {
+    float *a = x + i * d, *b = x + (n - 1 - i) * d;
+    const double squared = squared_distance(a, b, d);
+    float distance = static_cast<float>(std::sqrt(squared));
+    if (std::isfinite(squared)) {
+      for (int64_t k = 0; k < d; ++k) {
+        const float step = share * (a[k] - b[k]);
+        a[k] -= step;
+        b[k] += step;
+      }
+    } else {
+      distance = static_cast<float>(extreme_distance(a, b, d));
+      for (int64_t k = 0; k < d; ++k) {
+        const float low = a[k], high = b[k];
+        a[k] = (1 - share) * low + share * high;
+        b[k] = (1 - share) * high + share * low;
+      }
+    }
+    distances[i] = distances[n - 1 - i] = distance;
+  }
+}
+
+float draw_lam(double mixup_alpha, const std::optional<at::Generator>& generator) {
+  if (mixup_alpha == 1) return at::rand({1}, generator, at::TensorOptions().dtype(at::kFloat)).item<float>();
+  if (std::isinf(mixup_alpha)) return 0.5f;
+  const auto wide = at::TensorOptions().dtype(at::kDouble);
+  const Tensor gammas = at::_standard_gamma(at::full({2, 1}, mixup_alpha + 1, wide), generator);
+  const Tensor uniform = at::rand({2, 1}, generator, wide);
+  const double *g = gammas.const_data_ptr<double>(), *u = uniform.const_data_ptr<double>();
+  const double first = std::log(g[0]) + std::log1p(-u[0]) / mixup_alpha;
+  const double second = std::log(g[1]) + std::log1p(-u[1]) / mixup_alpha;
+  return static_cast<float>(1 / (1 + std::exp(second - first)));
+}
+
+}  // namespace
+
+// One setting of LocalMixup. A call returns mixed inputs, partner targets, lam and weights, or None for a batch that is
+// not float32, contiguous, on the CPU, outside autograd and of one tensor each.
+struct Mixer {
+  bool threshold;
+  float parameter;
+  bool rms;
+  double mixup_alpha;
+  bool flip;
+
+  // From distances to weights, in place. A sample with itself is at distance 0 and has weight 1 in each of these graphs.
+  void weigh(Tensor& distances, float scale) const {
+    float* w = distances.mutable_data_ptr<float>();
+    const int64_t n = distances.numel();
+    if (threshold) {
+      for (int64_t i = 0; i < n; ++i) w[i] = w[i] * scale <= parameter ? 1.f : 0.f;
+    } else if (parameter == 0) {
+      std::fill(w, w + n, 1.f);
+    } else {
+      for (int64_t i = 0; i < n; ++i) w[i] *= -parameter * scale;
+      distances.exp_();
+    }
+  }
+
+  py::object operator()(
+      const py::handle& inputs, const py::handle& targets, bool inplace,
+      const std::optional<at::Generator>& generator) const {
+    if (!THPVariable_CheckExact(inputs.ptr()) || !THPVariable_CheckExact(targets.ptr())) return py::none();
+    const Tensor& x = THPVariable_Unpack(inputs.ptr());
+    const Tensor& y = THPVariable_Unpack(targets.ptr());
+    if (x.scalar_type() != at::kFloat || !x.device().is_cpu() || x.dim() < 2 || !x.is_contiguous() || y.dim() < 1 ||
+        !y.device().is_cpu() || x.size(0) == 0 || y.size(0) != x.size(0) ||
+        (x.requires_grad() && at::GradMode::is_enabled()))
+      return py::none();
+    const at::NoGradGuard no_grad;
+    const int64_t n = x.size(0), d = x.numel() / n;
+    const float scale = rms ? static_cast<float>(1 / std::sqrt(std::max<double>(1, static_cast<double>(d)))) : 1.f;
+    const auto whole = at::TensorOptions().dtype(at::kLong);
+    const Tensor partner = flip ? at::empty({n}, whole) : at::randperm(n, generator, whole);
+    int64_t* p = partner.mutable_data_ptr<int64_t>();
+    if (flip)
+      for (int64_t i = 0; i < n; ++i) p[i] = n - 1 - i;
+    const float value = draw_lam(mixup_alpha, generator), share = 1 - value;
+    Tensor lam = at::empty({n}, x.options()), weights = at::empty({n}, x.options());
+    std::fill_n(lam.mutable_data_ptr<float>(), n, value);
+    float* distances = weights.mutable_data_ptr<float>();
+    Tensor out = inplace && flip ? x : at::empty_like(x);
+    float* to = out.mutable_data_ptr<float>();
+    const int64_t grain = std::max<int64_t>(1, 65536 / std::max<int64_t>(1, d));
+    if (inplace && flip) {
+      at::parallel_for(0, n / 2, grain, [&](int64_t begin, int64_t end) {
+        mix_mirrored_rows(to, distances, begin, end, n, d, share);
+      });
+      if (n % 2) distances[n / 2] = 0;
+    } else {
+      const float* from = x.const_data_ptr<float>();
+      at::parallel_for(0, n, grain, [&](int64_t begin, int64_t end) {
+        mix_rows(from, p, to, distances, begin, end, d, share);
+      });
+    }
+    weigh(weights, scale);
+    if (inplace && !flip) {
+      x.copy_(out);
+      out = x;
+    }
+    return py::cast(std::make_tuple(out, y.index_select(0, partner), lam, weights));
+  }
+};
+
+PYBIND11_MODULE(TORCH_EXTENSION_NAME, module) {
+  py::class_<Mixer>(module, "Mixer")
+      .def(py::init<bool, float, bool, double, bool>())
+      .def("__call__", &Mixer::operator());
+}

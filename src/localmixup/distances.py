@@ -139,7 +139,7 @@ def pair_distances(features: Tensor, partner: Int[Tensor, "n"], metric: Metric =
     >>> pair_distances(torch.tensor([[0.0], [3.0]]), torch.tensor([1, 1]))
     tensor([3., 0.])
     """
-    distances = distances_between(features, features[partner], metric)
+    distances = distances_between(features, features.index_select(0, partner), metric)
     itself = partner == torch.arange(len(partner), device=partner.device)
     return distances.masked_fill(itself, 0.0)
 

@@ -87,7 +87,7 @@ def interpolate(x: Tensor, partner: Int[Tensor, "n"], lam: Tensor, *, inplace: b
             f"inputs must be floating point to be mixed, got {x.dtype}: convert images with .float(), "
             "and mix the embeddings of token ids rather than the ids"
         )
-    mixed = between(x, x[partner], lam)
+    mixed = between(x, x.index_select(0, partner), lam)
     return x.copy_(mixed) if inplace else mixed
 
 

@@ -81,6 +81,36 @@ def test_averaged_losses_are_refused(batch):
         batch.loss(F.cross_entropy, scores, reduction="avg")
 
 
+def test_any_kind_of_criterion_serves(batch):
+    import dataclasses
+    import gc
+    import weakref
+
+    @dataclasses.dataclass
+    class Focal:
+        gamma: float = 0.0
+
+        def __call__(self, outputs, targets):
+            losses = F.cross_entropy(outputs, targets, reduction="none")
+            return losses * (1 - torch.exp(-losses)) ** self.gamma
+
+    scores = torch.randn(6, 3)
+    torch.testing.assert_close(batch.loss(Focal(), scores), batch.loss(F.cross_entropy, scores))
+    held = torch.zeros(3)
+    watched = weakref.ref(held)
+    batch.loss(lambda o, y, held=held: F.cross_entropy(o + held, y, reduction="none"), scores)
+    del held
+    gc.collect()
+    assert watched() is None, "a criterion was kept alive"
+
+
+@pytest.mark.filterwarnings("ignore:Using a target size")
+def test_broadcast_targets_are_refused():
+    values = batch_of(torch.zeros(4, 1), torch.zeros(4, 1), [0.5] * 4)
+    with pytest.raises(ValueError, match=r"were broadcast to \(4, 4\)"):
+        values.loss(F.mse_loss, torch.zeros(4))
+
+
 def test_one_sample_is_not_taken_for_an_averaged_loss():
     one = batch_of(torch.tensor([1]), torch.tensor([1]), [0.5])
     assert one.loss(F.cross_entropy, torch.zeros(1, 3)) == pytest.approx(math.log(3))
@@ -179,6 +209,7 @@ def test_shares_of_a_plan():
     assert float(plan.effective_sample_size) == pytest.approx(2.5**2 / (4 * 2.25))
     assert float(effective_sample_size(torch.full((5,), 1e-30))) == pytest.approx(1.0)
     assert float(effective_sample_size(torch.zeros(5))) == 0.0
+    assert float(effective_sample_size(torch.zeros(0))) == 0.0
 
 
 def test_gradient_of_the_paper_differs_from_the_published_one():

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader, TensorDataset
 
-from localmixup import ExponentialGraph, KNNGraph, LocalMixup, PairSampler, ThresholdGraph, calibrate
+from localmixup import CompleteGraph, ExponentialGraph, KNNGraph, LocalMixup, PairSampler, ThresholdGraph, calibrate
 from localmixup.calibration import sample_distances
 
 X = torch.randn(60, 3, generator=torch.Generator().manual_seed(0))
@@ -102,6 +102,7 @@ def test_labels_tell_what_is_kept_within_and_between():
     assert found.mean_weight_between_class == 0
     assert found.mean_weight_within_class == pytest.approx(0.2 * (40 * 39 / 2) / (2 * 20 * 19 / 2), abs=0.01)
     assert math.isnan(calibrate(x, ThresholdGraph, kept_share=0.2).mean_weight_within_class)
+    assert math.isnan(calibrate(x, KNNGraph, y, kept_share=0.2).mean_weight_within_class)
 
 
 def test_large_data_are_sampled_with_a_seed():
@@ -132,6 +133,7 @@ def test_a_stream_is_read_once_and_sampled_evenly():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (lambda: calibrate(X, CompleteGraph, kept_share=0.1), "graph_type must be ExponentialGraph"),
         (lambda: calibrate(X, ThresholdGraph), "give exactly one of .*, got none"),
         (lambda: calibrate(X, ThresholdGraph, kept_share=0.1, mean_weight=0.1), "got kept_share, mean_weight"),
         (lambda: calibrate(X, ThresholdGraph, kept_share=1.1), "kept_share must be between 0 and 1, got 1.1"),

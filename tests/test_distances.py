@@ -18,8 +18,7 @@ def test_pair_distances_agree_with_a_loop(metric, offset):
     partner = torch.randperm(12)
     ours = pair_distances(x, partner, metric)
     slow = [reference.distance(x[i], x[partner[i]], metric) for i in range(12)]
-    # the cosine of far-off data is a difference of nearly equal numbers: 1e-6 there is all of float32
-    np.testing.assert_allclose(ours, slow, rtol=1e-6, atol=1e-6 if metric == "cosine" else 0)
+    np.testing.assert_allclose(ours, slow, rtol=1e-6, atol=1e-12)
     assert ours.dtype == torch.float32
 
 
@@ -32,6 +31,23 @@ def test_matrix_agrees_with_a_loop_and_with_pairs(metric):
     assert (matrix.diagonal() == 0).all()
     i, j = torch.triu_indices(40, 40)
     torch.testing.assert_close(distances_of_pairs(x, i, j, metric), matrix[i, j], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [1e-9, 1.0, 1e20])
+def test_the_cosine_knows_no_scale(scale):
+    x = torch.randn(12, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    expected = reference.distance_matrix(x, "cosine")
+    given = (x * scale).float()
+    partner = torch.arange(12).roll(1)
+    np.testing.assert_allclose(distance_matrix(given, "cosine"), expected, atol=1e-6)
+    np.testing.assert_allclose(pair_distances(given, partner, "cosine"), expected[np.arange(12), partner], atol=1e-6)
+
+
+def test_tight_clusters_far_apart_keep_their_distances():
+    g = torch.Generator().manual_seed(0)
+    x = torch.cat([torch.randn(20, 5, generator=g) * 1e-3, 1e3 + torch.randn(20, 5, generator=g) * 1e-3])
+    exact = (x.double()[:, None] - x.double()[None]).norm(dim=2)
+    np.testing.assert_allclose(distance_matrix(x), exact, rtol=1e-6)
 
 
 def test_matrix_of_long_rows_agrees_with_pairs():

@@ -160,6 +160,24 @@ def test_a_broken_off_epoch_goes_on_where_it_stopped(graph, share):
     assert started + rest + list(again) == batches
 
 
+def test_an_iteration_that_was_only_begun_loses_no_batch():
+    sampler = PairSampler(X, CompleteGraph(), 2, generator(), num_batches=5)
+    next(iter(sampler))
+    assert len(list(sampler)) == 5
+    assert len(list(zip(sampler, range(2), strict=False))) == 2
+    assert len(list(sampler)) == 5
+
+
+def test_values_that_would_overflow_and_nan():
+    x = torch.randn(12, 3, generator=generator())
+    for graph in (KNNGraph(2), ThresholdGraph(1.0)):
+        big = ThresholdGraph(1e20) if isinstance(graph, ThresholdGraph) else graph
+        lists = [PairSampler(part, g, 2)._pairs.lists for part, g in ((x, graph), (x * 1e20, big))]
+        assert torch.equal(lists[0].neighbor, lists[1].neighbor)
+    with pytest.raises(ValueError, match="features must be finite"):
+        PairSampler(x * math.nan, KNNGraph(2), 2)
+
+
 def test_in_a_dataloader():
     y = torch.arange(9)
     mix = LocalMixup(ThresholdGraph(1.2), generator=generator(), per_sample=True)
@@ -184,6 +202,12 @@ def test_mix_pairs_takes_structures_and_switches_off():
     batch = mix.mix_pairs(pair[0], torch.zeros(3), pair[1], torch.ones(3))
     torch.testing.assert_close(batch.inputs["b"], 1 - batch.lam)
     torch.testing.assert_close(batch.inputs["a"], (1 - batch.lam)[:, None].expand(3, 2))
+    with pytest.raises(ValueError, match="inputs must be floating point"):
+        mix.mix_pairs(
+            torch.zeros(3, 2, dtype=torch.uint8), torch.zeros(3), torch.zeros(3, 2, dtype=torch.uint8), torch.zeros(3)
+        )
+    with pytest.raises(ValueError, match="inputs and those of the partners must be alike"):
+        mix.mix_pairs(torch.zeros(3, 2), torch.zeros(3), torch.zeros(3, 1), torch.zeros(3))
     assert mix.eval().mix_pairs(X, X, X, X).inputs is X
 
 

@@ -8,6 +8,10 @@ from difflib import get_close_matches
 from typing import Any
 
 
+class ArgumentError(ValueError):
+    """An argument is not as it should be; the message names it, what is allowed, and what was given."""
+
+
 def check_number(name: str, value: Any, *, low: float, high: float = math.inf, meaning: str = "") -> float:
     """Return `value` as a float if it is a number in `[low, high]`.
 
@@ -28,10 +32,10 @@ def check_number(name: str, value: Any, *, low: float, high: float = math.inf, m
     if meaning:
         allowed += f" ({meaning})"
     if isinstance(value, bool) or not hasattr(value, "__float__") or isinstance(value, str):
-        raise ValueError(f"{allowed}, got {value!r}")
+        raise ArgumentError(f"{allowed}, got {value!r}")
     number = float(value)
     if math.isnan(number) or not low <= number <= high:
-        raise ValueError(f"{allowed}, got {number}")
+        raise ArgumentError(f"{allowed}, got {number}")
     return number
 
 
@@ -46,9 +50,9 @@ def check_integer(name: str, value: Any, *, low: int, meaning: str = "") -> int:
     """
     allowed = f"{name} must be a whole number >= {low}" + (f" ({meaning})" if meaning else "")
     if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise ValueError(f"{allowed}, got {value!r}")
+        raise ArgumentError(f"{allowed}, got {value!r}")
     if (number := int(value.__index__())) < low:
-        raise ValueError(f"{allowed}, got {number}")
+        raise ArgumentError(f"{allowed}, got {number}")
     return number
 
 
@@ -66,4 +70,4 @@ def check_choice(name: str, value: Any, allowed: Iterable[str]) -> str:
         return value
     near = get_close_matches(str(value), names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"{name} must be one of {', '.join(map(repr, names))}, got {value!r}{hint}")
+    raise ArgumentError(f"{name} must be one of {', '.join(map(repr, names))}, got {value!r}{hint}")

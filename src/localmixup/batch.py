@@ -32,6 +32,8 @@ def effective_sample_size(weights: Tensor) -> Tensor:
     >>> effective_sample_size(torch.tensor([1.0, 1.0, 0.0, 0.0]))
     tensor(0.5000)
     """
+    if not len(weights):
+        return weights.sum()
     weights = weights / weights.amax().clamp_min(torch.finfo(weights.dtype).tiny)
     return weights.sum() ** 2 / (len(weights) * weights.square().sum()).clamp_min(1e-30)
 
@@ -62,7 +64,8 @@ class MixedBatch(_BatchFields):
         """The loss of eq. (3): `w (lam l(outputs, targets) + (1 - lam) l(outputs, partner_targets))`, reduced.
 
         The two losses are mixed rather than the targets, so it serves classes, soft labels, several labels,
-        regression and dense masks alike; values of one sample (pixels, labels) are averaged first.
+        regression and dense masks alike; values of one sample (pixels, labels) are averaged first, those too that a
+        criterion ignores and gives as zero (`ignore_index`): to leave them out, return one loss a sample yourself.
 
         Args:
             criterion: a function of `torch.nn.functional` (called with `reduction="none"`), a loss module made with
@@ -234,16 +237,17 @@ PLANS: dict[str, type[MixPlan]] = {
 }
 
 
-@functools.lru_cache(maxsize=256)
-def _signature_has_reduction(criterion: Callable[..., Tensor]) -> bool:
+def _takes_reduction(criterion: Callable[..., Tensor]) -> bool:
+    """Whether a function has an argument `reduction`; looked up each time, for a cache would keep closures alive."""
+    if isinstance(criterion, functools.partial):
+        return _takes_reduction(criterion.func)
+    code = getattr(criterion, "__code__", None) or getattr(type(criterion).__call__, "__code__", None)
+    if code is not None:
+        return "reduction" in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     try:
         return "reduction" in inspect.signature(criterion).parameters
     except (TypeError, ValueError):
         return False
-
-
-def _takes_reduction(criterion: Callable[..., Tensor]) -> bool:
-    return _signature_has_reduction(criterion)
 
 
 # what torch.compiler.assume_constant_result does, without importing the compiler
@@ -263,7 +267,16 @@ def _loss_per_sample(criterion: Callable[..., Tensor], outputs: Any, targets: An
         losses = criterion(outputs, targets)
     if losses.ndim == 0 or losses.shape[0] != n:
         raise ValueError(f"criterion must return {n} losses, got shape {tuple(losses.shape)}: {refusal}")
+    if losses.shape == (n, n) and {_shape(outputs), _shape(targets)} == {(n,), (n, 1)} and n > 1:
+        raise ValueError(
+            f"outputs of shape {_shape(outputs)} and targets of shape {_shape(targets)} were broadcast to {(n, n)}: "
+            "give both the same shape"
+        )
     return losses if losses.ndim == 1 else losses.flatten(1).mean(dim=1)
+
+
+def _shape(value: Any) -> tuple[int, ...] | None:
+    return tuple(value.shape) if isinstance(value, Tensor) else None
 
 
 def _as_floating(targets: Tensor, num_classes: int | None, dtype: torch.dtype) -> Tensor:

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from localmixup._checks import check_integer, check_number
+from localmixup._checks import ArgumentError, check_integer, check_number
 from localmixup.distances import Metric, check_metric, distances_of_pairs
 
 _RESERVOIR_VALUES = 64 * 2**20  # values kept of a stream: 256 MB of float32
@@ -86,8 +86,8 @@ class Calibration(NamedTuple):
         effective_sample_size: `(sum w)^2 / (p sum w^2)` over the pairs.
         mixed_share: share of counted samples whose two ends differ, among `population` samples each paired with all
             of them and with itself.
-        mean_weight_within_class: mean of W over pairs of one class; NaN without labels.
-        mean_weight_between_class: mean of W over pairs of two classes; NaN without labels.
+        mean_weight_within_class: mean of W over pairs of one class; NaN without labels, and for a neighbour graph.
+        mean_weight_between_class: the same over pairs of two classes.
     """
 
     graph: Any
@@ -136,21 +136,21 @@ def sample_distances(
         features, n_rows = torch.as_tensor(data), len(data)
         classes = None if labels is None else torch.as_tensor(labels)
         if classes is not None and classes.shape != (n_rows,):
-            raise ValueError(f"labels must have one class a row, shape {(n_rows,)}, got {tuple(classes.shape)}")
+            raise ArgumentError(f"labels must have one class a row, shape {(n_rows,)}, got {tuple(classes.shape)}")
     elif labels is not None:
-        raise ValueError(
+        raise ArgumentError(
             "labels of a stream come with its batches: give an iterable of (features, labels) and labels=None"
         )
     else:
         features, classes, n_rows = _reservoir(data, max_rows, generator)
     if len(features) < 2:
-        raise ValueError(f"data must hold at least 2 rows to measure a distance, got {len(features)}")
+        raise ArgumentError(f"data must hold at least 2 rows to measure a distance, got {len(features)}")
     first, second, exhaustive = _pairs(len(features), max_pairs, generator)
     distances = (
         distances_of_pairs(features, first.to(features.device), second.to(features.device), metric).cpu().double()
     )
     if not bool(torch.isfinite(distances).all()):
-        raise ValueError("data must be finite: a distance came out as NaN or infinity")
+        raise ArgumentError("data must be finite: a distance came out as NaN or infinity")
     distances, order = distances.sort()
     same = None if classes is None else (classes[first] == classes[second]).cpu()[order]
     return DistanceSample(distances, same, n_rows, exhaustive and len(features) == n_rows)
@@ -202,6 +202,8 @@ def calibrate(
     >>> calibrate(torch.arange(5.0)[:, None], ThresholdGraph, kept_share=0.4).graph
     ThresholdGraph(radius=1.0, metric='euclidean')
     """
+    if not hasattr(graph_type, "from_distances"):
+        raise ArgumentError(f"graph_type must be ExponentialGraph, ThresholdGraph or KNNGraph, got {graph_type!r}")
     wishes = {
         "kept_share": kept_share,
         "mean_weight": mean_weight,
@@ -211,11 +213,13 @@ def calibrate(
     }
     given = [Target(name, value) for name, value in wishes.items() if value is not None]
     if len(given) != 1:
-        raise ValueError(f"give exactly one of {', '.join(wishes)}, got {', '.join(t.name for t in given) or 'none'}")
+        raise ArgumentError(
+            f"give exactly one of {', '.join(wishes)}, got {', '.join(t.name for t in given) or 'none'}"
+        )
     target = given[0]
     check_number(target.name, target.value, low=0, high=math.inf if target.name == "times_median" else 1)
     if target.value == 0 and target.name != "times_median":
-        raise ValueError(f"{target.name} must be > 0 (0 would be vanilla training: use IdentityGraph), got 0")
+        raise ArgumentError(f"{target.name} must be > 0 (0 would be vanilla training: use IdentityGraph), got 0")
     sample = sample_distances(data, labels, metric=metric, max_pairs=max_pairs, max_rows=max_rows, seed=seed)
     among = sample.n_rows if population is None else check_integer("population", population, low=2)
     graph = graph_type.from_distances(sample, target, metric=metric, population=among)
@@ -235,7 +239,8 @@ def describe(graph: Any, sample: DistanceSample, *, population: int | None = Non
     mean = float(weights.mean())
     squares = float(weights.square().mean())
     within = between = math.nan
-    if sample.same_class is not None:
+    # of a neighbour graph the pairs kept are the nearest of each row, not of all: their classes are not told here
+    if sample.same_class is not None and hasattr(graph, "of_distance"):
         within = float(weights[sample.same_class].mean())
         between = float(weights[~sample.same_class].mean())
     others = (among - 1) * mean
@@ -266,12 +271,12 @@ def share_of_target(target: Target, population: int) -> float:
     0.1
     """
     if target.name == "times_median":
-        raise ValueError("times_median sets a decay: it is for ExponentialGraph only")
+        raise ArgumentError("times_median sets a decay: it is for ExponentialGraph only")
     if target.name != "mixed_share":
         return target.value
     most = (population - 1) / population
     if target.value > most:
-        raise ValueError(
+        raise ArgumentError(
             f"mixed_share must be at most {most:g}, what classical mixup gives among {population} samples, "
             f"got {target.value:g}"
         )
@@ -291,7 +296,7 @@ def decay_of_target(sample: DistanceSample, target: Target, population: int) -> 
     """
     if target.name == "times_median":
         if sample.median == 0:
-            raise ValueError("times_median needs a median distance above 0: half of the pairs are duplicates")
+            raise ArgumentError("times_median needs a median distance above 0: half of the pairs are duplicates")
         return target.value / sample.median
     by_size = target.name == "effective_sample_size"
     wanted = target.value if by_size else share_of_target(target, population)
@@ -312,7 +317,7 @@ def decay_of_target(sample: DistanceSample, target: Target, population: int) -> 
             break
         low, high = high, high * 2
     else:
-        raise ValueError(
+        raise ArgumentError(
             f"{target.name}={target.value:g} is out of reach: the nearest pairs keep more than that at every decay "
             f"(duplicated samples?)"
         )
@@ -355,5 +360,5 @@ def _reservoir(batches: Iterable[Any], max_rows: int, generator: torch.Generator
             keys, rows = keys[chosen], rows[chosen]
             classes = None if classes is None else classes[chosen]
     if rows is None:
-        raise ValueError("data must hold at least 2 rows to measure a distance, got an empty stream")
+        raise ArgumentError("data must hold at least 2 rows to measure a distance, got an empty stream")
     return rows, classes, seen

@@ -121,7 +121,7 @@ def distances_between(a: Tensor, b: Tensor, metric: Metric = "euclidean") -> Flo
     flat_a, flat_b = as_features(a), as_features(b)
     scale = norm_scale(metric, flat_a.shape[1])
     if scale is None:
-        return (1 - torch.nn.functional.cosine_similarity(flat_a, flat_b, dim=1)).clamp_min(0)
+        return (1 - (_unit(flat_a) * _unit(flat_b)).sum(dim=1)).clamp_min(0).to(flat_a.dtype)
     return norms(flat_a - flat_b) * scale
 
 
@@ -164,14 +164,24 @@ def distance_matrix(features: Tensor, metric: Metric = "euclidean") -> Float[Ten
         rows = [distances_between(features[i : i + 1].expand_as(features), features, metric) for i in range(n)]
         matrix = torch.stack(rows) if rows else features.new_zeros(0, 0, dtype=torch.float32)
     elif metric == "cosine":
-        unit = torch.nn.functional.normalize(as_features(features), dim=1)
-        matrix = (1 - unit @ unit.T).clamp_min(0)
+        flat = as_features(features)
+        unit = _unit(flat)
+        matrix = (1 - unit @ unit.T).clamp_min(0).to(flat.dtype)
     else:
         flat = as_features(features)
         by_product = flat.dtype == torch.float32 and flat.device.type == "cpu" and n > 8
         matrix = _matrix_by_product(flat) if by_product else _matrix_by_difference(flat)
         matrix = matrix * (norm_scale(metric, flat.shape[1]) or 1.0)
     return matrix.masked_fill(torch.eye(n, dtype=torch.bool, device=matrix.device), 0.0)
+
+
+def _unit(flat: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+    """Rows of length 1 in float64, where the cosine of far-off data keeps its digits; a zero row stays zero."""
+    wide = flat.double()
+    largest = wide.abs().amax(dim=1, keepdim=True) if flat.numel() else wide
+    wide = wide / torch.where(largest > 0, largest, 1.0)
+    lengths: Tensor = torch.linalg.vector_norm(wide, dim=1, keepdim=True)
+    return wide / lengths.clamp_min(1e-300)
 
 
 def _matrix_by_difference(flat: Float[Tensor, "n d"]) -> Float[Tensor, "n n"]:
@@ -190,6 +200,8 @@ def _matrix_by_product(flat: Float[Tensor, "n d"]) -> Float[Tensor, "n n"]:
     matrix = squares.sqrt().float()
     # the product is off by some 1e-14 of the sums: beyond this a float32 distance keeps all its digits
     first, second = (squares < 1e-5 * sums).triu(diagonal=1).nonzero(as_tuple=True)
+    if len(first) > squares.numel() // 50 or not bool(torch.isfinite(lengths).all()):
+        return _matrix_by_difference(flat)
     near = distances_of_pairs(flat, first, second)
     matrix[first, second] = near
     matrix[second, first] = near

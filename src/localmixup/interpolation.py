@@ -82,13 +82,25 @@ def interpolate(x: Tensor, partner: Int[Tensor, "n"], lam: Tensor, *, inplace: b
     >>> interpolate(torch.tensor([0.0, 1.0]), torch.tensor([1, 0]), torch.tensor([0.75, 1.0]))
     tensor([0.2500, 1.0000])
     """
-    if not (x.is_floating_point() or x.is_complex()):
+    check_mixable(x)
+    mixed = between(x, x.index_select(0, partner), lam)
+    return x.copy_(mixed) if inplace else mixed
+
+
+def check_mixable(x: Tensor) -> None:
+    """See that a tensor can be mixed.
+
+    Args:
+        x: inputs, any shape.
+
+    Raises:
+        ValueError: it does not hold floating point numbers.
+    """
+    if not x.is_floating_point():
         raise ValueError(
             f"inputs must be floating point to be mixed, got {x.dtype}: convert images with .float(), "
             "and mix the embeddings of token ids rather than the ids"
         )
-    mixed = between(x, x.index_select(0, partner), lam)
-    return x.copy_(mixed) if inplace else mixed
 
 
 def between(x: Tensor, other: Tensor, lam: Tensor) -> Tensor:

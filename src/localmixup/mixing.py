@@ -14,7 +14,7 @@ from localmixup._checks import check_choice, check_number
 from localmixup.batch import PLANS, REDUCTIONS, MixedBatch, MixPlan
 from localmixup.distances import as_features, norm_scale
 from localmixup.graphs import CompleteGraph, DistanceGraph, ExponentialGraph, LocalityGraph, ThresholdGraph
-from localmixup.interpolation import between, interpolate_and_measure, map_tensors, tensors_in
+from localmixup.interpolation import between, check_mixable, interpolate_and_measure, map_tensors, tensors_in
 
 OUTSIDE = ("discard", "unmix")
 
@@ -196,6 +196,13 @@ class LocalMixup(nn.Module):
             ValueError: batch sizes or structures that differ.
         """
         n = _batch_size((x, partner_x), (y, partner_y))
+        for own, other in zip(tensors_in(x, "inputs"), tensors_in(partner_x, "inputs"), strict=True):
+            check_mixable(own)
+            if own.shape != other.shape or own.dtype != other.dtype:
+                raise ValueError(
+                    f"inputs and those of the partners must be alike, got {own.dtype} of shape {tuple(own.shape)} and "
+                    f"{other.dtype} of shape {tuple(other.shape)}"
+                )
         ones = _lam_like(x, n)
         if not self.training:
             return self._plan_type.batch_type(x, y, y, ones, ones)

@@ -80,13 +80,17 @@ def nearest(
     for rows, squares, slack in _square_blocks(flat):
         squares[torch.arange(rows.stop - rows.start), torch.arange(rows.start, rows.stop)] = torch.inf
         last = squares.kthvalue(n_neighbors, dim=1).values
-        keys = squares.masked_fill(squares < (last - 2 * slack)[:, None], -1.0)
-        keys.masked_fill_(squares > (last + 2 * slack)[:, None], torch.inf)
-        i, j = ((keys >= 0) & (keys < torch.inf)).nonzero(as_tuple=True)
+        sure = squares < (last - 2 * slack)[:, None]
+        i, j = (~sure & (squares <= (last + 2 * slack)[:, None])).nonzero(as_tuple=True)
         # near the last place the order is open: there the direct distance decides, and then the index
-        keys[i, j] = distances_of_pairs(exact, i + rows.start, j).to(keys.dtype)
-        order = keys.sort(dim=1, stable=True).indices[:, :n_neighbors]
-        result[rows] = order.sort(dim=1).values.to(torch.int32)
+        near = distances_of_pairs(exact, i + rows.start, j)
+        order = near.sort(stable=True).indices
+        order = order[i[order].sort(stable=True).indices]
+        i, j = i[order], j[order]
+        rank = torch.arange(len(i)) - torch.searchsorted(i, i)
+        chosen = rank < n_neighbors - sure.sum(1)[i]
+        sure[i[chosen], j[chosen]] = True
+        result[rows] = sure.nonzero()[:, 1].view(-1, n_neighbors).to(torch.int32)
         if progress:
             progress(rows.stop)
     return result
@@ -110,6 +114,8 @@ def of_nearest(index: Int[Tensor, "m k"], *, symmetric: bool = False) -> Neighbo
 
 def _exact_and_centred(features: Tensor) -> tuple[Tensor, Tensor]:
     flat = as_features(features)
+    if flat.numel() and float(flat.abs().max()) > 1e12:  # squares would overflow float32
+        flat = flat.double()
     return flat, (flat - flat.mean(dim=0) if len(flat) else flat)
 
 

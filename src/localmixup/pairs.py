@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from localmixup._checks import check_integer, check_number
+from localmixup._checks import ArgumentError, check_integer, check_number
 from localmixup.distances import as_features, distances_of_pairs
 from localmixup.graphs import (
     CompleteGraph,
@@ -28,8 +28,12 @@ from localmixup.graphs import (
 from localmixup.neighbors import NeighborLists, nearest, of_nearest, within_radius
 
 _DENSE_ROWS = 4096  # a matrix of this many rows takes 128 MB in float64
-_LISTED_PAIRS = 400_000_000  # 1.6 GB of indices
+_LISTED_PAIRS = 600_000_000  # 2.4 GB of indices
 _PILOT_PAIRS = 100_000
+
+
+class NoPairsError(ArgumentError):
+    """A graph leaves no pair of distinct samples, and some were asked for."""
 
 
 class PairSampler(Sampler[list[tuple[int, int]]]):
@@ -76,7 +80,9 @@ class PairSampler(Sampler[list[tuple[int, int]]]):
     ) -> None:
         self.batch_size = check_integer("batch_size", batch_size, low=1)
         if not isinstance(features, Tensor) or features.ndim == 0 or len(features) == 0:
-            raise ValueError("features must be a tensor of at least one row, shape (m, ...)")
+            raise ArgumentError("features must be a tensor of at least one row, shape (m, ...)")
+        if not bool(torch.isfinite(features).all()):
+            raise ArgumentError("features must be finite, got NaN or infinity")
         self.rows = len(features)
         default = math.ceil(self.rows / self.batch_size)
         self.num_batches = default if num_batches is None else check_integer("num_batches", num_batches, low=1)
@@ -91,16 +97,18 @@ class PairSampler(Sampler[list[tuple[int, int]]]):
         else:
             self.mixed_share = check_number("mixed_share", mixed_share, low=0, high=1)
             if self.mixed_share > 0 and self._pairs.total == 0:
-                raise ValueError(f"mixed_share must be 0, for {graph!r} leaves no pair to mix, got {mixed_share}")
+                raise NoPairsError(f"mixed_share must be 0, for {graph!r} leaves no pair to mix, got {mixed_share}")
         self._as_given = mixed_share is None
         mass = self._pairs.mass
         self._queues = {"itself": _Rows(torch.ones(self.rows)), "other": _Rows(mass), "either": _Rows(1 + mass)}
-        self._batches_done = 0
+        self._batches_done = self._resume_at = 0
 
     def __len__(self) -> int:
         return self.num_batches
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        # an epoch starts at its first batch, unless a state was just loaded; one that was only begun does not count
+        self._batches_done, self._resume_at = self._resume_at, 0
         while self._batches_done < self.num_batches:
             first, second = self.sample(self.batch_size)
             self._batches_done += 1
@@ -143,7 +151,7 @@ class PairSampler(Sampler[list[tuple[int, int]]]):
             state: from `state_dict`.
         """
         self.generator.set_state(state["generator"])
-        self._batches_done = int(state["batches_done"])
+        self._batches_done = self._resume_at = int(state["batches_done"]) % self.num_batches
         for name, waiting in state["queues"].items():
             self._queues[name].waiting = waiting.clone()
 
@@ -312,21 +320,21 @@ def _pairs_of(features: Tensor, graph: LocalityGraph) -> _Pairs:
     product = _for_products(features, graph)
     if isinstance(graph, KNNGraph) and product is not None:
         if m * graph.n_neighbors > _LISTED_PAIRS:
-            raise ValueError(
+            raise ArgumentError(
                 f"n_neighbors must be at most {_LISTED_PAIRS // m} for {m} rows, so that the lists fit in memory, "
                 f"got {graph.n_neighbors}; ThresholdGraph has no such limit"
             )
         return _ListedPairs(of_nearest(nearest(product[0], graph.n_neighbors), symmetric=graph.symmetric))
     if isinstance(graph, ThresholdGraph) and product is not None:
         proposed = _ProposedPairs(features, graph)
-        if proposed.total <= _LISTED_PAIRS / 8:
+        if proposed.total <= _LISTED_PAIRS / 12:
             return _ListedPairs(within_radius(product[0], graph.radius * product[1]))
         return proposed
     if m <= _DENSE_ROWS:
         return _DensePairs(graph.matrix(features))
     if isinstance(graph, DistanceGraph):
         return _ProposedPairs(features, graph)
-    raise ValueError(
+    raise ArgumentError(
         f"graph must be a function of the distance, or a neighbour graph of a named metric, for more than "
         f"{_DENSE_ROWS} rows, got {graph!r} for {m}"
     )

@@ -108,7 +108,9 @@ def test_every_method_on_images(tmp_path, monkeypatch):
             "--methods",
             methods,
             "--train-size",
-            "120",
+            "400",
+            "--kept-shares",
+            "0.5",
             "--pairs",
             "batch",
             *FAST[:4],
@@ -120,6 +122,40 @@ def test_every_method_on_images(tmp_path, monkeypatch):
     page = (tmp_path / "localmixup-results" / "digits" / "report.html").read_text()
     assert page.count("two images and their mean") == 7
     assert page.count('id="choice-') == 3
+
+
+@pytest.mark.parametrize(
+    "fixed", [["--radius", "0"], ["--radius", "inf"], ["--decay", "inf"], ["--decay", "0"], ["--n-neighbors", "3"]]
+)
+def test_parameters_set_by_hand_their_ends_included(tmp_path, monkeypatch, fixed):
+    monkeypatch.chdir(tmp_path)
+    pets(tmp_path)
+    method = {"--radius": "local-threshold", "--decay": "local-exponential", "--n-neighbors": "local-knn"}[fixed[0]]
+    options = [
+        "compare",
+        "pets.csv",
+        "--target",
+        "kind",
+        "--methods",
+        f"vanilla,{method}",
+        *fixed,
+        *FAST[:4],
+        "--jobs",
+        "2",
+    ]
+    for _ in range(2):  # the second time from the store
+        done = CliRunner().invoke(app, options)
+        assert done.exit_code == 0, done.output
+
+
+def test_tables_so_small_that_no_pair_may_be_near(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        frame = pd.DataFrame({"a": rng.normal(size=20), "b": rng.normal(size=20), "label": np.arange(20) % 2})
+        frame.to_csv(f"small{seed}.csv", index=False)
+        done = CliRunner().invoke(app, ["compare", f"small{seed}.csv", "--epochs", "1", "--jobs", "1", "--seeds", "3"])
+        assert done.exit_code == 0, done.output
 
 
 @pytest.mark.parametrize(

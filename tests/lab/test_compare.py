@@ -9,6 +9,7 @@ from localmixup import ExponentialGraph, KNNGraph, ThresholdGraph
 from localmixup.lab.compare import candidates, compare
 from localmixup.lab.comparison import Row
 from localmixup.lab.engine import run_all
+from localmixup.lab.errors import UserError
 from localmixup.lab.parameters import check_parameter, graph_of
 from localmixup.lab.results import Store
 from localmixup.lab.specs import DataSpec, MethodSpec, TrainingSpec
@@ -30,7 +31,8 @@ def found(request, prepared, tmp_path_factory):
         runs.append([spec.key for spec in specs])
         return run_all(specs, prepared, store, jobs=1)
 
-    comparison = compare(DATA, prepared, training, METHODS, range(3), run)
+    shares = (0.3, 0.5) if request.param == "batch" else None
+    comparison = compare(DATA, prepared, training, METHODS, range(3), run, kept_shares=shares)
     yield comparison, runs
     store.close()
 
@@ -39,7 +41,7 @@ def found(request, prepared, tmp_path_factory):
 @pytest.mark.parametrize("pairs", ["set", "batch"])
 def test_the_grid_holds_both_ends_and_is_in_units_of_the_data(method, pairs, prepared):
     training = TRAINING.model_copy(update={"pairs": pairs})
-    shares = (0.01, 0.2) if pairs == "set" else (0.2, 0.5)
+    shares = (0.01, 0.2) if pairs == "set" else (0.3, 0.5)
     grid = candidates(method, prepared, training, fixed={}, kept_shares=shares)
     assert MethodSpec(method="vanilla") in grid
     assert MethodSpec(method="mixup") in grid
@@ -99,11 +101,12 @@ def test_the_numbers_of_the_table_are_those_of_the_runs(found):
         assert row.error == pytest.approx(mean_of(row.errors), nan_ok=True)
         for label, difference in row.differences.items():
             assert difference == pytest.approx(paired(row.errors, by_label[label].errors), nan_ok=True)
-            tests[row.spec, by_label[label].spec] = difference.p
+            tests[frozenset((row.spec, by_label[label].spec))] = difference.p
+    assert frozenset((by_label["mixup"].spec, by_label["vanilla"].spec)) in tests
     corrected = dict(zip(tests, holm(list(tests.values())), strict=True))
     for row in comparison.rows:
         for label, p in row.p_holm.items():
-            assert p == pytest.approx(corrected[row.spec, by_label[label].spec], nan_ok=True)
+            assert p == pytest.approx(corrected[frozenset((row.spec, by_label[label].spec))], nan_ok=True)
 
 
 def test_no_run_is_asked_for_twice(found):
@@ -188,3 +191,13 @@ def test_wrong_parameters_are_named(method, value, message):
     with pytest.raises(ValueError, match=message):
         check_parameter(method, value)
     assert check_parameter("local-knn", 3.0) == 3
+
+
+def test_a_batch_that_does_not_fit_is_refused(prepared):
+    training = TRAINING.model_copy(update={"pairs": "batch", "batch_size": 64})
+    with pytest.raises(UserError, match=r"7\d training samples are too few"):
+        candidates("local-threshold", prepared, training, fixed={}, kept_shares=(0.1,))
+    with pytest.raises(UserError, match="use --pairs set"):
+        candidates("local-knn", prepared, training, fixed={"local-knn": 3}, kept_shares=(0.1,))
+    grid = candidates("local-knn", prepared, TRAINING, fixed={"local-knn": 3.0}, kept_shares=())
+    assert {spec.parameter for spec in grid} == {3.0}

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from localmixup._checks import check_choice, check_integer, check_number
+from localmixup._checks import ArgumentError, check_choice, check_integer, check_number
 from localmixup.lab.augmentation import AUGMENTATIONS
 from localmixup.lab.comparison import Comparison
 from localmixup.lab.errors import UserError
@@ -197,9 +197,7 @@ def _one_line_errors() -> Iterator[None]:
     before = signal.signal(signal.SIGTERM, terminated) if main_thread else None
     try:
         yield
-    except (UserError, ValueError) as error:
-        if isinstance(error, ValueError) and not _is_ours(error):
-            raise
+    except (UserError, ArgumentError) as error:
         _err.print(f"error: {error}", markup=False)
         sys.exit(2)
     except KeyboardInterrupt:
@@ -208,14 +206,6 @@ def _one_line_errors() -> Iterator[None]:
     finally:
         if main_thread:
             signal.signal(signal.SIGTERM, before)
-
-
-def _is_ours(error: BaseException) -> bool:
-    """Whether an error was raised by a check of an argument, here or in the library."""
-    trace, last = error.__traceback__, ""
-    while trace is not None:
-        last, trace = trace.tb_frame.f_globals.get("__name__", ""), trace.tb_next
-    return last.startswith("localmixup.") and last.rsplit(".", 1)[-1] in ("_checks", "calibration", "pairs", "commands")
 
 
 def _number(text: str) -> float | str:
@@ -228,7 +218,7 @@ def _number(text: str) -> float | str:
 def _positive(name: str, text: str) -> float:
     value = check_number(name, _number(text), low=0, high=1e9)
     if value == 0:
-        raise ValueError(f"{name} must be > 0, got 0")
+        raise ArgumentError(f"{name} must be > 0, got 0")
     return value
 
 
@@ -240,7 +230,7 @@ def _whole(name: str, text: str, *, low: int = 1) -> int:
 def _methods(text: str) -> tuple[str, ...]:
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
-        raise ValueError(f"--methods must name at least one of {', '.join(METHODS)}")
+        raise ArgumentError(f"--methods must name at least one of {', '.join(METHODS)}")
     chosen = [check_choice("--methods", ALIASES.get(name, name), METHODS) for name in names]
     return tuple(dict.fromkeys(chosen))
 

@@ -9,8 +9,9 @@ from typing import Any
 from localmixup.calibration import calibrate, describe, sample_distances
 from localmixup.lab.comparison import Comparison, Row
 from localmixup.lab.dataset import Prepared
+from localmixup.lab.errors import UserError
 from localmixup.lab.methods import LOCAL, METHODS
-from localmixup.lab.parameters import GRAPHS, PARAMETERS, describe_spec
+from localmixup.lab.parameters import GRAPHS, PARAMETERS, describe_spec, graph_of
 from localmixup.lab.results import Record
 from localmixup.lab.specs import DataSpec, MethodSpec, RunSpec, TrainingSpec
 from localmixup.lab.statistics import Difference, holm, mean_of, paired
@@ -41,9 +42,18 @@ def candidates(
         return [MethodSpec(method=method)]
     ends = [MethodSpec(method="mixup"), MethodSpec(method="vanilla")]
     found = []
-    population = len(prepared.x) if training.pairs == "set" else training.batch_size
+    population = round(0.8 * len(prepared.x)) if training.pairs == "set" else training.batch_size
+    if training.pairs == "batch":
+        kept_shares = [share for share in kept_shares if training.batch_size / share <= 0.8 * len(prepared.x)]
+        if not kept_shares and method not in fixed:
+            raise UserError(
+                f"--pairs batch: {round(0.8 * len(prepared.x))} training samples are too few for a batch in which "
+                f"{training.batch_size} local pairs count; use --pairs set"
+            )
     if method in fixed:
-        graph = GRAPHS[method](fixed[method])
+        if training.pairs == "batch" and method == "local-knn":
+            raise UserError("--n-neighbors: in a batch only so many pairs count, however large it is; use --pairs set")
+        graph = graph_of(MethodSpec(method=method, parameter=fixed[method]))
         share = _kept_by(graph, prepared, population)
         parameters = [(fixed[method], share)]
         ends = []
@@ -208,12 +218,13 @@ def _with_differences(rows: list[Row]) -> list[Row]:
         others = [b for b in baselines if b.label != row.label and row.control_of is None]
         others += [c for c in rows if c.control_of == row.label]
         found += [(i, other.label, paired(row.errors, other.errors)) for other in others]
-    # a control that is mixup itself is one test, not two
-    tests = {(rows[i].spec, next(r.spec for r in rows if r.label == label)): d.p for i, label, d in found}
+    # a control that is mixup itself, or mixup against vanilla and the other way round, is one test, not two
+    spec_of = {row.label: row.spec for row in rows}
+    tests = {frozenset((rows[i].spec, spec_of[label])): d.p for i, label, d in found}
     corrected = dict(zip(tests, holm(list(tests.values())), strict=True))
     updated = []
     for i, row in enumerate(rows):
         mine = {label: d for j, label, d in found if j == i}
-        p = {label: corrected[row.spec, next(r.spec for r in rows if r.label == label)] for label in mine}
+        p = {label: corrected[frozenset((row.spec, spec_of[label]))] for label in mine}
         updated.append(row.model_copy(update={"differences": mine, "p_holm": p}))
     return updated

@@ -15,6 +15,7 @@ from torch import Tensor
 from localmixup.lab.errors import UserError
 
 CLIP = 10.0  # standardised values beyond this many deviations are cut off
+NEARLY_CONSTANT = 1e-12  # a deviation below this share of the largest value is rounding, and becomes zero
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,8 @@ class DataSet:
     Attributes:
         name: how the user called it.
         kind: `"table"`, or `"image"` with inputs of shape `(channels, height, width)`.
-        x: inputs, shape `(m, ...)`, float32, or uint8 for images.
-        y: classes, int64, or values, float32, shape `(m,)`.
+        x: inputs, shape `(m, ...)`, floating, or uint8 for images.
+        y: classes, int64, or values, floating, shape `(m,)`.
         x_test: inputs of a test set of its own, or None.
         y_test: targets of a test set of its own, or None.
         class_names: one name a class; empty for regression.
@@ -92,8 +93,8 @@ class Prepared(NamedTuple):
 def prepare(data: DataSet, *, train_size: int | None = None, split_seed: int = 0) -> Prepared:
     """Split off the test set and standardise with the mean and deviation of the rest.
 
-    Images are standardised by channel, tables by column. A column that hardly varies is only centred, and values
-    beyond `CLIP` deviations are cut off, so that no column can blow up.
+    Images are standardised by channel, tables by column, in float64. A column that varies by no more than rounding
+    becomes zero, and values beyond `CLIP` deviations are cut off, so that no column can blow up.
 
     Args:
         data: from `load`.
@@ -108,17 +109,30 @@ def prepare(data: DataSet, *, train_size: int | None = None, split_seed: int = 0
         x, x_test, y, y_test = _split(x, y, 0.2, split_seed, data.task)
     if train_size is not None and train_size < len(x):
         x, _, y, _ = _split(x, y, len(x) - train_size, split_seed, data.task)
-    pool, test = torch.from_numpy(np.array(x)).float(), torch.from_numpy(np.array(x_test)).float()
     axes = (0, 2, 3) if data.kind == "image" else (0,)
-    mean = pool.mean(dim=axes, keepdim=True)
-    deviation = (pool - mean).square().mean(dim=axes, keepdim=True).sqrt()
-    scale = torch.where(deviation > 1e-6 * mean.abs().clamp_min(1.0), deviation, 1.0)
-    pool, test = (((part - mean) / scale).clamp(-CLIP, CLIP) for part in (pool, test))
-    targets, targets_test, unit = torch.from_numpy(np.array(y)), torch.from_numpy(np.array(y_test)), 1.0
+    if x.dtype == np.float64:
+        largest = np.abs(x).max(axis=axes, keepdims=True)
+        factor = np.where(largest > 0, largest, 1.0)  # squares of huge values must not overflow
+        x, x_test = x / factor, x_test / factor
+    mean = x.mean(axis=axes, keepdims=True, dtype=np.float64)
+    deviation = x.std(axis=axes, keepdims=True, dtype=np.float64)
+    varies = deviation > NEARLY_CONSTANT * np.abs(x).max(axis=axes, keepdims=True)
+    scale = np.where(varies, 1 / np.where(varies, deviation, 1.0), 0.0)
+    pool, test = (_standardised(part, mean, scale) for part in (x, x_test))
+    unit = 1.0
     if data.task == "regression":
-        centre, unit = float(targets.mean()), max(float(targets.std(correction=0)), 1e-12)
-        targets, targets_test = (targets - centre) / unit, (targets_test - centre) / unit
+        centre, unit = float(y.mean(dtype=np.float64)), float(y.std(dtype=np.float64)) or 1.0
+        y, y_test = (((part - centre) / unit).astype(np.float32) for part in (y.astype(float), y_test.astype(float)))
+    targets, targets_test = torch.from_numpy(np.array(y)), torch.from_numpy(np.array(y_test))
     return Prepared(pool, targets, test, targets_test, unit, data.task, data.outputs)
+
+
+def _standardised(x: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> Tensor:
+    values = np.empty(x.shape, dtype=np.float32)
+    for start in range(0, len(x), 4096):  # in parts: in float64 a large image set would not fit
+        part = slice(start, start + 4096)
+        values[part] = np.clip((x[part] - mean) * scale, -CLIP, CLIP)
+    return torch.from_numpy(values)
 
 
 def split_validation(prepared: Prepared, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -156,9 +170,21 @@ def checked(data: DataSet) -> DataSet:
     Raises:
         UserError: lengths that differ, values that are not finite, classes out of range, too few rows or classes.
     """
+    if (data.x_test is None) != (data.y_test is None):
+        raise UserError(f"{data.name}: a test set needs both inputs and targets, got only one of the two")
     for x, y in ((data.x, data.y), (data.x_test, data.y_test)):
         if x is None or y is None:
             continue
+        if x.ndim < 2 or y.ndim != 1:
+            raise UserError(
+                f"{data.name}: inputs must have shape (rows, ...) and targets (rows,), got {x.shape}, {y.shape}"
+            )
+        if x.shape[1:] != data.x.shape[1:]:
+            raise UserError(
+                f"{data.name}: test inputs have shape {x.shape[1:]} each, training inputs {data.x.shape[1:]}"
+            )
+        if not len(x):
+            raise UserError(f"{data.name}: there are no rows")
         if len(x) != len(y):
             raise UserError(f"{data.name}: {len(x)} inputs but {len(y)} targets")
         for what, array in (("inputs", x), ("targets", y)):

@@ -3,3 +3,12 @@
 
 class UserError(Exception):
     """A mistake in what the user gave: the message names it, and what is allowed."""
+
+
+def first_line(error: BaseException) -> str:
+    """What another library's error says, cut to its first line.
+
+    Args:
+        error: any.
+    """
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -1,4 +1,4 @@
-"""The user's own files: tables, arrays, folders of images, and Parquet in the Hugging Face Hub's layout."""
+"""The user's own files: arrays, folders of images, and Parquet in the Hugging Face Hub's layout; tables in `tables`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import io
 import logging
 import os
+import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,13 @@ from typing import Any
 import numpy as np
 
 from localmixup.lab.dataset import DataSet
-from localmixup.lab.errors import UserError
+from localmixup.lab.errors import UserError, first_line
+from localmixup.lab.tables import read_table
 
 SUFFIXES = (".csv", ".parquet", ".npz")
 
 _IMAGE_COLUMNS = ("image", "img")
 _LABEL_COLUMNS = ("label", "labels", "fine_label")
-_TARGET_NAMES = ("target", "label", "class", "y")
-_MOST_CLASSES = 20  # a column of whole numbers with more values than this is taken as a quantity
-_MOST_CATEGORIES = 50
 
 
 def read(path: Path, *, target: str | None, task: str | None) -> DataSet:
@@ -45,10 +44,10 @@ def read(path: Path, *, target: str | None, task: str | None) -> DataSet:
     if path.stat().st_size == 0:
         raise UserError(f"{path}: the file is empty")
     if suffix == ".npz":
-        return _npz(path)
-    if suffix == ".parquet" and _image_column(_parquet_columns(path)):
+        return _npz(path, task)
+    if suffix == ".parquet" and _holds_images(path):
         return read_hub_folder(path, name=path.stem)
-    return _table(path, target, task)
+    return read_table(path, target=target, task=task)
 
 
 def read_hub_folder(path: Path, *, name: str) -> DataSet:
@@ -80,7 +79,7 @@ def read_hub_folder(path: Path, *, name: str) -> DataSet:
     try:
         found = datasets.load_dataset("parquet", data_files=parts, cache_dir=str(_cache_folder() / "datasets"))
     except Exception as error:
-        raise UserError(f"{path}: cannot be read as Parquet: {_first_line(error)}") from None
+        raise UserError(f"{path}: cannot be read as Parquet: {first_line(error)}") from None
     data = _from_hub(found, name)
     _to_cache(cache, data)
     return data
@@ -102,7 +101,7 @@ def read_hub(hub_name: str, *, name: str) -> DataSet:
     try:
         found = datasets.load_dataset(hub_name)
     except Exception as error:
-        raise UserError(f"{hub_name} could not be had from the Hub: {_first_line(error)}") from None
+        raise UserError(f"{hub_name} could not be had from the Hub: {first_line(error)}") from None
     return _from_hub(found, name)
 
 
@@ -122,7 +121,10 @@ def _from_hub(found: Any, name: str) -> DataSet:
 
     def arrays(part: Any) -> tuple[np.ndarray, np.ndarray]:
         raw = part.cast_column(image, datasets.Image(decode=False))
-        return _decode((row["bytes"], row["path"]) for row in raw[image]), np.asarray(part[label], dtype=np.int64)
+        labels = np.asarray(part[label])
+        if labels.dtype.kind not in "iu":
+            raise UserError(f"{name}: column {label!r} must hold whole numbers, one a row, got {labels.dtype}")
+        return decode_images((row["bytes"], row["path"]) for row in raw[image]), labels.astype(np.int64)
 
     x, y = arrays(train)
     test = found.get("test", found.get("validation"))
@@ -133,28 +135,39 @@ def _from_hub(found: Any, name: str) -> DataSet:
 
 
 def _image_folder(path: Path) -> DataSet:
-    import datasets
+    # not the "imagefolder" of datasets: it takes folders and files that are called test or valid for splits, and drops
+    # the others without a word
+    from PIL import Image
 
-    _quiet(datasets)
-    classes = sorted(p.name for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
+    known = set(Image.registered_extensions())
+    classes = sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
     if not classes:
         raise UserError(
             f"{path}: a folder must hold one folder of images for each class, or Parquet files; got neither"
         )
-    try:
-        found = datasets.load_dataset(
-            "imagefolder", data_dir=str(path), cache_dir=str(_cache_folder() / "datasets"), drop_labels=False
-        )
-    except Exception as error:
-        raise UserError(f"{path}: no images could be read from its class folders: {_first_line(error)}") from None
-    data = _from_hub(found, path.name)
-    counts = ", ".join(
-        f"{count} {label}" for label, count in zip(data.class_names, np.bincount(data.y).tolist(), strict=False)
-    )
-    return DataSet(**{**data.__dict__, "notes": (f"images of shape {data.shape} in {len(classes)} classes: {counts}",)})
+    found = [sorted(p for p in folder.rglob("*") if p.suffix.lower() in known) for folder in classes]
+    for folder, files in zip(classes, found, strict=True):
+        if not files:
+            raise UserError(f"{folder}: no images in this class folder")
+    x = decode_images((None, str(file)) for files in found for file in files)
+    y = np.repeat(np.arange(len(classes)), [len(files) for files in found])
+    counts = ", ".join(f"{len(files)} {folder.name}" for folder, files in zip(classes, found, strict=True))
+    note = f"images of shape {x.shape[1:]} in {len(classes)} classes: {counts}"
+    return DataSet(path.name, "image", x, y, class_names=tuple(folder.name for folder in classes), notes=(note,))
 
 
-def _decode(images: Iterable[tuple[bytes | None, str | None]]) -> np.ndarray:
+def decode_images(images: Iterable[tuple[bytes | None, str | None]]) -> np.ndarray:
+    """Decode images of one size; gray if all are gray, 16 bits are brought to 8.
+
+    Args:
+        images: for each its bytes, or None and the path of a file.
+
+    Returns:
+        Pixels, uint8, shape `(m, channels, height, width)`.
+
+    Raises:
+        UserError: a file that is no image, or of another size than the first.
+    """
     from PIL import Image
 
     arrays: list[np.ndarray] = []
@@ -163,10 +176,12 @@ def _decode(images: Iterable[tuple[bytes | None, str | None]]) -> np.ndarray:
         where = path or f"row {row}"
         try:
             with Image.open(io.BytesIO(content) if content else str(path)) as opened:
-                mode = "L" if opened.mode in ("1", "L", "I;16", "I") else "RGB"
-                array = np.asarray(opened.convert(mode))
+                if opened.mode.startswith("I"):  # 16 bits a pixel
+                    array = (np.asarray(opened).clip(0, 65535) // 256).astype(np.uint8)
+                else:
+                    array = np.asarray(opened.convert("L" if opened.mode in ("1", "L", "LA") else "RGB"))
         except Exception as error:
-            raise UserError(f"{where}: not an image that can be read: {_first_line(error)}") from None
+            raise UserError(f"{where}: not an image that can be read: {first_line(error)}") from None
         if arrays and array.shape[:2] != arrays[0].shape[:2]:
             first, other = ("{1} x {0}".format(*a.shape) for a in (arrays[0], array))
             raise UserError(f"images must all be of one size: the first is {first} pixels, {where} is {other}")
@@ -181,12 +196,12 @@ def _decode(images: Iterable[tuple[bytes | None, str | None]]) -> np.ndarray:
 # ---- arrays ------------------------------------------------------------------------------------------------------
 
 
-def _npz(path: Path) -> DataSet:
+def _npz(path: Path, task: str | None) -> DataSet:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {key.lower(): file[key] for key in file.files}
     except Exception as error:
-        raise UserError(f"{path}: not a NumPy archive of plain arrays: {_first_line(error)}") from None
+        raise UserError(f"{path}: not a NumPy archive of plain arrays: {first_line(error)}") from None
     x, y = (_first_of(names, arrays) for names in (("x", "x_train", "data"), ("y", "y_train", "target", "labels")))
     if x is None or y is None:
         raise UserError(f"{path}: arrays x and y are needed (x_test and y_test may follow), got {', '.join(arrays)}")
@@ -198,16 +213,24 @@ def _npz(path: Path) -> DataSet:
         raise UserError(f"{path}: array {x!r} must have shape (rows, ...), got {inputs.shape}")
     image = inputs.ndim in (3, 4)
     test = [arrays.get("x_test"), arrays.get("y_test")]
+    for array in (part for part in (inputs, arrays[y], *test) if part is not None):
+        if array.ndim == 0 or not array.size:
+            raise UserError(f"{path}: arrays must have rows, got shape {array.shape}")
     targets = [None if t is None else t.reshape(-1) if t.size == len(t) else t for t in (arrays[y], test[1])]
     if targets[0] is None or targets[0].ndim != 1:
         raise UserError(f"{path}: array {y!r} must hold one target a row, got shape {arrays[y].shape}")
+    if test[0] is not None and test[0].shape[1:] != inputs.shape[1:]:
+        raise UserError(f"{path}: x_test has rows of shape {test[0].shape[1:]}, {x} of shape {inputs.shape[1:]}")
     names: tuple[str, ...] = ()
-    if targets[0].dtype.kind in "iub":
+    whole = targets[0].dtype.kind in "iub" or (task == "classification" and bool((targets[0] % 1 == 0).all()))
+    if task == "classification" and not whole:
+        raise UserError(f"{path}: --task classification needs whole numbers in {y!r}, got {targets[0].dtype}")
+    if whole and task != "regression":
         values = np.unique(targets[0])
         names = tuple(str(c) for c in range(max(len(values), 1)))
         targets = [None if t is None else t.astype(np.int64) for t in targets]
     else:
-        targets = [None if t is None else t.astype(np.float32) for t in targets]
+        targets = [None if t is None else t.astype(np.float64) for t in targets]
     kept = [None if part is None else _as_inputs(part, image) for part in (inputs, test[0])]
     told = f"{len(names)} classes" if names else "a quantity (regression)"
     note = f"target {y!r}: {told}, from its type {arrays[y].dtype}"
@@ -220,107 +243,12 @@ def _npz(path: Path) -> DataSet:
 
 def _as_inputs(x: np.ndarray, image: bool) -> np.ndarray:
     if not image:
-        return x.reshape(len(x), -1).astype(np.float32)
+        return x.reshape(len(x), -1).astype(np.float64)
     if x.ndim == 3:
         x = x[:, None]
     elif x.shape[-1] in (1, 3) and x.shape[1] not in (1, 3):
         x = x.transpose(0, 3, 1, 2)
     return np.ascontiguousarray(x if x.dtype == np.uint8 else x.astype(np.float32))
-
-
-# ---- tables ------------------------------------------------------------------------------------------------------
-
-
-def _table(path: Path, target: str | None, task: str | None) -> DataSet:
-    import pandas as pd
-
-    try:
-        table = pd.read_csv(path, skipinitialspace=True) if path.suffix.lower() == ".csv" else pd.read_parquet(path)
-    except Exception as error:
-        raise UserError(f"{path}: cannot be read as a table: {_first_line(error)}") from None
-    columns = [str(c) for c in table.columns]
-    table.columns = pd.Index(columns)
-    if not len(table):
-        raise UserError(f"{path}: the table has columns but no rows")
-    chosen = target or _only_one(_TARGET_NAMES, columns)
-    if chosen is None:
-        raise UserError(f"{path}: say which column to predict with --target; there are {', '.join(columns)}")
-    if chosen not in columns:
-        raise UserError(f"{path}: --target {chosen!r} is no column; there are {', '.join(columns)}")
-    missing = table.isna()
-    if bool(missing.to_numpy().any()):
-        row, place = (int(i) for i in np.argwhere(missing.to_numpy())[0])
-        total = int(missing.to_numpy().sum())
-        raise UserError(
-            f"{path}: {total} value{'s' * (total > 1)} missing, the first in row {row + 1}, "
-            f"column {columns[place]!r}; fill or drop them first"
-        )
-    y, names, told = _target(path, table[chosen], task)
-    parts, notes = [], [f"target {chosen!r}: {told}"]
-    for column in columns:
-        if column != chosen:
-            values, note = _column(path, table[column])
-            parts.append(values)
-            notes += [note] if note else []
-    x = np.concatenate(parts, axis=1) if parts else np.zeros((len(table), 0), dtype=np.float32)
-    return DataSet(path.name, "table", x, y, class_names=names, notes=tuple(notes))
-
-
-def _target(path: Path, column: Any, task: str | None) -> tuple[np.ndarray, tuple[str, ...], str]:
-    import pandas as pd
-
-    numeric = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
-    distinct = column.nunique()
-    whole = bool(numeric and np.isfinite(column.to_numpy(float)).all() and (column.to_numpy(float) % 1 == 0).all())
-    classes = task == "classification" or (task is None and (not numeric or (whole and distinct <= _MOST_CLASSES)))
-    if not classes:
-        if not numeric:
-            raise UserError(
-                f"{path}: --task regression needs numbers in column {column.name!r}, got {column.iloc[0]!r}"
-            )
-        _refuse_infinity(path, column)
-        return column.to_numpy(np.float32), (), f"a quantity (regression), {distinct} different values"
-    if distinct > len(column) // 2:
-        raise UserError(
-            f"{path}: column {column.name!r} has {distinct} different values in {len(column)} rows: no classes"
-        )
-    codes, values = pd.factorize(column, sort=True)
-    return codes.astype(np.int64), tuple(str(v) for v in values), f"{distinct} classes (classification)"
-
-
-def _column(path: Path, column: Any) -> tuple[np.ndarray, str | None]:
-    """One column as numbers, shape `(rows, ...)`, and what was done to it."""
-    import pandas as pd
-
-    if pd.api.types.is_bool_dtype(column):
-        return column.to_numpy(np.float32)[:, None], None
-    if pd.api.types.is_numeric_dtype(column):
-        _refuse_infinity(path, column)
-        return column.to_numpy(np.float32)[:, None], None
-    if pd.api.types.is_datetime64_any_dtype(column):
-        raise UserError(f"{path}: column {column.name!r} holds dates; turn them into numbers or leave the column out")
-    text = column.astype(str)
-    numbers = pd.to_numeric(text, errors="coerce")
-    wrong = numbers.isna().to_numpy()
-    if 0 < wrong.sum() < len(text) / 2:
-        row = int(np.argmax(wrong))
-        raise UserError(
-            f"{path}: row {row + 1}, column {column.name!r}: {text.iloc[row]!r} is no number, most others are"
-        )
-    if column.nunique() > _MOST_CATEGORIES:
-        raise UserError(
-            f"{path}: column {column.name!r} holds text with {column.nunique()} different values "
-            f"(at most {_MOST_CATEGORIES} are taken as categories); leave it out"
-        )
-    dummies = pd.get_dummies(text)
-    return dummies.to_numpy(np.float32), f"column {column.name!r}: {dummies.shape[1]} categories, one column each"
-
-
-def _refuse_infinity(path: Path, column: Any) -> None:
-    infinite = ~np.isfinite(column.to_numpy(float))
-    if infinite.any():
-        row = int(np.argmax(infinite))
-        raise UserError(f"{path}: row {row + 1}, column {column.name!r}: {column.iloc[row]} is not a finite number")
 
 
 # ---- small things ------------------------------------------------------------------------------------------------
@@ -331,28 +259,32 @@ def _first_of(names: Sequence[str], there: Iterable[str]) -> str | None:
     return next((name for name in names if name in have), None)
 
 
-def _only_one(names: Sequence[str], there: Sequence[str]) -> str | None:
-    found = [column for column in there if column.lower() in names]
-    return found[0] if len(found) == 1 else None
-
-
 def _image_column(columns: Iterable[str]) -> str | None:
     return _first_of(_IMAGE_COLUMNS, columns)
 
 
-def _parquet_columns(path: Path) -> list[str]:
+def _holds_images(path: Path) -> bool:
+    """Whether a Parquet file has a column of images, as the Hub stores them: bytes, or a struct with bytes."""
+    import pyarrow as pa
     import pyarrow.parquet
 
     try:
-        return list(pyarrow.parquet.read_schema(path).names)
+        schema = pyarrow.parquet.read_schema(path)
     except Exception as error:
-        raise UserError(f"{path}: cannot be read as Parquet: {_first_line(error)}") from None
+        raise UserError(f"{path}: cannot be read as Parquet: {first_line(error)}") from None
+    column = _image_column(schema.names)
+    kind = None if column is None else schema.field(column).type
+    return kind is not None and (pa.types.is_struct(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
 def _cache_folder() -> Path:
     base = os.environ.get("XDG_CACHE_HOME")
     folder = (Path(base) if base else Path.home() / ".cache") / "localmixup"
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:  # no home of one's own, or a read-only one
+        folder = Path(tempfile.gettempdir()) / "localmixup"
+        folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
@@ -379,7 +311,3 @@ def _quiet(datasets: Any) -> None:
     datasets.disable_progress_bars()
     datasets.logging.set_verbosity_error()
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -153,9 +153,8 @@ def _training(job: Job, data: DataSet) -> TrainingSpec:
         build_model(model, data.shape, data.outputs)
     except ValueError as error:
         raise UserError(f"--model: {error}") from None
-    rows = min(len(data.x), job.train_size or len(data.x)) * 0.8
-    if data.x_test is None:
-        rows *= 0.8
+    pool = len(data.x) if data.x_test is not None else round(0.8 * len(data.x))
+    rows = 0.8 * min(pool, job.train_size or pool)
     a_pass = max(1, math.ceil(rows / job.batch_size))
     updates = _DEFAULT_UPDATES[model] if job.epochs is None else math.ceil(job.epochs * a_pass)
     augmentation = job.augmentation or ("crop-flip" if data.name == "cifar10" else "none")

@@ -120,13 +120,15 @@ class Store:
         Args:
             specs: what is asked for.
         """
-        keys = list({spec.key for spec in specs})
+        asked = {spec.key: spec for spec in specs}
+        keys = list(asked)
         found: dict[str, Record] = {}
         with self._engine.connect() as connection:
             for start in range(0, len(keys), 500):
                 query = sa.select(_runs).where(_runs.c.key.in_(keys[start : start + 500]))
                 for row in connection.execute(query):
-                    found[row.key] = _record(row)
+                    # the specification that was asked for: infinity does not survive JSON
+                    found[row.key] = _record(asked[row.key], row)
         return found
 
     def close(self) -> None:
@@ -134,10 +136,10 @@ class Store:
         self._engine.dispose()
 
 
-def _record(row: Any) -> Record:
+def _record(spec: RunSpec, row: Any) -> Record:
     outcome = json.loads(row.outcome)
     outcome["curve"] = [tuple(point) for point in outcome["curve"]]
-    return Record(RunSpec.model_validate_json(row.spec), Outcome(**outcome), json.loads(row.versions), row.finished)
+    return Record(spec, Outcome(**outcome), json.loads(row.versions), row.finished)
 
 
 def _cause(error: BaseException) -> str:

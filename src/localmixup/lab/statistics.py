@@ -52,7 +52,8 @@ def paired(values: Sequence[float], others: Sequence[float]) -> Difference:
         others: of the same seeds, in the same order.
 
     Returns:
-        `values - others`; p = 1 where all differences are zero, NaN for a single pair.
+        `values - others`; p is NaN for a single pair. Where all differences are equal, as error rates of few samples
+        may be, Student's test would say p = 0: there p is that of the sign test, and there is no interval.
 
     >>> paired([1.0, 2.0, 3.0], [1.0, 2.0, 3.0]).p
     1.0
@@ -61,8 +62,10 @@ def paired(values: Sequence[float], others: Sequence[float]) -> Difference:
     mean, low, high = mean_of(difference.tolist())
     if len(difference) < 2:
         return Difference(mean, low, high, math.nan)
-    if np.ptp(difference) == 0:
-        return Difference(mean, low, high, 1.0 if mean == 0 else 0.0)
+    if np.ptp(difference) <= 1e-9 * max(1e-300, float(np.abs([*values, *others]).max())):
+        if abs(mean) <= 1e-12:
+            return Difference(mean, low, high, 1.0)
+        return Difference(mean, math.nan, math.nan, 2.0 ** (1 - len(difference)))
     return Difference(mean, low, high, float(stats.ttest_rel(values, others).pvalue))
 
 

@@ -10,8 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from localmixup import LocalityGraph, LocalMixup, MixedBatch, PairSampler
+from localmixup import IdentityGraph, LocalityGraph, LocalMixup, MixedBatch, PairSampler
 from localmixup.lab.specs import MethodSpec, TrainingSpec
+from localmixup.pairs import NoPairsError
 
 
 class Batch(NamedTuple):
@@ -68,7 +69,11 @@ class Method(ABC):
 
     def pairs(self, x: Tensor, y: Tensor) -> PairSource:
         """The pairs of the whole training set that it mixes."""
-        return PairSampler(x, self.graph(), self.training.batch_size, self.generator, mixed_share=self.spec.mixed_share)
+        size = self.training.batch_size
+        try:
+            return PairSampler(x, self.graph(), size, self.generator, mixed_share=self.spec.mixed_share)
+        except NoPairsError:  # a split so small that no pair is near: nothing can be mixed
+            return PairSampler(x, IdentityGraph(), size, self.generator)
 
     def mixed(self, batch: Batch) -> MixedBatch:
         """The batch that the model sees."""

@@ -101,12 +101,13 @@ def test_the_numbers_of_the_table_are_those_of_the_runs(found):
         assert row.error == pytest.approx(mean_of(row.errors), nan_ok=True)
         for label, difference in row.differences.items():
             assert difference == pytest.approx(paired(row.errors, by_label[label].errors), nan_ok=True)
-            tests[frozenset((row.spec, by_label[label].spec))] = difference.p
+            if row.spec != by_label[label].spec:
+                tests[frozenset((row.spec, by_label[label].spec))] = difference.p
     assert frozenset((by_label["mixup"].spec, by_label["vanilla"].spec)) in tests
     corrected = dict(zip(tests, holm(list(tests.values())), strict=True))
     for row in comparison.rows:
         for label, p in row.p_holm.items():
-            assert p == pytest.approx(corrected[frozenset((row.spec, by_label[label].spec))], nan_ok=True)
+            assert p == pytest.approx(corrected.get(frozenset((row.spec, by_label[label].spec)), 1.0), nan_ok=True)
 
 
 def test_no_run_is_asked_for_twice(found):

@@ -221,10 +221,12 @@ def _with_differences(rows: list[Row]) -> list[Row]:
     # a control that is mixup itself, or mixup against vanilla and the other way round, is one test, not two
     spec_of = {row.label: row.spec for row in rows}
     tests = {frozenset((rows[i].spec, spec_of[label])): d.p for i, label, d in found}
+    # nor is a row that ended up as vanilla training or mixup itself a test against it
+    tests = {pair: p for pair, p in tests.items() if len(pair) == 2}
     corrected = dict(zip(tests, holm(list(tests.values())), strict=True))
     updated = []
     for i, row in enumerate(rows):
         mine = {label: d for j, label, d in found if j == i}
-        p = {label: corrected[frozenset((row.spec, spec_of[label]))] for label in mine}
+        p = {label: corrected.get(frozenset((row.spec, spec_of[label])), 1.0) for label in mine}
         updated.append(row.model_copy(update={"differences": mine, "p_holm": p}))
     return updated

@@ -78,8 +78,9 @@ def verdict_of(rows: Sequence[Row], name: str, unit: str) -> tuple[str, list[str
     else:
         effect = "no effect of locality is shown"
     errors = f"{amount(best.error.mean, unit)} against {amount(hardest.error.mean, unit)}"
+    measure = "error" if unit == "%" else "RMSE"
     control = hardest.label.removeprefix(best.label + ": ")
-    sentences = f"On {name}, {effect}: {best.label} ({best.chosen}) has a test error of {errors} for {control}"
+    sentences = f"On {name}, {effect}: {best.label} ({best.chosen}) has a test {measure} of {errors} for {control}"
     if vanilla:
         _, sign = _against(best, vanilla.label, unit)
         compared = {-1: "better than", 0: "not distinguishable from", 1: "worse than"}[sign]

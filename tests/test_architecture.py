@@ -40,6 +40,20 @@ def test_the_library_imports_only_what_stands_before_it(name):
     assert imported <= allowed
 
 
+def test_the_lab_has_no_circles_and_only_its_commands_stand_above_it():
+    lab = SOURCE / "lab"
+    names = {path: ".".join(path.relative_to(SOURCE).with_suffix("").parts) for path in lab.rglob("*.py")}
+    names = {path: name.removesuffix(".__init__") for path, name in names.items()}
+    above = {name: {m for m in imports_of(path) if m.startswith("lab")} - {name} for path, name in names.items()}
+    done = set()
+    while above:
+        free = {name for name, imported in above.items() if not (imported & set(above))}
+        assert free, f"a circle of imports among {sorted(above)}"
+        done |= free
+        above = {name: imported for name, imported in above.items() if name not in free}
+    assert "lab.commands" in done
+
+
 def test_nothing_imports_the_command_line():
     for path in SOURCE.rglob("*.py"):
         if path.name not in ("__main__.py", "cli.py"):

@@ -231,8 +231,8 @@ def _methods(text: str) -> tuple[str, ...]:
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
         raise ArgumentError(f"--methods must name at least one of {', '.join(METHODS)}")
-    chosen = [check_choice("--methods", ALIASES.get(name, name), METHODS) for name in names]
-    return tuple(dict.fromkeys(chosen))
+    chosen = [check_choice("--methods", name, [*METHODS, *ALIASES]) for name in names]
+    return tuple(dict.fromkeys(ALIASES.get(name, name) for name in chosen))
 
 
 def _fixed(given: dict[str, str | None]) -> dict[str, float]:

@@ -77,6 +77,7 @@ print(sorted(name for name in set(sys.modules) - before if name.startswith(("tor
 @pytest.mark.slow
 def test_a_wheel_installs_and_imports_in_an_empty_environment(tmp_path):
     root = SOURCE.parent.parent
+    environment = {k: v for k, v in os.environ.items() if k != "LOCALMIXUP_CHECK_SHAPES"}
     subprocess.run([sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", tmp_path, root], check=True)
     wheel = next(tmp_path.glob("localmixup-*.whl"))
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "empty"], check=True)
@@ -84,9 +85,13 @@ def test_a_wheel_installs_and_imports_in_an_empty_environment(tmp_path):
     constraints = root / "constraints.txt"
     subprocess.run([python, "-m", "pip", "install", "-q", "-c", constraints, wheel], check=True)
     code = "import localmixup, pathlib; print(localmixup.__version__, pathlib.Path(localmixup.__file__).with_name('py.typed').exists())"
-    done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
+    done = subprocess.run(
+        [python, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path, env=environment
+    )
     assert done.stdout.split() == [localmixup_version(), "True"]
-    done = subprocess.run([tmp_path / "empty" / "bin" / "localmixup"], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [tmp_path / "empty" / "bin" / "localmixup"], capture_output=True, text=True, check=False, env=environment
+    )
     assert done.returncode == 2
     assert "pip install 'localmixup[lab]'" in done.stderr
 

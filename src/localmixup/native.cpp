@@ -1,11 +1,14 @@
 // One pass over a batch: draw, mix, measure and weigh. The same draws in the same order as localmixup.mixing, so that
 // the same generator state gives the same plan with and without this file. Built by `python -m localmixup.native`.
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/core/DistributionsHelper.h>
 #include <torch/extension.h>
 #include <torch/csrc/autograd/python_variable.h>
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <mutex>
 #include <optional>
 #include <tuple>
 
@@ -96,7 +99,12 @@ MANY_CPUS void mix_mirrored_rows(
 }
 
 float draw_lam(double mixup_alpha, const std::optional<at::Generator>& generator) {
-  if (mixup_alpha == 1) return at::rand({1}, generator, at::TensorOptions().dtype(at::kFloat)).item<float>();
+  if (mixup_alpha == 1) {  // what at::rand({1}) draws, without its overhead
+    auto* source = at::get_generator_or_default<at::CPUGeneratorImpl>(generator, at::detail::getDefaultCPUGenerator());
+    const std::lock_guard<std::mutex> lock(source->mutex_);
+    at::uniform_real_distribution<float> uniform(0, 1);
+    return uniform(source);
+  }
   if (std::isinf(mixup_alpha)) return 0.5f;
   const auto wide = at::TensorOptions().dtype(at::kDouble);
   const Tensor gammas = at::_standard_gamma(at::full({2, 1}, mixup_alpha + 1, wide), generator);
@@ -108,6 +116,16 @@ float draw_lam(double mixup_alpha, const std::optional<at::Generator>& generator
 }
 
 }  // namespace
+
+// y[partner]
+Tensor rows_of(const Tensor& y, const Tensor& partner) {
+  if (y.scalar_type() != at::kLong || y.dim() != 1 || !y.is_contiguous()) return y.index_select(0, partner);
+  Tensor out = at::empty_like(y);
+  const int64_t *from = y.const_data_ptr<int64_t>(), *p = partner.const_data_ptr<int64_t>();
+  int64_t* to = out.mutable_data_ptr<int64_t>();
+  for (int64_t i = 0; i < y.size(0); ++i) to[i] = from[p[i]];
+  return out;
+}
 
 // One setting of LocalMixup. A call returns mixed inputs, partner targets, lam and weights, or None for a batch that is
 // not float32, contiguous, on the CPU, outside autograd and of one tensor each.
@@ -173,7 +191,7 @@ struct Mixer {
       x.copy_(out);
       out = x;
     }
-    return py::cast(std::make_tuple(out, y.index_select(0, partner), lam, weights));
+    return py::cast(std::make_tuple(out, rows_of(y, partner), lam, weights));
   }
 };
 

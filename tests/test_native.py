@@ -72,6 +72,15 @@ def test_the_native_path_is_the_plain_one(tmp_path, monkeypatch):
         batch = mix(odd, y)
         assert batch.inputs.dtype == odd.dtype
         assert batch.inputs.requires_grad == odd.requires_grad
+    changed = LocalMixup(ThresholdGraph(3.0), reduction="sum")
+    changed.prob = 0.0  # a setting changed between batches counts on either path
+    changed.reduction = "mean"
+    assert torch.equal(changed(x, y).inputs, x)
+    assert changed(x, y).reduction == "mean"
+    changed.prob, changed.graph = 1.0, ThresholdGraph(0.0)
+    assert changed._native is not None
+    weights = changed(x, y).weights
+    assert set(weights.tolist()) <= {0.0, 1.0}
     assert mix.eval()(x, y).inputs is x
     with pytest.raises(ValueError, match="same first dimension"):
         mix.train()(x, torch.arange(5))

@@ -18,6 +18,7 @@ from localmixup.interpolation import between, check_mixable, interpolate_and_mea
 
 OUTSIDE = ("discard", "unmix")
 
+_SETTINGS = ("graph", "mixup_alpha", "prob", "per_sample", "pairing", "outside", "reduction")
 _NO_DRAWS = (None, None)
 
 
@@ -95,6 +96,12 @@ class LocalMixup(nn.Module):
             f"{self.graph!r}, mixup_alpha={self.mixup_alpha:g}, prob={self.prob:g}, per_sample={self.per_sample}, "
             f"pairing={self.pairing!r}, outside={self.outside!r}, reduction={self.reduction!r}"
         )
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Settings may be changed between batches: what was made from them is made anew."""
+        super().__setattr__(name, value)
+        if name in _SETTINGS and "_native" in self.__dict__:
+            self._plan_type, self._native = PLANS[self.reduction], self._native_mixer()
 
     def __getstate__(self) -> dict[str, Any]:
         """What is pickled; a generator as its plain state, which reaches workers of every start method."""

@@ -166,6 +166,8 @@ def test_tables_so_small_that_no_pair_may_be_near(tmp_path, monkeypatch):
         (["digit"], "did you mean 'digits'?"),
         (["digits", "--methods", "vanila"], "did you mean 'vanilla'?"),
         (["digits", "--methods", "lokal"], "did you mean 'local'?"),
+        (["digits", "--decay", "3"], "--decay is for local-exponential, which is not among --methods"),
+        (["digits", "--precision", "fp16"], "--precision fp16 needs a GPU"),
         (["digits", "--methods", ","], "--methods must name at least one of"),
         (["digits", "--decay", "-1"], "decay must be >= 0 (0 is classical mixup, inf vanilla training), got -1.0"),
         (["digits", "--decay", "nan"], "got nan"),

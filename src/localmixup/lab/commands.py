@@ -22,13 +22,14 @@ from localmixup.lab.comparison import Comparison
 from localmixup.lab.errors import UserError
 from localmixup.lab.methods import ALIASES, METHODS
 from localmixup.lab.models import MODELS
-from localmixup.lab.parameters import check_parameter
+from localmixup.lab.parameters import PARAMETERS, check_parameter
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 _err = Console(stderr=True, soft_wrap=True, highlight=False)
 _out = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 
 DEFAULT_METHODS = "vanilla,mixup,local"
+_OPTION = {method: name.replace("_", "-") for method, name in PARAMETERS.items()}
 
 
 @app.callback()
@@ -78,7 +79,7 @@ def compare(
     Interrupt it whenever you like: the same command goes on from there.
     """
     with _one_line_errors():
-        settings = {
+        settings: dict[str, Any] = {
             "methods": _methods(methods),
             "seeds": _whole("--seeds", seeds),
             "epochs": None if epochs is None else _positive("--epochs", epochs),
@@ -100,6 +101,8 @@ def compare(
             "data_root": data_root,
             "store": store,
         }
+        if unused := [m for m in settings["fixed"] if m not in settings["methods"]]:
+            raise ArgumentError(f"--{_OPTION[unused[0]]} is for {unused[0]}, which is not among --methods ({methods})")
         comparison, report = _run(data, out, settings)
         if as_json:
             print(comparison.model_dump_json(indent=1))

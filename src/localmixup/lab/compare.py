@@ -124,17 +124,7 @@ def compare(
     controls = {method: _controls(spec, done[spec], training) for method, spec in local.items()}
     done |= records([spec for pair in controls.values() for _, spec in pair if spec not in done])
 
-    rows: list[Row] = []
-    for method in methods:
-        label = METHODS[method].title
-        rows.append(_row(label, method, chosen[method], done))
-        if method not in LOCAL:
-            continue
-        if local[method] != chosen[method]:
-            label += ", its best graph"
-            rows.append(_row(label, method, local[method], done))
-        rows += [_row(f"{label}: {name}", "mixup", spec, done, control_of=label) for name, spec in controls[method]]
-    rows = _with_differences(rows)
+    rows = _with_differences(_rows(methods, chosen, local, controls, done))
     unit = "%" if prepared.task == "classification" else "RMSE"
     verdict, details = verdict_of(rows, data.name, unit)
     return Comparison(
@@ -179,6 +169,27 @@ def _controls(spec: MethodSpec, records: Sequence[Record], training: TrainingSpe
     same_share = MethodSpec(method="mixup", mixed_share=None if share is None or share > 0.95 else share)
     scaled = MethodSpec(method="mixup", loss_scale=weight)
     return [("mixup at the same mixed share", same_share), (f"mixup with the loss x {weight:.3g}", scaled)]
+
+
+def _rows(
+    methods: Sequence[str],
+    chosen: dict[str, MethodSpec],
+    local: dict[str, MethodSpec],
+    controls: dict[str, list[tuple[str, MethodSpec]]],
+    done: dict[MethodSpec, list[Record]],
+) -> list[Row]:
+    """The lines of the table, each local method followed by its controls."""
+    rows: list[Row] = []
+    for method in methods:
+        label = METHODS[method].title
+        rows.append(_row(label, method, chosen[method], done))
+        if method not in LOCAL:
+            continue
+        if local[method] != chosen[method]:
+            label += ", its best graph"
+            rows.append(_row(label, method, local[method], done))
+        rows += [_row(f"{label}: {name}", "mixup", spec, done, control_of=label) for name, spec in controls[method]]
+    return rows
 
 
 def _row(

@@ -164,6 +164,8 @@ def _training(job: Job, data: DataSet) -> TrainingSpec:
         raise UserError(f"--augment must be one of {', '.join(AUGMENTATIONS)}, got {augmentation!r}")
     if job.device == "cuda" and not torch.cuda.is_available():
         raise UserError("--device cuda: PyTorch sees no CUDA device here")
+    if job.device == "cpu" and job.precision == "fp16":
+        raise UserError("--precision fp16 needs a GPU; on the CPU use bf16 or no")
     fits = rows * data.x[0].size * 4 <= _SET_BYTES
     values: dict[str, Any] = {
         "model": model,

@@ -56,11 +56,8 @@ class _Loud(torch.utils.data.Dataset):
         return torch.full((2,), float(index)), index
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("context", [None, "spawn"])
+@pytest.mark.parametrize(("workers", "context"), [(0, None), (2, None), (2, "spawn")])
 def test_collate_fn_in_workers(workers, context):
-    if workers == 0 and context:
-        pytest.skip("no workers, no start method")
     mix = LocalMixup(ExponentialGraph(0.1), generator=torch.Generator().manual_seed(0), reduction="mean")
 
     def epoch(seed):

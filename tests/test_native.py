@@ -66,6 +66,14 @@ def test_the_native_path_is_the_plain_one(tmp_path, monkeypatch):
         (ThresholdGraph(1.0), {"per_sample": True}), (ThresholdGraph(1.0), {"pairing": "neighbors"}),
     ]:  # fmt: skip
         assert LocalMixup(graph, **options)._native is None
+    # its own exponential, from 1 down to the denormal numbers and zero
+    far = torch.cat([torch.linspace(0, 120, 4001), torch.tensor([1e30, 3e38])])
+    x = torch.cat([far, torch.zeros_like(far)])[:, None]
+    weights = LocalMixup(ExponentialGraph(1.0), pairing="flip")(x, torch.arange(len(x))).weights
+    ends = torch.cat([far, far.flip(0)]).double()
+    exact = torch.exp(-ends)
+    # a distance is rounded to float32, which changes its exponential by its own size times as much
+    assert float(((weights - exact).abs() / (exact * (1 + ends)).clamp_min(1e-37)).max()) < 3e-7
     mix = LocalMixup(ThresholdGraph(3.0))
     x, y = torch.randn(6, 4), torch.arange(6)
     for odd in (x.half(), x.double(), x.t().contiguous().t(), x.clone().requires_grad_(), torch.randn(6)):

@@ -139,9 +139,9 @@ class LocalMixup(nn.Module):
         """
         if self._native is not None and features is None and self.training and not torch.compiler.is_compiling():
             generator = None if self.generator is None else self._random(self.generator.device)[0]
-            if (found := self._native(x, y, inplace, generator)) is not None:
-                mixed, partner_targets, lam, weights = found
-                return self._plan_type.batch_type(mixed, y, partner_targets, lam, weights)
+            batch: MixedBatch | None = self._native(x, y, inplace, generator)
+            if batch is not None:
+                return batch
         n = _batch_size(x, y)
         if not self.training:
             ones = _lam_like(x, n)
@@ -331,8 +331,9 @@ class LocalMixup(nn.Module):
         parameter = float(getattr(graph, kinds[type(graph)], 0.0))
         if (library := native.load()) is None or (parameter == math.inf and type(graph) is ExponentialGraph):
             return None
-        flip = self.pairing == "flip"
-        return library.Mixer(type(graph) is ThresholdGraph, parameter, graph.metric == "rms", self.mixup_alpha, flip)
+        flip, rms = self.pairing == "flip", graph.metric == "rms"
+        threshold, batch_type = type(graph) is ThresholdGraph, self._plan_type.batch_type
+        return library.Mixer(threshold, parameter, rms, self.mixup_alpha, flip, batch_type)
 
     def _mix_in_one_pass(self, x: Tensor, y: Any, inplace: bool) -> MixedBatch:
         graph, n = self.graph, x.shape[0]

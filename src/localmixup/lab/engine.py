@@ -12,8 +12,10 @@ from pathlib import Path
 
 import joblib
 import torch
+from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from localmixup.lab.dataset import Prepared
+from localmixup.lab.errors import UserError
 from localmixup.lab.results import Record, Store
 from localmixup.lab.specs import RunSpec
 from localmixup.lab.training import Outcome, train
@@ -42,6 +44,9 @@ def run_all(
 
     Returns:
         All wanted records, by key.
+
+    Raises:
+        UserError: a worker was ended from outside.
     """
     wanted = {spec.key: spec for spec in specs}
     done = store.get(specs)
@@ -68,6 +73,11 @@ def run_all(
             for key, outcome in finished:
                 store.add(wanted[key], outcome)
                 on_finished(wanted[key])
+        except TerminatedWorkerError:
+            raise UserError(
+                "a process was ended from outside, most often for want of memory; finished runs are stored: "
+                "the same command with fewer --jobs goes on from there"
+            ) from None
         except BaseException:
             _stop_workers()
             raise

@@ -121,9 +121,12 @@ def run_job(
         )
     finally:
         store.close()
-    (job.out / "comparison.json").write_text(comparison.model_dump_json(indent=1), encoding="utf-8")
     report = job.out / "report.html"
-    write_report(report, comparison, gathered, data, prepared)
+    try:
+        (job.out / "comparison.json").write_text(comparison.model_dump_json(indent=1), encoding="utf-8")
+        write_report(report, comparison, gathered, data, prepared)
+    except OSError as error:
+        raise UserError(f"--out {job.out}: cannot be written: {error.strerror or error}; all runs are stored") from None
     return comparison, report
 
 

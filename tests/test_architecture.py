@@ -11,7 +11,7 @@ import pytest
 SOURCE = Path(__file__).parent.parent / "src" / "localmixup"
 # each file of the library may import those before it
 ORDER = [
-    "_shapes", "_checks", "distances", "calibration", "graphs", "interpolation", "batch", "partners", "native", "mixing",
+    "_shapes", "_checks", "_arrays", "distances", "calibration", "graphs", "interpolation", "batch", "partners", "native", "mixing",
     "neighbors", "pairs",
 ]  # fmt: skip
 

@@ -1,0 +1,53 @@
+"""Tensors or arrays in, the same kind out: the one place where the two meet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from localmixup._checks import ArgumentError
+
+
+def as_float64(name: str, value: Any, *, ndim: tuple[int, ...] = (1, 2)) -> np.ndarray:
+    """`value` as a float64 array.
+
+    Args:
+        name: the argument's name, for the message.
+        value: a tensor, an array or a nested sequence of numbers.
+        ndim: allowed numbers of dimensions; empty for any.
+
+    Raises:
+        ValueError: it holds no numbers, has another number of dimensions, or is not finite.
+
+    >>> as_float64("y", [1, 2])
+    array([1., 2.])
+    """
+    try:
+        array = np.asarray(value.detach().cpu() if isinstance(value, Tensor) else value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ArgumentError(f"{name} must hold numbers, got {value!r}") from None
+    if ndim and array.ndim not in ndim:
+        allowed = " or ".join(map(str, ndim))
+        raise ArgumentError(f"{name} must have {allowed} dimension(s), got shape {array.shape}")
+    if not np.isfinite(array).all():
+        place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        raise ArgumentError(f"{name} must be finite, got {array[place]} at position {place}")
+    return array
+
+
+def same_kind(result: np.ndarray | float, like: Any) -> Any:
+    """`result` as a tensor on the device of `like` where `like` is a tensor, else as an array.
+
+    A floating `like` gives its own dtype (float64 for half precision and integers).
+
+    >>> same_kind(np.array([1.0]), torch.zeros(1, dtype=torch.float32))
+    tensor([1.])
+    """
+    if isinstance(like, Tensor):
+        dtype = torch.float32 if like.dtype == torch.float32 else torch.float64
+        return torch.as_tensor(np.asarray(result), dtype=dtype, device=like.device)
+    dtype_of = getattr(like, "dtype", None)
+    return np.asarray(result, dtype=np.float32 if dtype_of == np.float32 else np.float64)[()]

@@ -1,0 +1,49 @@
+"""The same search without numba: the same candidates, some hundred times slower."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from localmixup.geometry.segments import stewart
+
+ROWS = 1
+_BLOCK_VALUES = 8_000_000
+
+
+def scan(S: np.ndarray, D: np.ndarray, flags: np.ndarray, begin: int, end: int) -> None:
+    rows, lines = torch.from_numpy(S), torch.from_numpy(D)
+    for b in range(begin, end):
+        step = max(1, _BLOCK_VALUES // max(1, S.shape[1] - b))
+        for a in range(0, len(S), step):
+            part = rows[a : a + step, b:]
+            flags[a : a + step, b] = ((part - lines[b, b:]).amin(dim=1).int() + part[:, 0].int() < 0).numpy()
+
+
+def collect(
+    S: np.ndarray,
+    D: np.ndarray,
+    rows: np.ndarray,
+    start: int,
+    limit: np.ndarray,
+    row_limit: np.ndarray,
+    unit: float,
+    floor: float,
+    found: np.ndarray,
+) -> tuple[int, int]:
+    count, n = 0, S.shape[1]
+    for r in range(start, len(rows)):
+        a, b = rows[r]
+        if count + n > len(found):
+            return count, r
+        line, far = S[a, b + 1 :].astype(np.int64), D[b, b + 1 :].astype(np.int64)
+        low = int(S[a, b])
+        c = np.flatnonzero(low + line < far)
+        A = floor + (low * unit) ** 2 if low > 0 else 0.0
+        B = np.where(line[c] > 0, floor + (line[c] * unit) ** 2, 0.0)
+        s = (far[c] * unit) ** 2
+        bound = np.maximum(0.0, stewart(np.full(len(c), A), B, s) - 1e-12 * (A + B + s))
+        c = c[(bound < limit[far[c]]) & (bound < row_limit[a])]
+        found[count : count + len(c)] = np.column_stack([np.full(len(c), a), np.full(len(c), b), c + b + 1])
+        count += len(c)
+    return count, len(rows)

@@ -14,6 +14,8 @@ ORDER = [
     "_shapes", "_checks", "_arrays", "distances", "calibration", "graphs", "interpolation", "batch", "partners", "native", "mixing",
     "neighbors", "pairs",
 ]  # fmt: skip
+# rooms that stand on them, and may not know of each other nor of the lab
+ROOMS = ["geometry", "theory"]
 
 
 def imports_of(path):
@@ -38,6 +40,13 @@ def test_the_library_imports_only_what_stands_before_it(name):
     allowed = set(ORDER[: ORDER.index(name)])
     imported = {module for module in imports_of(SOURCE / f"{name}.py") if module != "__version__"}
     assert imported <= allowed
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_the_rooms_stand_on_the_library_only(room):
+    for path in (SOURCE / room).glob("*.py"):
+        outside = {m for m in imports_of(path) if m.split(".")[0] != room}
+        assert outside <= set(ORDER), path
 
 
 def test_the_lab_has_no_circles_and_only_its_commands_stand_above_it():

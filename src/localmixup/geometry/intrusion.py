@@ -11,6 +11,7 @@ them afterwards.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -248,9 +249,12 @@ class IntrusionReport:
         squares = float(np.square(counted).sum())
         effective = float(counted.sum()) ** 2 / squares if squares > 0 else 0.0
         anchors = s.first[mask]
-        measured = (s.intrudes, s.contradicts, s.disagreement)
-        found = [_ratio(counted, value[mask], anchors, effective, self.exhaustive) for value in measured]
-        return Rates(*found, mean_weight, effective)
+        exact = self.exhaustive
+
+        def rate(values: np.ndarray) -> Rate:
+            return _ratio(counted, values[mask], anchors, effective, exact)
+
+        return Rates(rate(s.intrudes), rate(s.contradicts), rate(s.disagreement), mean_weight, effective)
 
 
 def intrusion(
@@ -380,24 +384,22 @@ def _all_pairs(centred: Tensor, mixup_alpha: float, n_samples: int, rng: np.rand
 def _drawn_pairs(centred: Tensor, mixup_alpha: float, n_samples: int, rng: np.random.Generator) -> tuple[Any, ...]:
     m = len(centred)
     edges = np.unique(np.minimum(2 ** np.arange(int(math.log2(m - 1)) + 2), m))
-    strata = list(zip(edges, edges[1:], strict=False))  # ranks from .. to below ..
+    strata = list(itertools.pairwise(edges.tolist()))  # ranks from .. to below ..
     draws = [1] * len(strata)
     for k, many in enumerate(reversed(_FAR_DRAWS[-len(strata) :])):
         draws[-1 - k] = many
     anchors = rng.permutation(m)[: max(2, min(m, n_samples // sum(draws)))]
-    first, second, ranks, shares = [], [], [], []
+    ranks = np.concatenate(
+        [rng.integers(low, high, size=(len(anchors), n)) for (low, high), n in zip(strata, draws, strict=True)], axis=1
+    )
+    shares = np.concatenate([np.full(n, (high - low) / n) for (low, high), n in zip(strata, draws, strict=True)])
+    second = np.empty_like(ranks)
     step = max(1, _BLOCK_BYTES // (24 * m))
     for start in range(0, len(anchors), step):
-        part = anchors[start : start + step]
-        order = _order(centred, part).numpy()
-        for (low, high), count in zip(strata, draws, strict=True):
-            rank = rng.integers(low, high, size=(len(part), count))
-            first.append(np.repeat(part, count))
-            second.append(np.take_along_axis(order, rank - 1, axis=1).ravel())
-            ranks.append(rank.ravel())
-            shares.append(np.full(rank.size, (high - low) / count))
-    lam = rng.beta(mixup_alpha, mixup_alpha, size=sum(map(len, first)))
-    return (*(np.concatenate(parts) for parts in (first, second, ranks, shares)), lam)
+        part = slice(start, start + step)
+        second[part] = np.take_along_axis(_order(centred, anchors[part]).numpy(), ranks[part] - 1, axis=1)
+    lam = rng.beta(mixup_alpha, mixup_alpha, size=ranks.size)
+    return np.repeat(anchors, ranks.shape[1]), second.ravel(), ranks.ravel(), np.tile(shares, len(anchors)), lam
 
 
 def _nearest_real(

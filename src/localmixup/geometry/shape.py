@@ -107,6 +107,6 @@ def _loops(points: np.ndarray, *, most: int = 5) -> np.ndarray | None:
     tree.collapse_edges()
     tree.expansion(2)
     tree.compute_persistence()
-    bars = np.asarray(tree.persistence_intervals_in_dimension(1)).reshape(-1, 2)
+    bars: np.ndarray = np.asarray(tree.persistence_intervals_in_dimension(1)).reshape(-1, 2)
     bars = bars[np.isfinite(bars[:, 1])]
-    return bars[np.argsort(bars[:, 0] - bars[:, 1])][:most]
+    return np.asarray(bars[np.argsort(bars[:, 0] - bars[:, 1])][:most])

@@ -77,7 +77,7 @@ def candidates(report: IntrusionReport, parameter: str) -> np.ndarray:
     order = np.argsort(distance)
     mass = np.cumsum(share[order]) / share.sum()
     if parameter == "radius":
-        kept = np.geomspace(1e-5, 1, 120)
+        kept = np.geomspace(1e-5, 1, 300)
         return np.unique(distance[order][np.minimum(np.searchsorted(mass, kept), len(mass) - 1)])
     if parameter == "decay":
         median = float(distance[order][np.searchsorted(mass, 0.5)]) or 1.0

@@ -29,6 +29,10 @@ _err = Console(stderr=True, soft_wrap=True, highlight=False)
 _out = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 
 DEFAULT_METHODS = "vanilla,mixup,local"
+_DATA_HELP = (
+    "digits, spirals, spirals-gaussian, cifar10, fashion_mnist, mnist; a .csv, .parquet or .npz file; a folder of "
+    "class folders with images; a folder of Parquet files as on the Hub; or owner/name on the Hub."
+)
 _OPTION = {method: name.replace("_", "-") for method, name in PARAMETERS.items()}
 
 
@@ -43,8 +47,7 @@ def compare(
         str,
         typer.Argument(
             metavar="DATA",
-            help="digits, spirals, spirals-gaussian, cifar10, fashion_mnist, mnist; a .csv, .parquet or .npz file; a "
-            "folder of class folders with images; a folder of Parquet files as on the Hub; or owner/name on the Hub.",
+            help=_DATA_HELP,
         ),
     ] = "digits",
     methods: Annotated[str, typer.Option(help=f"Of {', '.join([*METHODS, *ALIASES])}.")] = DEFAULT_METHODS,
@@ -112,6 +115,102 @@ def compare(
 
 
 @app.command()
+def inspect(
+    data: Annotated[str, typer.Argument(metavar="DATA", help=_DATA_HELP)] = "digits",
+    level: Annotated[str, typer.Option(help="Wanted rate of intrusion.")] = "0.01",
+    features: Annotated[Path | None, typer.Option(help="A .npy file, one row a sample: measure on these.")] = None,
+    encoder: Annotated[
+        Path | None, typer.Option(help="A TorchScript or exported program (.pt2) file: measure on what it returns.")
+    ] = None,
+    pca: Annotated[str | None, typer.Option(metavar="N", help="Measure on so many principal components.")] = None,
+    nearest: Annotated[str, typer.Option(metavar="K", help="Nearest real samples that tell the ground.")] = "1",
+    samples: Annotated[str, typer.Option(metavar="N", help="Virtual samples, about.")] = "20000",
+    mixup_alpha: Annotated[str, typer.Option(help="lam is drawn from Beta(mixup_alpha, mixup_alpha).")] = "1",
+    train_size: Annotated[str | None, typer.Option(metavar="N", help="Look at so many random rows [all].")] = None,
+    seed: Annotated[str, typer.Option(help="Of all draws.")] = "0",
+    out: Annotated[Path | None, typer.Option(help="Folder of the report [localmixup-results/DATA].")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
+    jobs: Annotated[str | None, typer.Option(metavar="N", help="Threads [the cores].")] = None,
+    target: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of a table to predict.")] = None,
+    task: Annotated[str | None, typer.Option(help="classification or regression [told from the target].")] = None,
+    data_root: Annotated[Path | None, typer.Option(help="Where named image sets lie, before $LOCALMIXUP_DATA.")] = None,
+) -> None:
+    """Is mixup safe on DATA, and how local should it be? Measures, suggests and reports; trains nothing."""
+    with _one_line_errors("nothing was written"):
+        settings: dict[str, Any] = {
+            "level": check_number("--level", _number(level), low=1e-4, high=1),
+            "features_file": features,
+            "encoder": encoder,
+            "pca": None if pca is None else _whole("--pca", pca),
+            "n_nearest": _whole("--nearest", nearest),
+            "n_samples": _whole("--samples", samples, low=100),
+            "mixup_alpha": _positive("--mixup-alpha", mixup_alpha),
+            "train_size": None if train_size is None else _whole("--train-size", train_size, low=20),
+            "seed": _whole("--seed", seed, low=0),
+            "n_jobs": None if jobs is None else _whole("--jobs", jobs),
+            "target": target,
+            "task": None if task is None else check_choice("--task", task, ("classification", "regression")),
+            "data_root": data_root,
+        }
+        _inspect(data, out, settings, as_json)
+
+
+def _inspect(data: str, out: Path | None, settings: dict[str, Any], as_json: bool) -> None:
+    import json
+
+    from localmixup.lab.inspection import inspect, reasons, summary
+    from localmixup.lab.main_job import check_writable
+    from localmixup.lab.report.inspection_page import HEAD, rows, write_inspection
+
+    folder = out or _folder(data)
+    check_writable(folder)
+    bars: dict[str, Any] = {}
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
+        console=_err, disable=not _err.is_terminal,
+    ) as progress:  # fmt: skip
+
+        def told(what: str, done: float, total: float) -> None:
+            if what not in bars:
+                bars[what] = progress.add_task(what, total=total)
+                if not _err.is_terminal:
+                    _err.print(f"  {what}")
+            progress.update(bars[what], completed=done)
+
+        def on_data(dataset: Any, features: Any) -> None:
+            _err.print(f"{dataset.name}: {len(features):,} rows of {features.shape[1]:,} values, {dataset.task}")
+            for note in dataset.notes:
+                _err.print(f"  {note}")
+
+        found = inspect(data, **settings, on_data=on_data, progress=told)
+    report = folder / "inspection.html"
+    numbers = json.dumps(summary(found), indent=1)
+    try:
+        (folder / "inspection.json").write_text(numbers, encoding="utf-8")
+        write_inspection(report, found)
+    except OSError as error:
+        raise UserError(f"--out {folder}: cannot be written: {error.strerror or error}") from None
+    if as_json:
+        print(numbers)
+        return
+    if table := rows(found):
+        printed = Table(title=f"{found.data.name}: {found.space}", title_justify="left", box=box.SIMPLE_HEAD)
+        for k, name in enumerate(HEAD):
+            printed.add_column(name, justify="right" if k else "left", overflow="fold")
+        for row in table:
+            printed.add_row(*row)
+        _out.print(printed)
+    for line in reasons(found):
+        _out.print(f"  {line}", soft_wrap=True)
+    _out.print(f"\n{found.verdict}", style="bold", soft_wrap=True)
+    _out.print(f"\nreport: {report}", soft_wrap=True)
+
+
+def _folder(data: str) -> Path:
+    return Path("localmixup-results") / (Path(data).stem if Path(data).exists() else data.replace("/", "--"))
+
+
+@app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("localmixup-results"),
     jobs: Annotated[str | None, typer.Option(metavar="N", help="Runs at once [the cores].")] = None,
@@ -134,7 +233,7 @@ def _run(data: str, out: Path | None, settings: dict[str, Any]) -> tuple[Compari
     """One job with its progress on standard error."""
     from localmixup.lab.main_job import Job, run_job
 
-    folder = out or Path("localmixup-results") / (Path(data).stem if Path(data).exists() else data.replace("/", "--"))
+    folder = out or _folder(data)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -190,7 +289,9 @@ def _print(comparison: Comparison) -> None:
 
 
 @contextmanager
-def _one_line_errors() -> Iterator[None]:
+def _one_line_errors(
+    kept: str = "finished runs are stored; the same command goes on from there",
+) -> Iterator[None]:
     """A user's mistake ends in one line and status 2; an interrupt in one line and status 130."""
 
     def terminated(number: int, frame: object) -> None:
@@ -204,7 +305,7 @@ def _one_line_errors() -> Iterator[None]:
         _err.print(f"error: {error}", markup=False)
         sys.exit(2)
     except KeyboardInterrupt:
-        _err.print("interrupted: finished runs are stored; the same command goes on from there")
+        _err.print(f"interrupted: {kept}")
         sys.exit(130)
     finally:
         if main_thread:

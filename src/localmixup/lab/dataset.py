@@ -90,7 +90,7 @@ class Prepared(NamedTuple):
     outputs: int
 
 
-def prepare(data: DataSet, *, train_size: int | None = None, split_seed: int = 0) -> Prepared:
+def prepare(data: DataSet, *, train_size: int | None = None, split_seed: int = 0, hold_out: bool = True) -> Prepared:
     """Split off the test set and standardise with the mean and deviation of the rest.
 
     Images are standardised by channel, tables by column, in float64. A column that varies by no more than rounding
@@ -99,12 +99,15 @@ def prepare(data: DataSet, *, train_size: int | None = None, split_seed: int = 0
     Args:
         data: from `load`.
         train_size: use only so many random rows of the training data; None for all.
+        hold_out: False keeps all rows of data without a test set of their own, and there is no test set then.
         split_seed: of the test split (a fifth, where the data have no test set) and of `train_size`.
 
     Raises:
         UserError: too few rows.
     """
     x, y, x_test, y_test = data.x, data.y, data.x_test, data.y_test
+    if not hold_out and x_test is None:
+        x_test, y_test = x[:0], y[:0]
     if x_test is None or y_test is None:
         x, x_test, y, y_test = _split(x, y, 0.2, split_seed, data.task)
     if train_size is not None and train_size < len(x):

@@ -61,7 +61,7 @@ def errors(comparison: Comparison) -> Figure:
         )  # fmt: skip
     figure.update_layout(height=110 + 34 * len(rows), xaxis_title=_axis(comparison))
     table = [[row.label, ", ".join(f"{e:.3g}" for e in row.errors)] for row in comparison.rows]
-    return _figure(
+    return finished(
         "errors", figure, ["method", f"test error of every run ({comparison.unit})"], table, "Test error by method"
     )
 
@@ -86,7 +86,7 @@ def curves(comparison: Comparison, records: dict[str, Record]) -> Figure:
     figure.update_layout(
         height=360, xaxis_title="updates", yaxis_title=f"validation error ({comparison.unit})", yaxis_rangemode="tozero"
     )
-    return _figure("curves", figure, ["method", "validation error after so many updates"], table, "Learning curves")
+    return finished("curves", figure, ["method", "validation error after so many updates"], table, "Learning curves")
 
 
 def choice(comparison: Comparison, method: str) -> Figure:
@@ -105,7 +105,7 @@ def choice(comparison: Comparison, method: str) -> Figure:
     table = [
         [n + (" (chosen)" if k == best else ""), f"{e:.3g}"] for k, (n, e) in enumerate(zip(names, found, strict=True))
     ]
-    return _figure(f"choice-{method}", figure, ["candidate", "mean validation error"], table, "The grid of candidates")
+    return finished(f"choice-{method}", figure, ["candidate", "mean validation error"], table, "The grid of candidates")
 
 
 def distances(comparison: Comparison, sample: DistanceSample) -> Figure:
@@ -149,7 +149,7 @@ def distances(comparison: Comparison, sample: DistanceSample) -> Figure:
         yaxis_title="share of the pairs of each kind",
         yaxis2={**weight_axis, "tickvals": [0, 0.5, 1]},
     )
-    return _figure("distances", figure, ["pairs", "1, 25, 50, 75, 99 % quantile of the distance"], table, "Distances")
+    return finished("distances", figure, ["pairs", "1, 25, 50, 75, 99 % quantile of the distance"], table, "Distances")
 
 
 def local_rows(comparison: Comparison) -> list[Row]:
@@ -170,7 +170,16 @@ def _axis(comparison: Comparison) -> str:
     return "test error (%)" if comparison.unit == "%" else "test RMSE"
 
 
-def _figure(name: str, figure: go.Figure, head: list[str], table: list[list[str]], alt: str) -> Figure:
+def finished(name: str, figure: go.Figure, head: list[str], table: list[list[str]], alt: str) -> Figure:
+    """A figure in the style of the page.
+
+    Args:
+        name: of its place in the page.
+        figure: as drawn.
+        head: column names of the stand-in table.
+        table: its rows.
+        alt: what there is to see.
+    """
     figure.update_layout(
         template="none",
         margin={"l": 10, "r": 10, "t": 30, "b": 50},

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import plotly.offline
@@ -17,6 +19,7 @@ from localmixup.lab.dataset import DataSet, Prepared
 from localmixup.lab.methods import LOCAL
 from localmixup.lab.models import MODELS
 from localmixup.lab.report import figures, pictures
+from localmixup.lab.report.figures import Figure
 from localmixup.lab.results import Record
 from localmixup.lab.verdict import p_value
 
@@ -41,11 +44,11 @@ def write_report(
         figures.curves(comparison, records),
         figures.distances(comparison, sample),
     ]
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("localmixup.lab.report", ""), autoescape=True, undefined=jinja2.StrictUndefined
-    )
     settings = comparison.training
-    page = environment.get_template("page.html.j2").render(
+    write_page(
+        path,
+        "comparison.html.j2",
+        drawn,
         c=comparison,
         table_head=head(comparison),
         table=[cells(row, comparison) for row in comparison.rows],
@@ -57,6 +60,23 @@ def write_report(
         model=MODELS[settings.model],
         augmentation=AUGMENTATIONS[settings.augmentation],
         specification=json.dumps(comparison.model_dump(mode="json", exclude={"rows", "details", "verdict"}), indent=1),
+    )
+
+
+def write_page(path: Path, template: str, drawn: Sequence[Figure], **values: Any) -> None:
+    """Write one self-contained HTML file.
+
+    Args:
+        path: of the file.
+        template: its name in this folder.
+        drawn: the interactive figures.
+        values: for the template.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("localmixup.lab.report", ""), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    page = environment.get_template(template).render(
+        **values,
         plotly=Markup(plotly.offline.get_plotlyjs()),
         data=Markup(json.dumps({f.name: json.loads(f.json) for f in drawn}).replace("</", "<\\/")),
     )

@@ -23,7 +23,7 @@ from localmixup.lab.training import region_box, unpack_regions
 
 _SEGMENTS = 500
 _STRIP = 7
-_CLASS_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+CLASS_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 
 
 class Picture(NamedTuple):
@@ -57,7 +57,7 @@ def decision_regions(comparison: Comparison, records: dict[str, Record], prepare
     if tuple(prepared.x.shape[1:]) != (2,) or prepared.task != "classification":
         return []
     low, high = region_box(prepared.x)
-    colors = np.array([to_rgb(_CLASS_COLORS[c % len(_CLASS_COLORS)]) for c in range(prepared.outputs)])
+    colors = np.array([to_rgb(CLASS_COLORS[c % len(CLASS_COLORS)]) for c in range(prepared.outputs)])
     pictures = []
     for row in comparison.rows:
         packed = records[row.keys[0]].outcome.regions
@@ -94,7 +94,7 @@ def decision_regions(comparison: Comparison, records: dict[str, Record], prepare
         with mpl.rc_context():
             figure.savefig(buffer, format="png")
         caption = f"{row.label}: {row.error.mean:.2f} % error" + (f" ({row.chosen})" if row.chosen else "")
-        pictures.append(Picture(_uri(buffer.getvalue()), caption, f"decision regions of {row.label}"))
+        pictures.append(Picture(png_uri(buffer.getvalue()), caption, f"decision regions of {row.label}"))
     return pictures
 
 
@@ -123,7 +123,7 @@ def strip(comparison: Comparison, data: DataSet, prepared: Prepared, *, seed: in
         weight = _weight(graph, far, float(far[pair]), prepared)
         told = f", weight {weight}" if chosen else ""
         caption = f"distance {float(far[pair]):.3g}{told}"
-        pictures.append(Picture(_image_uri(tiles, data), caption, f"two images and their mean, {caption}"))
+        pictures.append(Picture(image_uri(tiles, data), caption, f"two images and their mean, {caption}"))
     return pictures
 
 
@@ -141,15 +141,26 @@ def _pairs(x: Tensor, graph: LocalityGraph) -> tuple[Tensor, Tensor]:
     return PairSampler(x, graph, 1, torch.Generator().manual_seed(0), mixed_share=share).sample(_SEGMENTS)
 
 
-def _image_uri(tiles: Tensor, data: DataSet) -> str:
+def image_uri(tiles: Tensor, data: DataSet) -> str:
+    """An image as a data URI, its values stretched to the full range.
+
+    Args:
+        tiles: shape `(channels, height, width)`.
+        data: tells the channels and the size of one image.
+    """
     low, high = tiles.min(), tiles.max()
     pixels = ((tiles - low) / (high - low).clamp_min(1e-6) * 255).round().to(torch.uint8).movedim(0, -1).numpy()
     image = Image.fromarray(pixels[..., 0] if data.shape[0] == 1 else pixels)
     factor = max(1, round(64 / data.shape[1]))
     buffer = io.BytesIO()
     image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST).save(buffer, format="PNG")
-    return _uri(buffer.getvalue())
+    return png_uri(buffer.getvalue())
 
 
-def _uri(png: bytes) -> str:
+def png_uri(png: bytes) -> str:
+    """A picture as a data URI.
+
+    Args:
+        png: its bytes.
+    """
     return "data:image/png;base64," + base64.b64encode(png).decode()

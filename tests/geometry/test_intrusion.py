@@ -140,7 +140,16 @@ def test_overlapping_classes_are_told_apart_from_intrusion():
     x, y = rng.normal(size=(400, 2)), np.arange(400) % 2  # labels without meaning
     found = suggest(intrusion(x, y, exhaustive=False), level=0.01)
     assert not found.safe
+    assert found.undecided
     assert found.limit > 0.3
+    assert not found.choices
+    # a little overlap beside much intrusion: the choices stay within the overlap and the level
+    x, y = rings(600)
+    flipped = np.where(np.arange(600) % 25 == 0, 1 - y, y)
+    found = suggest(intrusion(x, flipped, exhaustive=False), level=0.001)
+    assert not found.undecided
+    assert found.choices["radius"].rates.intrusion.value <= found.limit
+    assert found.limit in (0.001, pytest.approx(0.001 + intrusion(x, flipped).overlap.value, abs=0.02))
 
 
 def test_it_does_not_depend_on_offset_blocks_or_the_kind_of_input(monkeypatch):

@@ -34,6 +34,8 @@ class Suggestion(NamedTuple):
         level: the wanted level of intrusion.
         limit: the level that the choices stay below: `level`, or, where no range reaches that because the classes
             themselves overlap, `level` above their overlap.
+        undecided: whether mixup adds less than `level` to an overlap that is above it: nearest samples then hardly tell
+            classes in this space, and say nothing against mixup, nor for it; there are no choices.
         mixup: rates of classical mixup.
         choices: by parameter; one is missing where no range stays below the limit either.
     """
@@ -41,6 +43,7 @@ class Suggestion(NamedTuple):
     safe: bool
     level: float
     limit: float
+    undecided: bool
     mixup: Rates
     choices: dict[str, Choice]
 
@@ -59,11 +62,13 @@ def suggest(report: IntrusionReport, *, level: float = 0.01) -> Suggestion:
     mixup = report.rates(graph_with("decay", 0.0))["all"]
     safe = mixup.intrusion.value <= level
     for limit in (level, level + report.overlap.value):
+        if limit > level and mixup.intrusion.value <= limit:
+            return Suggestion(False, level, limit, True, mixup, {})
         found = {p: _largest(report, p, limit) for p in PARAMETERS}
         choices = {name: choice for name, choice in found.items() if choice is not None}
         if choices:
             break
-    return Suggestion(safe, level, limit, mixup, choices)
+    return Suggestion(safe, level, limit, False, mixup, choices)
 
 
 def candidates(report: IntrusionReport, parameter: str) -> np.ndarray:

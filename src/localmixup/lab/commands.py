@@ -211,6 +211,34 @@ def _folder(data: str) -> Path:
 
 
 @app.command()
+def theory(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+    figures: Annotated[Path | None, typer.Option(metavar="DIR", help="Draw the figures of the docs there.")] = None,
+) -> None:
+    """What holds in the paper: each lemma and theorem as a check on random data with a fixed seed."""
+    import json
+
+    from localmixup.lab.main_job import check_writable
+    from localmixup.lab.theorems import check_all, draw
+
+    with _one_line_errors("nothing was written"):
+        if figures is not None:
+            check_writable(figures)
+        found = check_all()
+        if as_json:
+            print(json.dumps([finding._asdict() for finding in found], indent=1))
+        else:
+            table = Table(box=box.SIMPLE_HEAD, show_lines=True)
+            for name in ("statement", "claim", "verdict", "what shows it", "what is true"):
+                table.add_column(name, overflow="fold")
+            for finding in found:
+                table.add_row(*finding)
+            _out.print(table)
+        for path in draw(figures) if figures is not None else []:
+            _err.print(f"figure: {path}")
+
+
+@app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("localmixup-results"),
     jobs: Annotated[str | None, typer.Option(metavar="N", help="Runs at once [the cores].")] = None,

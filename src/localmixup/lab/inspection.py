@@ -16,6 +16,7 @@ from torch import Tensor
 
 from localmixup.calibration import DistanceSample, sample_distances
 from localmixup.geometry import (
+    Choice,
     ClassShape,
     IntrusionReport,
     LipschitzCurve,
@@ -173,6 +174,12 @@ def verdict_of(found: Inspection) -> str:
     )
     if s.safe:
         return f"Mixup is safe on {name}: {rate}, not more than the wanted {percent(s.level)}."
+    if s.undecided:
+        return (
+            f"On {name} nearest samples do not tell in this space whether mixup is safe: {rate}, but so does the nearest "
+            f"sample of {percent(overlap.value)} of the real samples belong to another class. Measure where nearest "
+            "samples share their class: --features, --encoder or --pca."
+        )
     told = f"Mixup is not safe on {name}: {rate}."
     if s.limit > s.level:
         told += (
@@ -185,7 +192,7 @@ def verdict_of(found: Inspection) -> str:
     start = {"radius": "Up to a radius of", "decay": "From a decay of", "n_neighbors": "Up to n_neighbors ="}
     rates = radius.rates
     return (
-        f"{told} {start[radius.parameter]} {radius.value:.4g} it stays at {percent(rates.intrusion.value)}, below "
+        f"{told} {start[radius.parameter]} {_value(radius)} it stays at {percent(rates.intrusion.value)}, below "
         f"{percent(s.limit)}; that keeps {percent(rates.mean_weight)} of the pairs."
     )
 
@@ -196,7 +203,7 @@ def reasons(found: Inspection) -> list[str]:
     Args:
         found: with a suggestion.
     """
-    if found.suggestion is None:
+    if found.suggestion is None or found.suggestion.undecided:
         return []
     s, told = found.suggestion, []
     words = {"radius": "largest radius", "decay": "smallest decay", "n_neighbors": "largest number of neighbours"}
@@ -207,7 +214,7 @@ def reasons(found: Inspection) -> list[str]:
             continue
         r = choice.rates
         told.append(
-            f"{parameter} = {choice.value:.4g}: the {word} at which intrusion stays below {percent(s.limit)} "
+            f"{parameter} = {_value(choice)}: the {word} at which intrusion stays below {percent(s.limit)} "
             f"({percent(r.intrusion.value)}); mean weight of a pair {percent(r.mean_weight)}, contradiction "
             f"{percent(r.contradiction.value)}"
         )
@@ -233,7 +240,7 @@ def summary(found: Inspection) -> dict[str, Any]:
     if found.report is not None and found.suggestion is not None and found.curve is not None:
         s = found.suggestion
         numbers |= {
-            "safe": s.safe, "limit": s.limit, "exhaustive": found.report.exhaustive,
+            "safe": s.safe, "undecided": s.undecided, "limit": s.limit, "exhaustive": found.report.exhaustive,
             "overlap": found.report.overlap._asdict(),
             "mixup": {kind: _plain(r) for kind, r in found.report.rates(graph_with("decay", 0.0)).items()},
             "suggestion": {c.parameter: {"value": c.value, **_plain(c.rates)} for c in s.choices.values()},
@@ -243,6 +250,10 @@ def summary(found: Inspection) -> dict[str, Any]:
             },
         }  # fmt: skip
     return numbers
+
+
+def _value(choice: Choice) -> str:
+    return f"{choice.value:,.0f}" if choice.parameter == "n_neighbors" else f"{choice.value:.4g}"
 
 
 def _plain(rates: Rates) -> dict[str, Any]:

@@ -176,8 +176,8 @@ def verdict_of(found: Inspection) -> str:
         return f"Mixup is safe on {name}: {rate}, not more than the wanted {percent(s.level)}."
     if s.undecided:
         return (
-            f"On {name} nearest samples do not tell in this space whether mixup is safe: {rate}, but so does the nearest "
-            f"sample of {percent(overlap.value)} of the real samples belong to another class. Measure where nearest "
+            f"On {name} nearest samples do not tell in this space whether mixup is safe: {rate}, but the nearest "
+            f"sample of {percent(overlap.value)} of the real samples is of another class too. Measure where nearest "
             "samples share their class: --features, --encoder or --pca."
         )
     told = f"Mixup is not safe on {name}: {rate}."

@@ -321,10 +321,10 @@ def _draw_linear(figure: Any) -> None:
 
 def _draw_q(figure: Any) -> None:
     x, y, *_ = digits()
-    axes = figure.add_subplot()
+    pixels = x[:400].reshape(400, -1) / 255.0
+    axes, end = figure.add_subplot(), 4.2
     for kind, label in (("segment", "samples against segments"), ("segments", "segments against segments")):
-        curve = lipschitz_lower_bound(x[:400].reshape(400, -1).astype(float), y[:400], kind=kind)
-        end = 65.0
+        curve = lipschitz_lower_bound(pixels, y[:400], kind=kind)
         axes.step([*curve.radius, end], [*curve.value, curve.value[-1]], where="post", label=label)
-    axes.set(xlabel="radius", ylabel="Q(D)", title="400 digits", xlim=(0, end), ylim=(0, None))
+    axes.set(xlabel="radius", ylabel="Q(D)", title="400 digits, pixels in [0, 1]", xlim=(0, end), ylim=(0, None))
     axes.legend(fontsize="small")

@@ -188,6 +188,6 @@ def finished(name: str, figure: go.Figure, head: list[str], table: list[list[str
         plot_bgcolor="rgba(0,0,0,0)",
         autosize=True,
     )
-    figure.update_xaxes(automargin=True)
+    figure.update_xaxes(automargin=True, exponentformat="power")
     figure.update_yaxes(automargin=True)
     return Figure(name, figure.to_json(), head, table, alt)

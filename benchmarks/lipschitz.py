@@ -133,11 +133,12 @@ def main() -> None:
     if options.out is not None:
         low, high = curve.interval(np.inf)
         stored = {
-            "data": "CIFAR-10 train", "images_a_class": int(counts[0]), "kind": kind, "mean": MEAN, "deviation": DEVIATION,
+            "data": "CIFAR-10 train", "images_a_class": int(counts[0]), "kind": kind,
+            "mean": MEAN, "deviation": DEVIATION,
             "radius": curve.radius.tolist(), "distance": curve.distance.tolist(), "value": curve.value.tolist(),
             "witness": {name: part.tolist() for name, part in curve.witness._asdict().items()},
             "exact_below": curve.exact_below if np.isfinite(curve.exact_below) else "inf",
-            "interval_at_inf": [low, high if np.isfinite(high) else "inf"],
+            "hull_distance": curve.hull_distance, "interval_at_inf": [low, high if np.isfinite(high) else "inf"],
             "command": " ".join(["python", *sys.argv]), "torch": torch.__version__,
         }  # fmt: skip
         options.out.parent.mkdir(parents=True, exist_ok=True)

@@ -37,6 +37,7 @@ class LipschitzCurve(NamedTuple):
         exact_below: the curve is exact for radii below this one, inf if it is exact everywhere; beyond it, `value` is
             a proved lower bound of Q and `interval` gives an upper bound too.
         point_to_segment: the exact curve of kind `"segment"`, for the bounds; None where it is this curve itself.
+        hull_distance: a lower bound of the distance of the classes' convex hulls, for the bounds.
     """
 
     kind: str
@@ -46,6 +47,7 @@ class LipschitzCurve(NamedTuple):
     witness: Witness
     exact_below: float = np.inf
     point_to_segment: Any = None
+    hull_distance: float = 0.0
 
     @property
     def exact(self) -> bool:
@@ -74,7 +76,8 @@ class LipschitzCurve(NamedTuple):
         """What is proved of Q at a radius: a lower and an upper bound, equal where the curve is exact.
 
         Beyond `exact_below`, the pairs of segments that are left satisfy `d^2 >= m^2 - radius^2 / 4`, m being the
-        least distance of a point to a segment of another class (monotonicity of Stewart's formula).
+        least distance of a point to a segment of another class (monotonicity of Stewart's formula), and no segments
+        are nearer than the convex hulls of their classes.
 
         Args:
             radius: >= 0.
@@ -82,7 +85,7 @@ class LipschitzCurve(NamedTuple):
         low = self.at(radius)
         if self.exact or radius < self.exact_below:
             return low, low
-        least = 1 / self.point_to_segment.at(radius) ** 2 - radius**2 / 4
+        least = max(1 / self.point_to_segment.at(radius) ** 2 - radius**2 / 4, self.hull_distance**2)
         return low, max(low, 1 / np.sqrt(least)) if least > 0 else np.inf
 
     def plot(self, ax: Any = None) -> Any:
@@ -142,16 +145,21 @@ class Staircase:
         padded = np.concatenate([[np.inf], self.distance**2])
         return padded[np.searchsorted(self.radius, radius, side="right")]
 
-    def curve(self, kind: str, exact_below: float = np.inf, point_to_segment: Any = None) -> LipschitzCurve:
+    def curve(
+        self, kind: str, exact_below: float = np.inf, point_to_segment: Any = None, hull_distance: float = 0.0
+    ) -> LipschitzCurve:
         """The curve of what was gathered.
 
         Args:
             kind: see `LipschitzCurve`.
             exact_below: see `LipschitzCurve`.
             point_to_segment: see `LipschitzCurve`.
+            hull_distance: see `LipschitzCurve`.
         """
         with np.errstate(divide="ignore"):
             value = 1 / self.distance
         first, second = self.indices[:, :2], self.indices[:, 2:]
         witness = Witness(first, self.positions[:, 0], second, self.positions[:, 1])
-        return LipschitzCurve(kind, self.radius, self.distance, value, witness, exact_below, point_to_segment)
+        return LipschitzCurve(
+            kind, self.radius, self.distance, value, witness, exact_below, point_to_segment, hull_distance
+        )

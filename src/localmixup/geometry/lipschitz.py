@@ -27,6 +27,7 @@ from localmixup._checks import ArgumentError, check_choice, check_integer, check
 from localmixup.distances import as_features
 from localmixup.geometry.checkpoint import Checkpoint
 from localmixup.geometry.curve import LipschitzCurve
+from localmixup.geometry.hulls import least_hull_distance
 from localmixup.geometry.search import Classes
 from localmixup.geometry.segments import point_to_segment, segment_to_segment, squared_between_segments
 
@@ -86,8 +87,12 @@ def lipschitz_lower_bound(
     if kind == "segment":
         return curve
     saved = None if checkpoint is None else Checkpoint(Path(checkpoint), features, classes)
+    hulls = 0.0
+    if limit < np.inf and curve.distance[-1] > 0:
+        hulls = least_hull_distance([found.points(rows) for rows in found.members])
     exact_below = _pairs_of_segments(found, told, started + limit, saved)
-    return found.staircase.curve(kind, exact_below, curve if exact_below < np.inf else None)
+    unfinished = (curve, hulls) if exact_below < np.inf else (None, 0.0)
+    return found.staircase.curve(kind, exact_below, *unfinished)
 
 
 def _checked(x: Any, labels: Any) -> tuple[Tensor, np.ndarray]:

@@ -96,6 +96,8 @@ def _largest(report: IntrusionReport, parameter: str, limit: float) -> Choice | 
         rates = report.rates(graph_with(parameter, float(value)))["all"]
         # fewer virtual samples than this cannot tell such a rate
         enough = report.exhaustive or rates.effective_samples >= 0.5 / limit
+        if parameter == "radius" and value == 0:
+            continue  # duplicates only: vanilla training
         if enough and rates.intrusion.value <= limit:
             return Choice(parameter, float(value), rates)
     return None

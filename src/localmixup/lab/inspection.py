@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pickle
 import warnings
 import zipfile
@@ -249,7 +250,19 @@ def summary(found: Inspection) -> dict[str, Any]:
                 "value": [float(v) for v in found.curve.value],
             },
         }  # fmt: skip
-    return numbers
+    plain: dict[str, Any] = _strict(numbers)
+    return plain
+
+
+def _strict(value: Any) -> Any:
+    """JSON has no infinity and no NaN: `"inf"` and null stand for them."""
+    if isinstance(value, dict):
+        return {name: _strict(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(part) for part in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else "inf"
+    return value
 
 
 def _value(choice: Choice) -> str:

@@ -1,5 +1,7 @@
 """Local Mixup: interpolation of the closest samples only, so that mixup does not cross other classes."""
 
+from typing import Any
+
 from localmixup.batch import MixedBatch as MixedBatch
 from localmixup.batch import MixPlan as MixPlan
 from localmixup.batch import effective_sample_size as effective_sample_size
@@ -16,3 +18,12 @@ from localmixup.pairs import PairDataset as PairDataset
 from localmixup.pairs import PairSampler as PairSampler
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """The rooms `geometry` and `theory`, loaded on first use."""
+    if name in ("geometry", "theory"):
+        import importlib
+
+        return importlib.import_module(f"localmixup.{name}")
+    raise AttributeError(f"module 'localmixup' has no attribute {name!r}")

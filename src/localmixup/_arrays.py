@@ -51,3 +51,15 @@ def same_kind(result: np.ndarray | float, like: Any) -> Any:
         return torch.as_tensor(np.asarray(result), dtype=dtype, device=like.device)
     dtype_of = getattr(like, "dtype", None)
     return np.asarray(result, dtype=np.float32 if dtype_of == np.float32 else np.float64)[()]
+
+
+def as_tensor(value: Any) -> Tensor:
+    """A tensor of an array, a tensor or a nested sequence; shares memory where it can.
+
+    >>> as_tensor(np.arange(3.0)[::-1])
+    tensor([2., 1., 0.], dtype=torch.float64)
+    """
+    if isinstance(value, np.ndarray):
+        native = value.astype(value.dtype.newbyteorder("="), copy=False)
+        return torch.from_numpy(np.require(native, requirements=["C", "W"]))
+    return torch.as_tensor(value)

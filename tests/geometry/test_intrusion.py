@@ -166,6 +166,26 @@ def test_it_does_not_depend_on_offset_blocks_or_the_kind_of_input(monkeypatch):
     assert narrow.all_pairs.intrusion.value < 0.5 * plain.all_pairs.intrusion.value  # lam near 0 or 1: hardly mixed
 
 
+def test_tiny_weights_ties_and_far_groups():
+    rng = np.random.default_rng(0)
+    y = np.arange(400) % 2
+    rates = intrusion(rng.normal(size=(400, 50)) + 3 * y[:, None], y).rates(ExponentialGraph(60.0))["all"]
+    assert 0 <= rates.intrusion.value <= 1
+    # coincident samples of two classes: neither owns the place by standing first in the file
+    x, y = rng.integers(0, 2, (200, 3)).astype(float), np.repeat([0, 1], 100)
+    matrix = intrusion(x, y).class_matrix()
+    assert abs(matrix[0, 0] - matrix[1, 1]) < 0.45
+    rings_x, rings_y = rings(400)
+    rings_x[:200] += 1e5
+    narrow, wide = (intrusion(torch.tensor(rings_x, dtype=d), rings_y) for d in (torch.float32, torch.float64))
+    assert narrow.overlap.value < 0.05
+    assert narrow.all_pairs.intrusion.value == pytest.approx(wide.all_pairs.intrusion.value, abs=0.03)
+    assert len(wide.worst(0)) == 0
+    # pairs so few that they tell nothing are no ground for a suggestion
+    found = suggest(intrusion(rng.normal(size=(100, 5)), rng.integers(0, 2, 100)))
+    assert found.undecided
+
+
 @pytest.mark.parametrize(
     ("x", "y", "options", "message"),
     [

@@ -150,6 +150,9 @@ def test_points_and_segments_that_touch_are_named():
     assert crossing.at(2.0) == np.inf
     assert crossing.witness.first[-1].tolist() == [0, 1]
     assert crossing.witness.second[-1].tolist() == [2, 3]
+    for angle in (1e-2, 1e-4, 1e-6):  # nearly parallel, and crossing all the same
+        x_shape = np.array([[0, 0], [1, angle], [0, angle], [1, 0]])
+        assert lipschitz_lower_bound(x_shape, [0, 0, 1, 1], kind="segments").at(np.inf) == np.inf
     same = lipschitz_lower_bound(x[[0, 1, 0]], [0, 0, 1])
     assert same.value.tolist() == [np.inf]
     assert same.witness.first[0].tolist() == [0, 0]

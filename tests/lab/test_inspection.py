@@ -97,6 +97,18 @@ def test_regression_gets_the_parts_that_make_sense(folder):
     assert "Intrusion against" not in page
 
 
+def test_coincident_samples_and_constant_data(folder):
+    y = np.array(["well", "sick"] * 40)
+    write_table(folder / "binary.csv", (np.arange(80) % 5 == 0)[:, None].astype(float), y)
+    done = run("binary.csv", "--target", "kind", "--json")
+    assert done.exit_code == 0, done.output
+    numbers = json.loads(done.stdout, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert numbers["lipschitz"]["value"] == ["inf"]
+    assert "of two classes" in numbers["lipschitz"]["coincident"]
+    write_table(folder / "constant.csv", np.ones((40, 2)), y[:40])
+    assert run("constant.csv", "--target", "kind").exit_code == 0
+
+
 def test_images_show_the_worst_pairs(folder):
     rng = np.random.default_rng(0)
     y = np.arange(120) % 3

@@ -64,6 +64,19 @@ def test_when_it_is_least_squares():
     assert linear_model.is_least_squares(x, local, y=3 * x + 1)
 
 
+def test_offsets_and_units_do_not_matter():
+    x, y = np.array([0.0, 1.0, 2.0, 4.0]), np.array([0.0, 1.0, 0.0, 3.0])
+    near = (np.abs(x[:, None] - x) <= 1).astype(float)
+    intercept, slope = linear_model.mixup_coefficients(x, y, near)
+    for offset, unit in ((1e4, 1.0), (1.7e9, 86400.0), (0.0, 1e-8)):
+        found = linear_model.mixup_coefficients(unit * x + offset, y, near)
+        assert found[1] * unit == pytest.approx(slope, rel=1e-6)
+        assert found[0] + found[1] * offset == pytest.approx(intercept, rel=1e-5)
+    two = np.column_stack([x, 1e-8 * x**2])
+    found = linear_model.mixup_coefficients(two, x + 2 * x**2, near)
+    np.testing.assert_allclose(found, [0, 1, 2e8], rtol=1e-6, atol=1e-9)
+
+
 def test_kinds_and_mistakes():
     x, y = torch.randn(5, 2), torch.randn(5, 3)
     found = linear_model.mixup_coefficients(x, y, ExponentialGraph(1.0).matrix(x))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +74,7 @@ class Checkpoint:
             with np.load(self.path, allow_pickle=False) as file:
                 saved = dict(file)
             key = str(saved["key"])
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise ArgumentError(f"checkpoint {self.path} cannot be read: {error}") from None
         if key != self.key:
             raise ArgumentError(f"checkpoint {self.path} belongs to other data; name another file or remove it")

@@ -21,10 +21,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from localmixup._arrays import as_tensor
 from localmixup._checks import ArgumentError, check_integer, check_number
 from localmixup.distances import as_features, distances_of_pairs
 from localmixup.graphs import CompleteGraph, DistanceGraph, ExponentialGraph, KNNGraph, LocalityGraph, ThresholdGraph
 
+_WIDE = 5_000_000  # up to so many values everything is measured in float64
 GRID = 9  # values of lam where all pairs are tried
 _EXHAUSTIVE = 4e8  # virtual samples times real ones, up to which all pairs are tried
 _BLOCK_BYTES = 256 * 2**20
@@ -205,14 +207,15 @@ class IntrusionReport:
         with np.errstate(divide="ignore", invalid="ignore"):
             depth = np.where(reach > 0, s.nearest_distance / reach, np.inf)
         order = np.lexsort((depth[rows], -s.disagreement[rows], -s.intrudes[rows]))
-        chosen, seen = [], set()
+        chosen: list[int] = []
+        seen: set[frozenset[int]] = set()
         for row in rows[order]:
+            if len(chosen) == count:
+                break
             pair = frozenset((int(s.first[row]), int(s.second[row])))
             if pair not in seen:
                 seen.add(pair)
                 chosen.append(int(row))
-            if len(chosen) == count:
-                break
         return np.array(chosen, dtype=np.int64)
 
     def plot(self, ax: Any = None) -> Any:
@@ -246,6 +249,7 @@ class IntrusionReport:
         s = self.samples
         counted = (s.share * W)[mask]
         mean_weight = float(counted.sum() / s.share[mask].sum()) if mask.any() else math.nan
+        counted = counted / max(float(counted.max(initial=0)), 1e-300)  # weights may be tiny, their squares zero
         squares = float(np.square(counted).sum())
         effective = float(counted.sum()) ** 2 / squares if squares > 0 else 0.0
         anchors = s.first[mask]
@@ -336,7 +340,7 @@ def graph_with(parameter: str, value: float) -> LocalityGraph:
 
 
 def _checked(x: Any, labels: Any) -> tuple[Tensor, np.ndarray, np.ndarray]:
-    features = as_features(torch.as_tensor(x)).cpu()
+    features = as_features(as_tensor(x)).cpu()
     given = np.asarray(labels.detach().cpu() if isinstance(labels, Tensor) else labels)
     if given.shape != (len(features),):
         raise ArgumentError(f"labels must have one class a sample, shape {(len(features),)}, got {given.shape}")
@@ -348,7 +352,8 @@ def _checked(x: Any, labels: Any) -> tuple[Tensor, np.ndarray, np.ndarray]:
     classes, codes = np.unique(given, return_inverse=True)
     if len(classes) < 2:
         raise ArgumentError("labels must name at least two classes, got 1")
-    if features.numel() and float(features.abs().max()) > 1e12:  # squares would overflow float32
+    # small data in float64; squares of huge values would overflow float32
+    if features.numel() and (features.numel() <= _WIDE or float(features.abs().max()) > 1e12):
         features = features.double()
     return features, classes, codes
 
@@ -413,6 +418,10 @@ def _nearest_real(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The nearest real samples of virtual ones, their two ends left out: found by a product, settled by differences."""
     m, p = len(features), len(first)
+    # of samples at the same distance the first in a random order counts: files are often sorted by class
+    order_of = np.random.default_rng(0).permutation(m)
+    place = np.argsort(order_of)
+    centred, first, second = centred[torch.from_numpy(order_of)], place[first], place[second]
     nearest, gap = np.empty((p, n_nearest), dtype=np.int64), np.empty(p)
     step = max(1, min(2048, _BLOCK_BYTES // (centred.element_size() * m)))
     candidates = min(m - 2, n_nearest + 2)
@@ -430,7 +439,7 @@ def _nearest_real(
         near = squares.topk(candidates, dim=1, largest=False).indices.sort(dim=1).values
         far = torch.linalg.vector_norm(centred[near] - virtual[:, None], dim=2)
         order = far.argsort(dim=1, stable=True)[:, :n_nearest]
-        nearest[part] = near.gather(1, order).numpy()
+        nearest[part] = order_of[near.gather(1, order).numpy()]
         gap[part] = far.gather(1, order[:, :1])[:, 0].double().numpy()
         if progress:
             progress(part.stop, p)

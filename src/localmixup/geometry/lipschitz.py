@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from localmixup._arrays import as_tensor
 from localmixup._checks import ArgumentError, check_choice, check_integer, check_number
 from localmixup.distances import as_features
 from localmixup.geometry.checkpoint import Checkpoint
@@ -96,7 +97,7 @@ def lipschitz_lower_bound(
 
 
 def _checked(x: Any, labels: Any) -> tuple[Tensor, np.ndarray]:
-    features = as_features(torch.as_tensor(x)).cpu()
+    features = as_features(as_tensor(x)).cpu()
     classes = np.asarray(labels.detach().cpu() if isinstance(labels, Tensor) else labels)
     if classes.shape != (len(features),):
         raise ArgumentError(f"labels must have one class a sample, shape {(len(features),)}, got {classes.shape}")

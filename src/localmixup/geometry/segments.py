@@ -71,10 +71,13 @@ def segment_to_segment(
     u, v, w = p1 - p0, q1 - q0, p0 - q0
     uu, vv, uv = (np.einsum("ij,ij->i", *pair) for pair in ((u, u), (v, v), (u, v)))
     uw, vw = np.einsum("ij,ij->i", u, w), np.einsum("ij,ij->i", v, w)
-    determinant = uu * vv - uv * uv
-    with np.errstate(divide="ignore", invalid="ignore"):
-        inside_s = np.where(determinant > 0, (uv * vw - vv * uw) / determinant, 0.0)
-        inside_t = np.where(determinant > 0, (uu * vw - uv * uw) / determinant, 0.0)
+    # without their parts along u: the determinant of the normal equations would lose the angle of near parallels
+    along = (uv / np.where(uu > 0, uu, 1.0))[:, None], (uw / np.where(uu > 0, uu, 1.0))[:, None]
+    v_across, w_across = v - along[0] * u, w - along[1] * u
+    across = np.einsum("ij,ij->i", v_across, v_across)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        inside_t = np.einsum("ij,ij->i", w_across, v_across) / across
+        inside_s = (inside_t * uv - uw) / uu
 
         def on(numerator: np.ndarray, squared: np.ndarray) -> np.ndarray:
             return np.clip(np.where(squared > 0, numerator / np.where(squared > 0, squared, 1), 0.0), 0, 1)

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from localmixup._arrays import as_tensor
 from localmixup._checks import ArgumentError, check_integer
 from localmixup.distances import as_features
 
@@ -71,7 +72,7 @@ def class_shapes(
     from scipy.cluster.hierarchy import linkage
     from scipy.spatial.distance import pdist
 
-    features = as_features(torch.as_tensor(x)).cpu()
+    features = as_features(as_tensor(x)).cpu()
     given = labels.detach().cpu() if isinstance(labels, Tensor) else labels
     codes = np.zeros(len(features), dtype=int) if given is None else np.asarray(given)
     if codes.shape != (len(features),):

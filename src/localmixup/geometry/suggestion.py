@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from localmixup._checks import check_number
-from localmixup.geometry.intrusion import IntrusionReport, Rates, graph_with
+from localmixup.geometry.intrusion import GRID, IntrusionReport, Rates, graph_with
 
 PARAMETERS = ("radius", "decay", "n_neighbors")
 
@@ -94,8 +94,10 @@ def candidates(report: IntrusionReport, parameter: str) -> np.ndarray:
 def _largest(report: IntrusionReport, parameter: str, limit: float) -> Choice | None:
     for value in candidates(report, parameter)[::-1]:
         rates = report.rates(graph_with(parameter, float(value)))["all"]
-        # fewer virtual samples than this cannot tell such a rate
-        enough = report.exhaustive or rates.effective_samples >= 0.5 / limit
+        # fewer pairs than this cannot tell such a rate; where all are tried each stands there in both orders and for
+        # every lam of the grid
+        pairs = rates.effective_samples / (2 * GRID if report.exhaustive else 1)
+        enough = pairs >= 0.5 / limit
         if parameter == "radius" and value == 0:
             continue  # duplicates only: vanilla training
         if enough and rates.intrusion.value <= limit:

@@ -146,7 +146,7 @@ def inspect(
             "n_samples": _whole("--samples", samples, low=100),
             "mixup_alpha": _positive("--mixup-alpha", mixup_alpha),
             "train_size": None if train_size is None else _whole("--train-size", train_size, low=20),
-            "seed": _whole("--seed", seed, low=0),
+            "seed": int(check_number("--seed", _whole("--seed", seed, low=0), low=0, high=2**31)),
             "n_jobs": None if jobs is None else _whole("--jobs", jobs),
             "target": target,
             "task": None if task is None else check_choice("--task", task, ("classification", "regression")),

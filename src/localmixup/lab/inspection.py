@@ -49,7 +49,7 @@ class Inspection:
         report: intrusion; None for regression.
         suggestion: how local to be; None for regression.
         curve: Q(D) on at most `LIPSCHITZ_SAMPLES` samples a class; None for regression.
-        curve_samples: how many samples that were.
+        curve_rows: which samples those were.
         shapes: of each class, or of all samples for regression.
         verdict: one or two sentences.
         settings: of the search, by name.
@@ -63,7 +63,7 @@ class Inspection:
     report: IntrusionReport | None
     suggestion: Suggestion | None
     curve: LipschitzCurve | None
-    curve_samples: int
+    curve_rows: np.ndarray
     shapes: list[ClassShape]
     verdict: str
     settings: dict[str, Any]
@@ -148,9 +148,7 @@ def inspect(
         "n_samples": n_samples,
         "seed": seed,
     }
-    found = Inspection(
-        data, inputs, features, space, sample, report, suggestion, curve, len(used), shapes, "", settings
-    )
+    found = Inspection(data, inputs, features, space, sample, report, suggestion, curve, used, shapes, "", settings)
     return replace(found, verdict=verdict_of(found))
 
 
@@ -195,6 +193,22 @@ def verdict_of(found: Inspection) -> str:
     return (
         f"{told} {start[radius.parameter]} {_value(radius)} it stays at {percent(rates.intrusion.value)}, below "
         f"{percent(s.limit)}; that keeps {percent(rates.mean_weight)} of the pairs."
+    )
+
+
+def coincident(found: Inspection) -> str:
+    """The two rows of different classes that are the same, where there are such; else empty.
+
+    Args:
+        found: by `inspect`.
+    """
+    if found.curve is None or found.curve.distance[0] > 0:
+        return ""
+    pair = found.curve_rows[[found.curve.witness.first[0, 0], found.curve.witness.second[0, 0]]]
+    names = [found.data.class_names[int(found.data.y[row])] for row in pair]
+    return (
+        f"rows {pair[0]} ({names[0]}) and {pair[1]} ({names[1]}) are the same there, though of two classes: no network "
+        "can fit both, and Q is infinite"
     )
 
 
@@ -246,7 +260,8 @@ def summary(found: Inspection) -> dict[str, Any]:
             "mixup": {kind: _plain(r) for kind, r in found.report.rates(graph_with("decay", 0.0)).items()},
             "suggestion": {c.parameter: {"value": c.value, **_plain(c.rates)} for c in s.choices.values()},
             "lipschitz": {
-                "samples": found.curve_samples, "radius": found.curve.radius.tolist(),
+                "coincident": coincident(found) or None, "samples": len(found.curve_rows),
+                "radius": found.curve.radius.tolist(),
                 "value": [float(v) for v in found.curve.value],
             },
         }  # fmt: skip
@@ -344,7 +359,8 @@ def _read_features(path: Path, rows: int) -> Tensor:
     if not np.isfinite(array).all():
         place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         raise UserError(f"--features {path}: must be finite, got {array[place]} at position {place}")
-    return torch.from_numpy(np.asarray(array.reshape(rows, -1), dtype=np.float32))
+    wide = array.dtype == np.float64 or array.dtype.kind in "iu"  # all the digits that there are
+    return torch.from_numpy(np.array(array.reshape(rows, -1), dtype=np.float64 if wide else np.float32))
 
 
 def _encoded(path: Path, inputs: Tensor, progress: Progress) -> Tensor:

@@ -44,7 +44,7 @@ def mixup_optimum(
 
     Returns:
         Shape `(q,)` or `(q, c)`, like `query`; NaN where no kept segment lies over the point. O(m^2 + q log m) time for
-        beta (1, 1), O(q m^2) otherwise; memory O(m^2) for a graph, O((q + m) c) without.
+        beta (1, 1) (`"plain"` at a sample O(m^2)), O(q m^2) otherwise; memory O(m^2) for a graph, O((q + m) c) without.
 
     Raises:
         ValueError: shapes that do not fit, values that are not finite, beta with `"plain"`.

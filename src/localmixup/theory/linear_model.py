@@ -39,8 +39,18 @@ def mixup_coefficients(
     array([0.333333, 0.      ])
     """
     design, outputs, M = _checked(x, y, W, beta, intercept)
-    left = design.T @ M @ design
-    return same_kind(np.linalg.lstsq(left, design.T @ (M @ outputs), rcond=None)[0], y)
+    # centred and scaled columns: offsets and units must not decide what counts as singular
+    centre = design.mean(axis=0) if intercept else np.zeros(design.shape[1])
+    if intercept:
+        centre[0] = 0.0
+    spread = np.abs(design - centre).max(axis=0, initial=0)
+    spread = np.where(spread > 0, spread, 1.0)
+    scaled = (design - centre) / spread
+    found = np.linalg.lstsq(scaled.T @ M @ scaled, scaled.T @ (M @ outputs), rcond=None)[0]
+    found = (found.T / spread).T
+    if intercept:
+        found[0] = found[0] - centre[1:] @ found[1:]
+    return same_kind(found, y)
 
 
 def mixing_form(W: Any, *, beta: tuple[float, float] = (1.0, 1.0)) -> np.ndarray:

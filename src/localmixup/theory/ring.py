@@ -57,7 +57,7 @@ def kernel(reach: int, *, kind: str = "paper") -> np.ndarray:
     >>> kernel(2)
     array([0.8, 0.1])
     """
-    check_integer("reach", reach, low=0, meaning="the paper's K; 0 is vanilla training")
+    reach = check_integer("reach", reach, low=0, meaning="the paper's K; 0 is vanilla training")
     check_choice("kind", kind, KINDS)
     if reach <= 1:
         return np.ones(1)
@@ -184,7 +184,7 @@ def iid_variance_exact(*, reach: int) -> Fraction:
     >>> iid_variance_exact(reach=3)
     Fraction(701, 1458)
     """
-    check_integer("reach", reach, low=1)
+    reach = check_integer("reach", reach, low=1)
     a, tail, squares = Fraction(0), Fraction(0), Fraction(0)
     for k in range(reach - 1, 0, -1):  # a_k = a_{k+1} + sum_{l > k} 1 / l
         tail += Fraction(1, k + 1)
@@ -199,7 +199,7 @@ def iid_variance_bounds(*, reach: int) -> Bounds:
     Args:
         reach: the paper's K, >= 1.
     """
-    check_integer("reach", reach, low=1)
+    reach = check_integer("reach", reach, low=1)
     return Bounds(16 / (reach + 3) ** 2, 1.5 / reach, 16 / reach**2, 8 / reach)
 
 
@@ -213,7 +213,8 @@ def indirect_sum(y: Any, *, distance: int) -> Any:
         distance: of the two ends of each pair, >= 1.
     """
     values = as_float64("y", y, ndim=(1,))
-    check_integer("distance", distance, low=1)
+    distance = check_integer("distance", distance, low=1)
+    check_integer("the length of y", len(values), low=1)
     n, steps = len(values), np.arange(1, distance)
     weight = (distance - steps) / distance
     folded = np.bincount(steps % n, weight, n) + np.bincount(-steps % n, weight, n)

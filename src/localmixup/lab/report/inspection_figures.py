@@ -77,8 +77,8 @@ def _axis(found: Inspection, parameter: str) -> np.ndarray:
     if parameter == "radius":
         return np.linspace(sample.quantile(0.0005), float(sample.distances[-1]), 60)
     if parameter == "decay":
-        low = min(1e-3 / sample.median, min(PUBLISHED_DECAYS)) if found.data.kind == "image" else 1e-2 / sample.median
-        return np.geomspace(low, 60 / sample.median, 60)
+        low = min(1e-3 / _scale(found), min(PUBLISHED_DECAYS)) if found.data.kind == "image" else 1e-2 / _scale(found)
+        return np.geomspace(low, 60 / _scale(found), 60)
     return np.unique(np.round(np.geomspace(1, len(found.features) - 1, 60)))
 
 
@@ -136,6 +136,11 @@ def distances(found: Inspection) -> Figure:
     return finished("distances", figure, ["pairs", "1 %", "25 %", "50 %", "75 %", "99 % quantile"], table, "Distances")
 
 
+def _scale(found: Inspection) -> float:
+    """The median distance, or where most samples coincide the mean one; never zero."""
+    return found.sample.median or float(found.sample.distances.mean()) or 1.0
+
+
 def _groups(found: Inspection) -> Sequence[tuple[str, np.ndarray]]:
     if found.sample.same_class is None:
         return [("all pairs", np.ones(found.sample.n_pairs, dtype=bool))]
@@ -145,7 +150,7 @@ def _groups(found: Inspection) -> Sequence[tuple[str, np.ndarray]]:
 
 def _weights(found: Inspection, axis: torch.Tensor) -> list[tuple[str, np.ndarray]]:
     if found.suggestion is None:
-        return [("decay of one over the median", torch.exp(-axis / found.sample.median).numpy())]
+        return [("decay of one over the median", torch.exp(-axis / _scale(found)).numpy())]
     told = []
     for choice in found.suggestion.choices.values():
         if choice.parameter == "n_neighbors":
@@ -165,8 +170,8 @@ def strength(found: Inspection) -> list[Figure]:
         found: an inspection.
     """
     sample = found.sample
-    low = min(1e-3 / sample.median, min(PUBLISHED_DECAYS) / 3)
-    decays = np.geomspace(low, 60 / sample.median, 80)
+    low = min(1e-3 / _scale(found), min(PUBLISHED_DECAYS) / 3)
+    decays = np.geomspace(low, 60 / _scale(found), 80)
     told = [describe(ExponentialGraph(float(d)), sample) for d in decays]
     figure = go.Figure()
     for k, (name, values) in enumerate(
@@ -209,7 +214,7 @@ def lipschitz(found: Inspection) -> Figure | None:
         return None
     curve = found.curve
     finite = np.isfinite(curve.value)
-    end = 1.1 * max(float(curve.radius[-1]), found.sample.median)
+    end = 1.1 * max(float(curve.radius[-1]), _scale(found))
     x, y = np.append(curve.radius[finite], end), curve.value[finite]
     figure = go.Figure()
     if finite.any():

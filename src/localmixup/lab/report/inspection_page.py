@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from localmixup.geometry.intrusion import Rates, graph_with
-from localmixup.lab.inspection import LIPSCHITZ_SAMPLES, Inspection, percent, reasons, summary
+from localmixup.lab.inspection import LIPSCHITZ_SAMPLES, Inspection, coincident, percent, reasons, summary
 from localmixup.lab.report import inspection_figures as figures
 from localmixup.lab.report.page import write_page
 from localmixup.lab.report.pictures import CLASS_COLORS, Picture, image_uri, png_uri
@@ -37,8 +37,9 @@ def write_inspection(path: Path, found: Inspection) -> None:
     write_page(
         path, "inspection.html.j2", drawn,
         found=found, figures={figure.name: figure for figure in drawn}, table_head=HEAD, table=rows(found),
-        reasons=reasons(found), classes=classes, worst=worst(found), worst_rows=worst_rows(found),
-        plane=plane(found), percent=percent, lipschitz_samples=LIPSCHITZ_SAMPLES, shape_head=figures.SHAPE_HEAD,
+        reasons=reasons(found), coincident=coincident(found), classes=classes,
+        worst=worst(found), worst_rows=worst_rows(found), plane=plane(found), percent=percent,
+        lipschitz_samples=LIPSCHITZ_SAMPLES, shape_head=figures.SHAPE_HEAD,
         shape_rows=figures.shape_rows(found), numbers=json.dumps(summary(found), indent=1), versions=versions(),
     )  # fmt: skip
 

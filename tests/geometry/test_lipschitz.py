@@ -146,6 +146,9 @@ def test_classes_in_blocks_and_float32_agree_with_float64(backend, monkeypatch):
 def test_points_and_segments_that_touch_are_named():
     x = torch.tensor([[0.0, 0.0], [2.0, 0.0], [1.0, -1.0], [1.0, 1.0], [9.0, 9.0]])
     crossing = lipschitz_lower_bound(x, [0, 0, 1, 1, 1], kind="segments")
+    assert isinstance(crossing.value, torch.Tensor)  # tensors in, tensors out
+    assert isinstance(crossing.at(torch.tensor([0.0, 3.0])), torch.Tensor)
+    assert crossing.interval(np.inf) == (np.inf, np.inf)
     assert crossing.at(1.9) < np.inf
     assert crossing.at(2.0) == np.inf
     assert crossing.witness.first[-1].tolist() == [0, 1]

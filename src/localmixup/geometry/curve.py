@@ -19,10 +19,10 @@ class Witness(NamedTuple):
         second_position: t on it, shape `(steps,)`.
     """
 
-    first: np.ndarray
-    first_position: np.ndarray
-    second: np.ndarray
-    second_position: np.ndarray
+    first: Any
+    first_position: Any
+    second: Any
+    second_position: Any
 
 
 class LipschitzCurve(NamedTuple):
@@ -41,9 +41,9 @@ class LipschitzCurve(NamedTuple):
     """
 
     kind: str
-    radius: np.ndarray
-    distance: np.ndarray
-    value: np.ndarray
+    radius: Any
+    distance: Any
+    value: Any
     witness: Witness
     exact_below: float = np.inf
     point_to_segment: Any = None
@@ -69,7 +69,7 @@ class LipschitzCurve(NamedTuple):
         wanted = np.asarray(radius, dtype=np.float64)
         if np.isnan(wanted).any() or (wanted < 0).any():
             raise ValueError(f"radius must be >= 0 (0 is vanilla training, inf is mixup), got {radius!r}")
-        found = self.value[np.searchsorted(self.radius, wanted, side="right") - 1]
+        found = self.value[np.searchsorted(np.asarray(self.radius), wanted, side="right") - 1]
         return float(found) if np.ndim(radius) == 0 else found
 
     def interval(self, radius: float = np.inf) -> tuple[float, float]:
@@ -102,7 +102,7 @@ class LipschitzCurve(NamedTuple):
 
             ax = Figure(figsize=(6, 3.6), layout="constrained").add_subplot()
         end = max(1.0, 1.15 * float(self.radius[-1]))
-        ax.step(np.append(self.radius, end), np.append(self.value, self.value[-1]), where="post")
+        ax.step([*map(float, self.radius), end], [*map(float, self.value), float(self.value[-1])], where="post")
         ax.set(xlabel="radius", ylabel="Q(D)", xlim=(0, end), ylim=(0, None))
         return ax
 

@@ -27,7 +27,7 @@ from localmixup._arrays import as_tensor
 from localmixup._checks import ArgumentError, check_choice, check_integer, check_number
 from localmixup.distances import as_features
 from localmixup.geometry.checkpoint import Checkpoint
-from localmixup.geometry.curve import LipschitzCurve
+from localmixup.geometry.curve import LipschitzCurve, Witness
 from localmixup.geometry.hulls import least_hull_distance
 from localmixup.geometry.search import Classes
 from localmixup.geometry.segments import point_to_segment, segment_to_segment, squared_between_segments
@@ -63,14 +63,15 @@ def lipschitz_lower_bound(
         progress: called with the number of triples of points searched and their number in all.
 
     Returns:
-        The curve; exact, but for `"segments"` broken off by `time_limit`, see `LipschitzCurve.exact_below`.
+        The curve, in arrays or, for a tensor, in tensors; exact, but for `"segments"` broken off by `time_limit`, see
+        `LipschitzCurve.exact_below`.
 
     Raises:
         ValueError: shapes that do not fit, values that are not finite, one class only, a checkpoint of other data.
 
     >>> curve = lipschitz_lower_bound(torch.tensor([[0.0, 0.0], [4.0, 0.0], [2.0, 1.0]]), [0, 0, 1])
-    >>> curve.radius.tolist(), curve.value.round(4).tolist()
-    ([0.0, 4.0], [0.4472, 1.0])
+    >>> curve.radius, curve.value.round(decimals=4)
+    (tensor([0., 4.], dtype=torch.float64), tensor([0.4472, 1.0000], dtype=torch.float64))
     """
     check_choice("kind", kind, KINDS)
     n_jobs = os.cpu_count() or 1 if n_jobs is None else check_integer("n_jobs", n_jobs, low=1)
@@ -82,18 +83,27 @@ def lipschitz_lower_bound(
     _nearest_sampled(found)
     if kind == "point":
         _points(found, told)
-        return found.staircase.curve(kind)
+        return _like(found.staircase.curve(kind), x)
     _segments_of_points(found, told)
     curve = found.staircase.curve("segment")
     if kind == "segment":
-        return curve
+        return _like(curve, x)
     saved = None if checkpoint is None else Checkpoint(Path(checkpoint), features, classes)
     hulls = 0.0
     if limit < np.inf and curve.distance[-1] > 0:
         hulls = least_hull_distance([found.points(rows) for rows in found.members])
     exact_below = _pairs_of_segments(found, told, started + limit, saved)
     unfinished = (curve, hulls) if exact_below < np.inf else (None, 0.0)
-    return found.staircase.curve(kind, exact_below, *unfinished)
+    return _like(found.staircase.curve(kind, exact_below, *unfinished), x)
+
+
+def _like(curve: LipschitzCurve, x: Any) -> LipschitzCurve:
+    """Tensors where tensors were given."""
+    if not isinstance(x, Tensor):
+        return curve
+    parts: dict[str, Any] = {name: torch.from_numpy(getattr(curve, name)) for name in ("radius", "distance", "value")}
+    witness = Witness(*(torch.from_numpy(np.ascontiguousarray(part)) for part in curve.witness))
+    return curve._replace(**parts, witness=witness)
 
 
 def _checked(x: Any, labels: Any) -> tuple[Tensor, np.ndarray]:

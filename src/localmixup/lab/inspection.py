@@ -135,7 +135,7 @@ def inspect(
         suggestion = suggest(report, level=level)
         used = _some_of_each(classes, seed)
         curve = lipschitz_lower_bound(
-            features[torch.from_numpy(used)], classes[used], n_jobs=n_jobs,
+            features[torch.from_numpy(used)].numpy(), classes[used], n_jobs=n_jobs,
             progress=lambda done, total: progress("Lipschitz bound", done, total),
         )  # fmt: skip
     shapes = class_shapes(

@@ -1,0 +1,86 @@
+"""The networks that can be trained, by name.
+
+A model is an `nn.Sequential`. Its children, run one after another, are its forward pass, and the points between them
+are those at which hidden layers can be mixed. Its last child is the linear head, so that `model[:-1](x)` are the
+penultimate features, shape `(n, features)`, whatever the model.
+
+To add one: a function `(shape, outputs) -> nn.Sequential` in a file beside this one, and a line in each of two
+dictionaries here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import nn
+
+from localmixup._checks import check_choice
+from localmixup.lab.models.dense import mlp, mlp3_softmax, mlp_leaky
+from localmixup.lab.models.densenet import densenet_bc
+from localmixup.lab.models.lenet import lenet5, lenet5_conv3
+from localmixup.lab.models.mnist_cnn import mnist_cnn
+from localmixup.lab.models.resnet import preact_resnet18, resnet14, resnet18
+
+MODELS = {
+    "mlp": "fully connected, two hidden layers of 100, ReLU (section 5.1)",
+    "mlp3-softmax": "the authors' spiral network: three hidden layers of 100; its defect: a softmax too many",
+    "mlp-leaky": "C-Mixup's network for tables: fully connected, two hidden layers of 128, leaky ReLU of slope 0.1",
+    "lenet5": "LeNet-5 with ReLU and max pooling: two convolutions, three dense layers",
+    "lenet5-conv3": "LeNet-5 with a third convolution; on 32 x 32 pixels the same network as lenet5 (section 5.2)",
+    "resnet": "ResNet-14: three stages of two residual blocks, 16, 32 and 64 channels, batch normalisation",
+    "resnet18": "ResNet-18 for small images: four stages of two residual blocks, 64 to 512 channels",
+    "preact-resnet18": "ResNet-18 for small images, with normalisation and ReLU before each convolution",
+    "densenet-bc": "DenseNet-BC for small images: growth 12, blocks of 6, 12, 24 and 16 layers, compression 0.5",
+    "mnist-cnn": "AdaMixUp's MNIST network: four convolutions of 32 channels, a dense layer of 512, dropout 0.5",
+}
+"""Every model by its name on the command line, with a description."""
+
+_Builder = Callable[[tuple[int, ...], int], nn.Sequential]
+_FOR_ANY_SHAPE: dict[str, _Builder] = {"mlp": mlp, "mlp3-softmax": mlp3_softmax, "mlp-leaky": mlp_leaky}
+_FOR_IMAGES: dict[str, _Builder] = {
+    "lenet5": lenet5,
+    "lenet5-conv3": lenet5_conv3,
+    "resnet": resnet14,
+    "resnet18": resnet18,
+    "preact-resnet18": preact_resnet18,
+    "densenet-bc": densenet_bc,
+    "mnist-cnn": mnist_cnn,
+}
+
+
+def pick_model(shape: tuple[int, ...]) -> str:
+    """The model for inputs of a shape: MLP for tables and tiny images, LeNet-5 for gray images, ResNet for colour.
+
+    >>> pick_model((64,)), pick_model((1, 28, 28)), pick_model((3, 32, 32))
+    ('mlp', 'lenet5', 'resnet')
+    """
+    if len(shape) != 3 or min(shape[1:]) < 16:
+        return "mlp"
+    return "lenet5" if shape[0] == 1 else "resnet"
+
+
+def build_model(name: str, shape: tuple[int, ...], outputs: int) -> nn.Sequential:
+    """A network with fresh weights from the global random state.
+
+    Args:
+        name: a key of `MODELS`.
+        shape: of one input.
+        outputs: number of classes, or of values.
+
+    Returns:
+        A model whose last child is its linear head; see the top of this file.
+
+    Raises:
+        ValueError: no such model; an image network for inputs that are no images, or too small; a softmax over one
+            output.
+
+    >>> import torch
+    >>> model = build_model("lenet5", (1, 28, 28), outputs=10)
+    >>> model[:-1](torch.zeros(2, 1, 28, 28)).shape
+    torch.Size([2, 84])
+    """
+    if check_choice("model", name, MODELS) in _FOR_ANY_SHAPE:
+        return _FOR_ANY_SHAPE[name](shape, outputs)
+    if len(shape) != 3 or min(shape[1:]) < 16:
+        raise ValueError(f"model {name!r} needs images of at least 16 x 16 pixels, got inputs of shape {shape}")
+    return _FOR_IMAGES[name](shape, outputs)

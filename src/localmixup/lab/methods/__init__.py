@@ -1,11 +1,19 @@
 """The methods that can be compared, one file each. To add one: a file beside these and a line here."""
 
+from localmixup.lab.methods.adamixup import AdaMixUp
 from localmixup.lab.methods.base import Batch as Batch
 from localmixup.lab.methods.base import Method as Method
 from localmixup.lab.methods.classes import BetweenClass, WithinClass
+from localmixup.lab.methods.cmixup import CMixup
+from localmixup.lab.methods.cutmix import CutMix
+from localmixup.lab.methods.kmixup import KMixup
 from localmixup.lab.methods.local import LocalExponential, LocalKNN, LocalThreshold
+from localmixup.lab.methods.manifold import ManifoldLocal, ManifoldMixup
 from localmixup.lab.methods.mixup import Mixup
+from localmixup.lab.methods.published import PublishedCifar, PublishedSpirals
+from localmixup.lab.methods.regmixup import RegMixup
 from localmixup.lab.methods.vanilla import Vanilla
+from localmixup.lab.methods.warping import WarpingMixup
 
 METHODS: dict[str, type[Method]] = {
     "vanilla": Vanilla,
@@ -15,6 +23,16 @@ METHODS: dict[str, type[Method]] = {
     "local-knn": LocalKNN,
     "within-class": WithinClass,
     "between-class": BetweenClass,
+    "adamixup": AdaMixUp,
+    "c-mixup": CMixup,
+    "k-mixup": KMixup,
+    "regmixup": RegMixup,
+    "manifold-mixup": ManifoldMixup,
+    "manifold-local": ManifoldLocal,
+    "warping-mixup": WarpingMixup,
+    "cutmix": CutMix,
+    "published-spirals": PublishedSpirals,
+    "published-cifar": PublishedCifar,
 }
 """Every method by its name on the command line."""
 

@@ -46,12 +46,22 @@ class Method(ABC):
         training: what all methods have in common.
         task: `"classification"` or `"regression"`.
         generator: source of its draws.
+
+    Raises:
+        ValueError: an option that it does not have.
     """
 
     title: ClassVar[str]
+    OPTIONS: ClassVar[dict[str, float | str]] = {}
+    """What `MethodSpec.options` may set, with the values that hold otherwise."""
 
     def __init__(self, spec: MethodSpec, training: TrainingSpec, task: str, generator: torch.Generator) -> None:
-        self.spec, self.training, self.generator = spec, training, generator
+        self.spec, self.training, self.task, self.generator = spec, training, task, generator
+        given = dict(spec.options)
+        if unknown := sorted(set(given) - set(self.OPTIONS)):
+            allowed = ", ".join(self.OPTIONS) or "none"
+            raise ValueError(f"options of {spec.method} must be of {allowed}, got {', '.join(unknown)}")
+        self.options = {**self.OPTIONS, **given}
         self.criterion: Callable[..., Tensor] = F.cross_entropy if task == "classification" else _squared_error
         self.mix = self.mixer()
 
@@ -64,8 +74,21 @@ class Method(ABC):
         # the control at the same mixed share is classical mixup of some of the samples only
         prob = 1.0 if self.spec.mixed_share is None else self.spec.mixed_share
         return LocalMixup(
-            self.graph(), mixup_alpha=self.training.mixup_alpha, prob=prob, reduction="mean", generator=self.generator
+            self.graph(),
+            mixup_alpha=self.training.mixup_alpha,
+            prob=prob,
+            reduction=self.training.reduction,
+            generator=self.generator,
         )
+
+    def companion(self, model: nn.Module, inputs: Tensor) -> nn.Module | None:
+        """A network that is trained beside the model, or None; called once, before the optimiser is made.
+
+        Args:
+            model: freshly made.
+            inputs: some training inputs, shape `(n, ...)`, for their shape.
+        """
+        return None
 
     def pairs(self, x: Tensor, y: Tensor) -> PairSource:
         """The pairs of the whole training set that it mixes."""
@@ -85,6 +108,19 @@ class Method(ABC):
     def loss(self, model: nn.Module, mixed: MixedBatch) -> Tensor:
         """The training loss, a scalar."""
         return mixed.loss(self.criterion, model(mixed.inputs)) * self.spec.loss_scale
+
+    def step(self, model: nn.Module, batch: Batch) -> tuple[Tensor, MixedBatch]:
+        """The training loss of a batch, and what was mixed; methods that do more than mix the inputs redefine this.
+
+        Args:
+            model: in training mode.
+            batch: from the training loop.
+
+        Returns:
+            A scalar, and the batch as it was mixed, for the shares of the record.
+        """
+        mixed = self.mixed(batch)
+        return self.loss(model, mixed), mixed
 
 
 def _squared_error(outputs: Tensor, targets: Tensor, reduction: str = "none") -> Tensor:

@@ -23,7 +23,7 @@ class _ByClass(Method):
             self.graph(),
             mixup_alpha=self.training.mixup_alpha,
             pairing=self.pairing,
-            reduction="mean",
+            reduction=self.training.reduction,
             generator=self.generator,
         )
 

@@ -10,7 +10,10 @@ class _Local(Method):
     def mixer(self) -> LocalMixup:
         """Pairs of a batch, weighed by W: eq. (3)."""
         return LocalMixup(
-            self.graph(), mixup_alpha=self.training.mixup_alpha, reduction="mean", generator=self.generator
+            self.graph(),
+            mixup_alpha=self.training.mixup_alpha,
+            reduction=self.training.reduction,
+            generator=self.generator,
         )
 
     @property

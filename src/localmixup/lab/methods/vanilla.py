@@ -17,4 +17,4 @@ class Vanilla(Method):
 
     def mixer(self) -> LocalMixup:
         """Every sample stays as it is and counts 1."""
-        return LocalMixup(self.graph(), outside="unmix", reduction="mean", generator=self.generator)
+        return LocalMixup(self.graph(), outside="unmix", reduction=self.training.reduction, generator=self.generator)

@@ -1,0 +1,98 @@
+"""Tailoring Mixup to Data for Calibration, "similarity-kernel mixup" (Bouniot, Mozharovskyi, d'Alché-Buc, 2023).
+
+Every pair is mixed, near ones more: the law of `lam` depends on the distance. In the form of the authors' code:
+
+    tau_ij = tau_max exp(-(dbar_ij - 1) / (2 tau_std^2)),   dbar_ij = |h_i - h_j|^2 / (mean of the pairs of the batch)
+    lam_ij = the quantile u of Beta(tau_ij, tau_ij)
+
+so that near pairs are mixed half and half, and of far ones one end is left.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+import torch
+from scipy.special import betaincinv
+from torch import Tensor, nn
+
+from localmixup import CompleteGraph, LocalityGraph, MixedBatch
+from localmixup._checks import ArgumentError, check_choice, check_number
+from localmixup.distances import distances_between
+from localmixup.interpolation import between
+from localmixup.lab.methods.base import Batch, Method
+from localmixup.lab.methods.manifold import layers_of
+from localmixup.lab.specs import MethodSpec, TrainingSpec
+
+
+class WarpingMixup(Method):
+    """Mixup whose coefficients are warped by similarity.
+
+    Partners are of the batch, or random ones of the set. One `u` a batch, from `Beta(mixup_alpha, mixup_alpha)`:
+    uniform at 1, as in the paper.
+
+    The options are `tau_max`, `tau_std`, and `features`, what h is: `"inputs"`, or `"penultimate"`, what the head
+    sees, from a pass of its own without gradients, in training mode (batch normalisation counts it, as in the authors'
+    code). For regression the paper has a second kernel, on the targets, which is not here.
+    """
+
+    title = "warping mixup"
+    OPTIONS: ClassVar[dict[str, float | str]] = {"tau_max": 1.0, "tau_std": 0.25, "features": "inputs"}
+
+    def __init__(self, spec: MethodSpec, training: TrainingSpec, task: str, generator: torch.Generator) -> None:
+        super().__init__(spec, training, task, generator)
+        self.tau_max, self.tau_std = (check_number(k, self.options[k], low=0) for k in ("tau_max", "tau_std"))
+        if self.tau_std == 0 or self.tau_max == 0:
+            raise ArgumentError(f"tau_max and tau_std must be > 0, got {self.tau_max} and {self.tau_std}")
+        self.features = check_choice("features", self.options["features"], ("inputs", "penultimate"))
+
+    def graph(self) -> LocalityGraph:
+        """Every pair."""
+        return CompleteGraph()
+
+    def step(self, model: nn.Module, batch: Batch) -> tuple[Tensor, MixedBatch]:
+        """The loss of the batch, mixed by the similarity of its pairs."""
+        if batch.partner_inputs is None:
+            plan = self.mix.plan(batch.inputs, batch.targets)
+            drawn, partner_inputs = plan.apply(batch.inputs, batch.targets), batch.inputs[plan.partner]
+            own = self._features(model, batch.inputs)
+            other = own[plan.partner]
+        else:
+            drawn, partner_inputs = self.mixed(batch), batch.partner_inputs
+            own, other = self._features(model, torch.cat([batch.inputs, partner_inputs])).chunk(2)
+        squares = distances_between(own, other).square()
+        lam = warped(squares, drawn.lam, self.tau_max, self.tau_std).to(drawn.lam.dtype)
+        mixed = drawn._replace(inputs=between(batch.inputs, partner_inputs, lam), lam=lam)
+        return self.loss(model, mixed), mixed
+
+    @torch.no_grad()
+    def _features(self, model: nn.Module, x: Tensor) -> Tensor:
+        if self.features == "inputs":
+            return x
+        hidden: Tensor = layers_of(model)[:-1](x)
+        return hidden
+
+
+def warped(squares: Tensor, uniform: Tensor, tau_max: float, tau_std: float) -> Tensor:
+    """Coefficients of pairs by their distance: quantiles of `Beta(tau, tau)`, in float64.
+
+    Args:
+        squares: squared distance of each pair, shape `(n,)`.
+        uniform: which quantile, in [0, 1], shape `(n,)`.
+        tau_max: tau of a pair at the mean of the squares, > 0.
+        tau_std: how fast tau falls with the distance, in the unit of that mean, > 0.
+
+    Returns:
+        In [0, 1], shape `(n,)`; where all pairs coincide, as if they stood at distance zero.
+
+    >>> warped(torch.tensor([0.5, 1.5]), torch.tensor([0.25, 0.25]), tau_max=1.0, tau_std=0.25).round(decimals=3)
+    tensor([0.4680, 0.0000], dtype=torch.float64)
+    """
+    values = squares.detach().cpu().double().numpy()
+    relative = values / max(values.mean(), np.finfo(values.dtype).tiny)
+    with np.errstate(over="ignore"):
+        tau = tau_max * np.exp((1 - relative) / (2 * tau_std**2))
+    # beyond these the quantiles are 1/2, or 0 and 1, to all digits
+    quantiles = betaincinv(*(tau.clip(1e-12, 1e12),) * 2, uniform.detach().cpu().double().numpy())
+    return torch.from_numpy(quantiles).to(squares.device)

@@ -381,3 +381,143 @@ def test_rare_classes_do_not_stop_the_split():
         )
     )
     assert len(prepare(data).x) == 32
+
+
+def hub_images(path, rows, labels, column="image"):
+    """Write images in the Hub's layout, `labels` giving classes and class names by column; returns the pixels."""
+    import datasets
+
+    rng = np.random.default_rng(len(path.name))
+    pixels = rng.integers(0, 255, (rows, 4, 4, 3), dtype=np.uint8)
+    columns = {column: [{"bytes": png(image), "path": None} for image in pixels]}
+    columns |= {key: classes for key, (classes, _) in labels.items()}
+    kinds = {column: datasets.Image(), **{key: datasets.ClassLabel(names=names) for key, (_, names) in labels.items()}}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    datasets.Dataset.from_dict(columns, features=datasets.Features(kinds)).to_parquet(str(path))
+    return pixels.transpose(0, 3, 1, 2)
+
+
+DIGIT_NAMES = [str(digit) for digit in range(10)]
+
+
+@pytest.mark.parametrize("folder", ["cifar100", "cifar100/cifar100"])
+def test_cifar100_has_its_fine_classes(tmp_path, monkeypatch, folder):
+    fine, coarse = [f"fine {c}" for c in range(100)], [f"coarse {c}" for c in range(20)]
+    written = {}
+    for split, rows in (("train", 120), ("test", 7)):
+        labels = {"fine_label": ([i % 100 for i in range(rows)], fine), "coarse_label": ([3] * rows, coarse)}
+        written[split] = hub_images(tmp_path / folder / f"{split}-00000-of-00001.parquet", rows, labels, "img")
+    monkeypatch.setenv("LOCALMIXUP_DATA", str(tmp_path))
+    data = load("cifar100")
+    assert (data.name, data.class_names) == ("cifar100", tuple(fine))
+    assert data.y.tolist() == [i % 100 for i in range(120)]
+    assert data.y_test.tolist() == list(range(7))
+    np.testing.assert_array_equal(data.x, written["train"])
+    np.testing.assert_array_equal(data.x_test, written["test"])
+
+
+@pytest.mark.parametrize("folder", ["svhn", "svhn/cropped_digits"])
+def test_the_extra_images_of_svhn_are_not_read(tmp_path, folder):
+    for split, rows in (("train-00000-of-00002", 20), ("train-00001-of-00002", 10), ("test-00000-of-00001", 5)):
+        hub_images(
+            tmp_path / folder / f"{split}.parquet", rows, {"label": ([i % 10 for i in range(rows)], DIGIT_NAMES)}
+        )
+    (tmp_path / folder / "extra-00000-of-00001.parquet").write_bytes(b"would not be read")
+    data = load("svhn", data_root=tmp_path)
+    assert data.class_names == tuple(DIGIT_NAMES)
+    assert data.x.shape == (30, 3, 4, 4)
+    assert data.y.tolist() == [*range(10), *range(10), *range(10)]
+    assert data.y_test.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_svhn_is_asked_of_the_hub_with_its_configuration(tmp_path, monkeypatch):
+    import datasets
+
+    parts = {}
+    for split, rows in (("extra", 40), ("train", 20), ("test", 5)):
+        path = tmp_path / f"{split}.parquet"
+        hub_images(path, rows, {"label": ([i % 10 for i in range(rows)], DIGIT_NAMES)})
+        parts[split] = datasets.Dataset.from_parquet(str(path), cache_dir=str(tmp_path / "cache"))
+    asked = []
+
+    def load_dataset(*arguments):
+        asked.append(arguments)
+        return datasets.DatasetDict(parts)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    (tmp_path / "data" / "svhn").mkdir(parents=True)
+    (tmp_path / "data" / "svhn" / "extra-00000-of-00001.parquet").write_bytes(b"no training images: not the place")
+    data = load("svhn")
+    assert asked == [("ufldl-stanford/svhn", "cropped_digits")]
+    assert (len(data.x), len(data.x_test)) == (20, 5)
+
+
+@pytest.mark.parametrize(
+    ("name", "configuration", "hub"),
+    [("cifar100", "cifar100", "uoft-cs/cifar100"), ("svhn", "cropped_digits", "ufldl-stanford/svhn")],
+)
+def test_image_sets_with_a_configuration_that_are_nowhere(tmp_path, monkeypatch, name, configuration, hub):
+    import datasets
+
+    def unreachable(*_):
+        raise ConnectionError("no network")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(datasets, "load_dataset", unreachable)
+    monkeypatch.setenv("LOCALMIXUP_DATA", "elsewhere")
+    with pytest.raises(UserError) as caught:
+        load(name, data_root=tmp_path / "root")
+    folder = tmp_path / "root" / name
+    assert str(caught.value) == (
+        f"{name} was not found; looked in --data-root ({folder}, {folder / configuration}), "
+        f"$LOCALMIXUP_DATA (elsewhere/{name}, elsewhere/{name}/{configuration}), "
+        f"./data (data/{name}, data/{name}/{configuration}), the Hub ({hub}, {configuration}). "
+        f"{hub} could not be had from the Hub: no network"
+    )
+
+
+def quantities(rows, seed=0):
+    rng = np.random.default_rng(seed)
+    columns = {"speed": rng.normal(size=rows), "angle": rng.integers(0, 3, rows).astype(float)}
+    return pd.DataFrame(columns | {"target": np.arange(rows) % 4.0})  # few whole values: still a quantity
+
+
+@pytest.mark.parametrize("name", ["airfoil", "no2"])
+def test_named_tables_are_regression(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "data" / name
+    folder.mkdir(parents=True)
+    first, second = quantities(30), quantities(12, seed=1)
+    first.to_parquet(folder / "data-00000-of-00001.parquet")
+    (folder / "README.md").write_text("where it is from")
+    data = load(name)
+    assert (data.name, data.kind, data.task) == (name, "table", "regression")
+    assert data.notes == ("target 'target': a quantity (regression), 4 different values",)
+    np.testing.assert_array_equal(data.x, first[["speed", "angle"]])
+    np.testing.assert_array_equal(data.y, first["target"])
+    assert load(name, target="angle", task="classification").class_names == ("0.0", "1.0", "2.0")
+    root = tmp_path / "root" / name  # before ./data, and of two files
+    root.mkdir(parents=True)
+    first.to_parquet(root / "data-00000-of-00002.parquet")
+    second.to_parquet(root / "data-00001-of-00002.parquet")
+    both = load(name, data_root=tmp_path / "root")
+    np.testing.assert_array_equal(both.x, pd.concat([first, second])[["speed", "angle"]])
+    np.testing.assert_array_equal(both.y, [*first["target"], *second["target"]])
+
+
+@pytest.mark.parametrize("name", ["airfoil", "no2"])
+def test_named_tables_that_are_nowhere_or_have_no_target(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "root" / name
+    with pytest.raises(UserError) as caught:
+        load(name, data_root=tmp_path / "root")
+    assert str(caught.value) == (
+        f"{name} was not found; looked for *.parquet in --data-root ({folder}), $LOCALMIXUP_DATA (not set), "
+        f"./data (data/{name}). It is not on the Hub: put its Parquet files, with a column 'target', into one of these "
+        "folders"
+    )
+    folder.mkdir(parents=True)
+    quantities(30).rename(columns={"target": "sound"}).to_parquet(folder / "a.parquet")
+    with pytest.raises(UserError, match="'target' is no column; there are speed, angle, sound"):
+        load(name, data_root=tmp_path / "root")

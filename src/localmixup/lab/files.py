@@ -50,12 +50,13 @@ def read(path: Path, *, target: str | None, task: str | None) -> DataSet:
     return read_table(path, target=target, task=task)
 
 
-def read_hub_folder(path: Path, *, name: str) -> DataSet:
+def read_hub_folder(path: Path, *, name: str, splits: tuple[str, ...] | None = None) -> DataSet:
     """Read Parquet in the Hub's layout: an image and a label column; files named test-* are the test set.
 
     Args:
         path: a folder of Parquet files, or one such file.
         name: of the data set.
+        splits: how the names of files that are read begin; None for all files.
 
     Raises:
         UserError: columns or images are not as they should be.
@@ -63,6 +64,8 @@ def read_hub_folder(path: Path, *, name: str) -> DataSet:
     import datasets
 
     files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+    if splits is not None:
+        files = [file for file in files if file.name.startswith(splits)]
     test = [file for file in files if file.name.startswith(("test", "validation"))]
     train = [file for file in files if file not in test] or test
     parts: dict[str, list[str]] = {"train": [str(file) for file in train]}
@@ -85,12 +88,13 @@ def read_hub_folder(path: Path, *, name: str) -> DataSet:
     return data
 
 
-def read_hub(hub_name: str, *, name: str) -> DataSet:
+def read_hub(hub_name: str, *, name: str, configuration: str | None = None) -> DataSet:
     """Load an image data set from the Hugging Face Hub.
 
     Args:
         hub_name: `owner/name`.
         name: how it is called here.
+        configuration: which of its configurations; None for its default.
 
     Raises:
         UserError: it is not to be had, or has no image and label columns.
@@ -99,7 +103,7 @@ def read_hub(hub_name: str, *, name: str) -> DataSet:
 
     _quiet(datasets)
     try:
-        found = datasets.load_dataset(hub_name)
+        found = datasets.load_dataset(hub_name, configuration)
     except Exception as error:
         raise UserError(f"{hub_name} could not be had from the Hub: {first_line(error)}") from None
     return _from_hub(found, name)

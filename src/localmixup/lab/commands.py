@@ -2,38 +2,36 @@
 
 from __future__ import annotations
 
-import signal
-import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich import box
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from localmixup._checks import ArgumentError, check_choice, check_integer, check_number
+from localmixup._checks import ArgumentError, check_choice, check_number
 from localmixup.lab.augmentation import AUGMENTATIONS
 from localmixup.lab.comparison import Comparison
+from localmixup.lab.console import console, err, number, one_line_errors, positive, whole
 from localmixup.lab.errors import UserError
 from localmixup.lab.methods import ALIASES, METHODS
 from localmixup.lab.models import MODELS
+from localmixup.lab.paper.commands import paper
 from localmixup.lab.parameters import PARAMETERS, check_parameter
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
-_err = Console(stderr=True, soft_wrap=True, highlight=False)
-_out = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
 
 DEFAULT_METHODS = "vanilla,mixup,local"
 _DATA_HELP = (
-    "digits, spirals, spirals-gaussian, cifar10, fashion_mnist, mnist; a .csv, .parquet or .npz file; a folder of "
-    "class folders with images; a folder of Parquet files as on the Hub; or owner/name on the Hub."
+    "digits, spirals, spirals-gaussian, cifar10, cifar100, fashion_mnist, mnist, svhn, airfoil, no2; a .csv, .parquet "
+    "or .npz file; a folder of class folders with images; a folder of Parquet files as on the Hub; or owner/name on "
+    "the Hub."
 )
 _OPTION = {method: name.replace("_", "-") for method, name in PARAMETERS.items()}
+
+
+app.add_typer(paper, name="paper")
 
 
 @app.callback()
@@ -81,23 +79,23 @@ def compare(
 
     Interrupt it whenever you like: the same command goes on from there.
     """
-    with _one_line_errors():
+    with one_line_errors():
         settings: dict[str, Any] = {
             "methods": _methods(methods),
-            "seeds": _whole("--seeds", seeds),
-            "epochs": None if epochs is None else _positive("--epochs", epochs),
+            "seeds": whole("--seeds", seeds),
+            "epochs": None if epochs is None else positive("--epochs", epochs),
             "model": None if model is None else check_choice("--model", model, MODELS),
-            "jobs": None if jobs is None else _whole("--jobs", jobs),
+            "jobs": None if jobs is None else whole("--jobs", jobs),
             "target": target,
             "task": None if task is None else check_choice("--task", task, ("classification", "regression")),
             "pairs": None if pairs is None else check_choice("--pairs", pairs, ("set", "batch")),
-            "train_size": None if train_size is None else _whole("--train-size", train_size, low=20),
+            "train_size": None if train_size is None else whole("--train-size", train_size, low=20),
             "fixed": _fixed({"local-threshold": radius, "local-exponential": decay, "local-knn": n_neighbors}),
             "kept_shares": None if kept_shares is None else _shares(kept_shares),
-            "mixup_alpha": _positive("--mixup-alpha", mixup_alpha),
-            "batch_size": _whole("--batch-size", batch_size, low=2),
-            "learning_rate": _positive("--lr", lr),
-            "weight_decay": check_number("--weight-decay", _number(weight_decay), low=0),
+            "mixup_alpha": positive("--mixup-alpha", mixup_alpha),
+            "batch_size": whole("--batch-size", batch_size, low=2),
+            "learning_rate": positive("--lr", lr),
+            "weight_decay": check_number("--weight-decay", number(weight_decay), low=0),
             "augmentation": None if augment is None else check_choice("--augment", augment, AUGMENTATIONS),
             "device": check_choice("--device", device, ("cpu", "cuda")),
             "precision": check_choice("--precision", precision, ("no", "bf16", "fp16")),
@@ -111,7 +109,7 @@ def compare(
             print(comparison.model_dump_json(indent=1))
         else:
             _print(comparison)
-            _out.print(f"\nreport: {report}", soft_wrap=True)
+            console.print(f"\nreport: {report}", soft_wrap=True)
 
 
 @app.command()
@@ -136,18 +134,18 @@ def inspect(
     data_root: Annotated[Path | None, typer.Option(help="Where named image sets lie, before $LOCALMIXUP_DATA.")] = None,
 ) -> None:
     """Is mixup safe on DATA, and how local should it be? Measures, suggests and reports; trains nothing."""
-    with _one_line_errors("nothing was written"):
+    with one_line_errors("nothing was written"):
         settings: dict[str, Any] = {
-            "level": check_number("--level", _number(level), low=1e-4, high=1),
+            "level": check_number("--level", number(level), low=1e-4, high=1),
             "features_file": features,
             "encoder": encoder,
-            "pca": None if pca is None else _whole("--pca", pca),
-            "n_nearest": _whole("--nearest", nearest),
-            "n_samples": _whole("--samples", samples, low=100),
-            "mixup_alpha": _positive("--mixup-alpha", mixup_alpha),
-            "train_size": None if train_size is None else _whole("--train-size", train_size, low=20),
-            "seed": int(check_number("--seed", _whole("--seed", seed, low=0), low=0, high=2**31)),
-            "n_jobs": None if jobs is None else _whole("--jobs", jobs),
+            "pca": None if pca is None else whole("--pca", pca),
+            "n_nearest": whole("--nearest", nearest),
+            "n_samples": whole("--samples", samples, low=100),
+            "mixup_alpha": positive("--mixup-alpha", mixup_alpha),
+            "train_size": None if train_size is None else whole("--train-size", train_size, low=20),
+            "seed": int(check_number("--seed", whole("--seed", seed, low=0), low=0, high=2**31)),
+            "n_jobs": None if jobs is None else whole("--jobs", jobs),
             "target": target,
             "task": None if task is None else check_choice("--task", task, ("classification", "regression")),
             "data_root": data_root,
@@ -167,20 +165,20 @@ def _inspect(data: str, out: Path | None, settings: dict[str, Any], as_json: boo
     bars: dict[str, Any] = {}
     with Progress(
         TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
-        console=_err, disable=not _err.is_terminal,
+        console=err, disable=not err.is_terminal,
     ) as progress:  # fmt: skip
 
         def told(what: str, done: float, total: float) -> None:
             if what not in bars:
                 bars[what] = progress.add_task(what, total=total)
-                if not _err.is_terminal:
-                    _err.print(f"  {what}")
+                if not err.is_terminal:
+                    err.print(f"  {what}")
             progress.update(bars[what], completed=done)
 
         def on_data(dataset: Any, features: Any) -> None:
-            _err.print(f"{dataset.name}: {len(features):,} rows of {features.shape[1]:,} values, {dataset.task}")
+            err.print(f"{dataset.name}: {len(features):,} rows of {features.shape[1]:,} values, {dataset.task}")
             for note in dataset.notes:
-                _err.print(f"  {note}")
+                err.print(f"  {note}")
 
         found = inspect(data, **settings, on_data=on_data, progress=told)
     report = folder / "inspection.html"
@@ -199,11 +197,11 @@ def _inspect(data: str, out: Path | None, settings: dict[str, Any], as_json: boo
             printed.add_column(name, justify="right" if k else "left", overflow="fold")
         for row in table:
             printed.add_row(*row)
-        _out.print(printed)
+        console.print(printed)
     for line in reasons(found):
-        _out.print(f"  {line}", soft_wrap=True)
-    _out.print(f"\n{found.verdict}", style="bold", soft_wrap=True)
-    _out.print(f"\nreport: {report}", soft_wrap=True)
+        console.print(f"  {line}", soft_wrap=True)
+    console.print(f"\n{found.verdict}", style="bold", soft_wrap=True)
+    console.print(f"\nreport: {report}", soft_wrap=True)
 
 
 def _folder(data: str) -> Path:
@@ -221,7 +219,7 @@ def theory(
     from localmixup.lab.main_job import check_writable
     from localmixup.lab.theorems import check_all, draw
 
-    with _one_line_errors("nothing was written"):
+    with one_line_errors("nothing was written"):
         if figures is not None:
             check_writable(figures)
         found = check_all()
@@ -233,9 +231,9 @@ def theory(
                 table.add_column(name, overflow="fold")
             for finding in found:
                 table.add_row(*finding)
-            _out.print(table)
+            console.print(table)
         for path in draw(figures) if figures is not None else []:
-            _err.print(f"figure: {path}")
+            err.print(f"figure: {path}")
 
 
 @app.command()
@@ -244,17 +242,17 @@ def demo(
     jobs: Annotated[str | None, typer.Option(metavar="N", help="Runs at once [the cores].")] = None,
 ) -> None:
     """`compare digits` and `compare spirals`, in about a minute on two cores."""
-    with _one_line_errors():
-        workers = None if jobs is None else _whole("--jobs", jobs)
+    with one_line_errors():
+        workers = None if jobs is None else whole("--jobs", jobs)
         done = []
         for data, epochs in (("digits", 25.0), ("spirals", 60.0)):
             settings = {"methods": _methods(DEFAULT_METHODS), "epochs": epochs, "jobs": workers}
             comparison, report = _run(data, out / data, settings)
             _print(comparison)
             done.append((comparison, report))
-        _out.print("\nIn short:")
+        console.print("\nIn short:")
         for comparison, report in done:
-            _out.print(f"  {comparison.verdict}\n    report: {report}", soft_wrap=True)
+            console.print(f"  {comparison.verdict}\n    report: {report}", soft_wrap=True)
 
 
 def _run(data: str, out: Path | None, settings: dict[str, Any]) -> tuple[Comparison, Path]:
@@ -270,28 +268,28 @@ def _run(data: str, out: Path | None, settings: dict[str, Any]) -> tuple[Compari
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=_err, disable=not _err.is_terminal) as progress:
+    with Progress(*columns, console=err, disable=not err.is_terminal) as progress:
         bar = progress.add_task("reading", total=None)
         finished = {"runs": 0, "of": 0}
 
         def on_data(dataset: Any, training: Any) -> None:
             shape = " x ".join(map(str, dataset.shape))
-            _err.print(f"{dataset.name}: {len(dataset.x):,} rows of {shape}, {dataset.task}; model {training.model}")
+            err.print(f"{dataset.name}: {len(dataset.x):,} rows of {shape}, {dataset.task}; model {training.model}")
             for note in dataset.notes:
-                _err.print(f"  {note}")
+                err.print(f"  {note}")
 
         def on_plan(wanted: int, done: int) -> None:
             finished.update(runs=done, of=wanted)
             progress.update(bar, description="training", total=wanted, completed=done)
             if done and done < wanted:
-                _err.print(f"  {done} of {wanted} runs are in the store already")
+                err.print(f"  {done} of {wanted} runs are in the store already")
 
         def on_finished(spec: Any) -> None:
             finished["runs"] += 1
             progress.advance(bar)
             every = max(1, finished["of"] // 5)
-            if not _err.is_terminal and finished["runs"] % every == 0:
-                _err.print(f"  {finished['runs']} of {finished['of']} runs")
+            if not err.is_terminal and finished["runs"] % every == 0:
+                err.print(f"  {finished['runs']} of {finished['of']} runs")
 
         return run_job(
             Job(source=data, out=folder, **settings), on_data=on_data, on_plan=on_plan, on_finished=on_finished
@@ -310,53 +308,10 @@ def _print(comparison: Comparison) -> None:
         method, chosen, *numbers = cells(row, comparison)
         # a line of its own keeps the table within the width of a terminal
         table.add_row(f"{method}\n  {chosen}" if chosen else method, *numbers, style="dim" if row.control_of else None)
-    _out.print(table)
+    console.print(table)
     for line in comparison.details:
-        _out.print(f"  {line}", soft_wrap=True)
-    _out.print(f"\n{comparison.verdict}", style="bold", soft_wrap=True)
-
-
-@contextmanager
-def _one_line_errors(
-    kept: str = "finished runs are stored; the same command goes on from there",
-) -> Iterator[None]:
-    """A user's mistake ends in one line and status 2; an interrupt in one line and status 130."""
-
-    def terminated(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    main_thread = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGTERM, terminated) if main_thread else None
-    try:
-        yield
-    except (UserError, ArgumentError) as error:
-        _err.print(f"error: {error}", markup=False)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        _err.print(f"interrupted: {kept}")
-        sys.exit(130)
-    finally:
-        if main_thread:
-            signal.signal(signal.SIGTERM, before)
-
-
-def _number(text: str) -> float | str:
-    try:
-        return float(text)
-    except ValueError:
-        return text
-
-
-def _positive(name: str, text: str) -> float:
-    value = check_number(name, _number(text), low=0, high=1e9)
-    if value == 0:
-        raise ArgumentError(f"{name} must be > 0, got 0")
-    return value
-
-
-def _whole(name: str, text: str, *, low: int = 1) -> int:
-    number = _number(text)
-    return check_integer(name, int(number) if isinstance(number, float) and number.is_integer() else number, low=low)
+        console.print(f"  {line}", soft_wrap=True)
+    console.print(f"\n{comparison.verdict}", style="bold", soft_wrap=True)
 
 
 def _methods(text: str) -> tuple[str, ...]:
@@ -368,8 +323,8 @@ def _methods(text: str) -> tuple[str, ...]:
 
 
 def _fixed(given: dict[str, str | None]) -> dict[str, float]:
-    return {method: check_parameter(method, _number(text)) for method, text in given.items() if text is not None}
+    return {method: check_parameter(method, number(text)) for method, text in given.items() if text is not None}
 
 
 def _shares(text: str) -> tuple[float, ...]:
-    return tuple(check_number("--kept-shares", _number(part), low=1e-6, high=1) for part in text.split(","))
+    return tuple(check_number("--kept-shares", number(part), low=1e-6, high=1) for part in text.split(","))

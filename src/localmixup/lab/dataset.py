@@ -79,6 +79,9 @@ class Prepared(NamedTuple):
         y_scale: unit of standardised values, 1 for classes.
         task: `"classification"` or `"regression"`.
         outputs: number of values a network must return.
+        mean: what was subtracted, in the shape of one input or `(1, ...)` of its channels, float32.
+        scale: what the difference was multiplied with, likewise.
+        pixels: the pool as it was, uint8, for images; None for other data.
     """
 
     x: Tensor
@@ -88,6 +91,9 @@ class Prepared(NamedTuple):
     y_scale: float
     task: str
     outputs: int
+    mean: Tensor
+    scale: Tensor
+    pixels: Tensor | None = None
 
 
 def prepare(data: DataSet, *, train_size: int | None = None, split_seed: int = 0, hold_out: bool = True) -> Prepared:
@@ -113,6 +119,7 @@ def prepare(data: DataSet, *, train_size: int | None = None, split_seed: int = 0
     if train_size is not None and train_size < len(x):
         x, _, y, _ = _split(x, y, len(x) - train_size, split_seed, data.task)
     axes = (0, 2, 3) if data.kind == "image" else (0,)
+    pixels = torch.from_numpy(x) if data.kind == "image" and x.dtype == np.uint8 else None
     if x.dtype == np.float64:
         largest = np.abs(x).max(axis=axes, keepdims=True)
         factor = np.where(largest > 0, largest, 1.0)  # squares of huge values must not overflow
@@ -127,7 +134,9 @@ def prepare(data: DataSet, *, train_size: int | None = None, split_seed: int = 0
         centre, unit = float(y.mean(dtype=np.float64)), float(y.std(dtype=np.float64)) or 1.0
         y, y_test = (((part - centre) / unit).astype(np.float32) for part in (y.astype(float), y_test.astype(float)))
     targets, targets_test = torch.from_numpy(np.array(y)), torch.from_numpy(np.array(y_test))
-    return Prepared(pool, targets, test, targets_test, unit, data.task, data.outputs)
+    centre_of_x, scale_of_x = torch.from_numpy(mean).float(), torch.from_numpy(scale).float()
+    task, outputs = data.task, data.outputs
+    return Prepared(pool, targets, test, targets_test, unit, task, outputs, centre_of_x, scale_of_x, pixels)
 
 
 def _standardised(x: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> Tensor:
@@ -138,15 +147,18 @@ def _standardised(x: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> Tensor:
     return torch.from_numpy(values)
 
 
-def split_validation(prepared: Prepared, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of the training and of the validation part (a fifth) of the pool, for one run.
+def split_validation(prepared: Prepared, seed: int, share: float = 0.2) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of the training and of the validation part of the pool, for one run.
 
     Args:
         prepared: from `prepare`.
         seed: of the run.
+        share: of the pool that is for validation, in [0, 1).
     """
     rows = np.arange(len(prepared.x))
-    train, validation, _, _ = _split(rows, prepared.y.numpy(), 0.2, seed, prepared.task)
+    if share == 0:
+        return rows, rows[:0]
+    train, validation, _, _ = _split(rows, prepared.y.numpy(), share, seed, prepared.task)
     return np.sort(train), np.sort(validation)
 
 

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from localmixup.lab.errors import UserError
-from localmixup.lab.specs import RunSpec
+from localmixup.lab.specs import Arm, FindingSpec, Frozen, RunSpec
 from localmixup.lab.training import Outcome
 
-SCHEMA = 1  # raised when the tables change
+SCHEMA = 2  # raised when the tables or the keys change; `_migrate` then brings older stores up
 
 _tables = sa.MetaData()
 _meta = sa.Table(
@@ -32,6 +32,22 @@ _runs = sa.Table(
     sa.Column("versions", sa.Text, nullable=False),
     sa.Column("finished", sa.String(32), nullable=False),
 )
+_arms = sa.Table(
+    "localmixup_arms",
+    _tables,
+    sa.Column("key", sa.String(24), primary_key=True),
+    sa.Column("arm", sa.Text, nullable=False),
+    sa.Column("runs", sa.Integer, nullable=False),
+)
+_findings = sa.Table(
+    "localmixup_findings",
+    _tables,
+    sa.Column("key", sa.String(24), primary_key=True),
+    sa.Column("spec", sa.Text, nullable=False),
+    sa.Column("value", sa.Text, nullable=False),
+    sa.Column("versions", sa.Text, nullable=False),
+    sa.Column("finished", sa.String(32), nullable=False),
+)
 
 
 class Record(NamedTuple):
@@ -39,6 +55,15 @@ class Record(NamedTuple):
 
     spec: RunSpec
     outcome: Outcome
+    versions: dict[str, str]
+    finished: str
+
+
+class Finding(NamedTuple):
+    """Something computed: its specification, what came out, with which versions, and when."""
+
+    spec: FindingSpec
+    value: dict[str, Any]
     versions: dict[str, str]
     finished: str
 
@@ -65,7 +90,9 @@ class Store:
         text = str(url)
         self.url = text if "://" in text else f"sqlite:///{Path(text).expanduser()}"
         try:
-            self._engine = sa.create_engine(self.url)
+            # a writer waits for the other one instead of giving up
+            options = {"connect_args": {"timeout": 60}} if self.url.startswith("sqlite") else {}
+            self._engine = sa.create_engine(self.url, **options)
             there = set(sa.inspect(self._engine).get_table_names())
         except ModuleNotFoundError as error:
             raise UserError(f"--store {text}: its driver is not installed: {error.name}") from None
@@ -81,13 +108,25 @@ class Store:
             raise UserError(f"--store {text}: cannot be written: {_cause(error)}") from None
 
     def _prepare(self) -> None:
-        _tables.create_all(self._engine)
-        with self._engine.begin() as connection:
-            found = connection.execute(sa.select(_meta.c.value).where(_meta.c.name == "schema")).scalar()
-            if found is None:
-                connection.execute(_meta.insert().values(name="schema", value=str(SCHEMA)))
-            elif found != str(SCHEMA):
-                raise UserError(f"--store {self.url}: written with tables of version {found}, this is {SCHEMA}")
+        for last_try in (False, True):
+            try:
+                _tables.create_all(self._engine)
+                with self._engine.begin() as connection:
+                    found = connection.execute(sa.select(_meta.c.value).where(_meta.c.name == "schema")).scalar()
+                    if found is None:
+                        connection.execute(_meta.insert().values(name="schema", value=str(SCHEMA)))
+                    elif found == "1":
+                        _migrate(connection)
+                    elif found != str(SCHEMA):
+                        raise UserError(
+                            f"--store {self.url}: written with tables of version {found}, "
+                            f"this localmixup reads versions 1 to {SCHEMA}"
+                        )
+                return
+            except (sa.exc.IntegrityError, sa.exc.ProgrammingError, sa.exc.OperationalError):
+                # another process made the tables at the same moment: they are there now
+                if last_try:
+                    raise
 
     def add(self, spec: RunSpec, outcome: Outcome) -> None:
         """Store a finished run; one that is there already is left as it is.
@@ -99,20 +138,82 @@ class Store:
         Raises:
             UserError: the store cannot be written any more.
         """
-        row = {
-            "key": spec.key,
-            "spec": spec.model_dump_json(),
-            "outcome": json.dumps(outcome._asdict()),
-            "versions": json.dumps(versions()),
-            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
+        self._insert(_runs, key=spec.key, spec=_json(spec), outcome=json.dumps(outcome._asdict()), **_signature())
+
+    def add_finding(self, spec: FindingSpec, value: dict[str, Any]) -> None:
+        """Store something computed; what is there already is left as it is.
+
+        Args:
+            spec: what was computed.
+            value: what came out, as JSON holds it.
+
+        Raises:
+            UserError: the store cannot be written any more.
+        """
+        self._insert(_findings, key=spec.key, spec=_json(spec), value=json.dumps(value), **_signature())
+
+    def add_arm(self, arm: Arm, runs: int) -> None:
+        """Note that an item of the paper wants the runs with seeds 0 to `runs - 1` of an arm.
+
+        Args:
+            arm: the line or point.
+            runs: how many; what is noted never shrinks.
+
+        Raises:
+            UserError: the store cannot be written any more.
+        """
+        self._insert(_arms, key=arm.key, arm=_json(arm), runs=runs)
+        more = _arms.update().where(_arms.c.key == arm.key, _arms.c.runs < runs).values(runs=runs)
+        with self._engine.begin() as connection:
+            connection.execute(more)
+
+    def _insert(self, table: sa.Table, **row: Any) -> None:
         try:
             with self._engine.begin() as connection:
-                connection.execute(_runs.insert().values(**row))
+                connection.execute(table.insert().values(**row))
         except sa.exc.IntegrityError:
-            pass  # another process finished the same run
+            pass  # it is there already: another process finished the same
         except sa.exc.SQLAlchemyError as error:
             raise UserError(f"--store {self.url}: cannot be written: {_cause(error)}") from None
+
+    def arms(self) -> list[tuple[Arm, int]]:
+        """All arms that were ever wanted, and of how many runs each."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(sa.select(_arms).order_by(_arms.c.key)).all()
+        return [(Arm.model_validate_json(row.arm), row.runs) for row in rows]
+
+    def findings(self) -> list[Finding]:
+        """Everything that was computed."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(sa.select(_findings).order_by(_findings.c.key)).all()
+        return [
+            Finding(
+                FindingSpec.model_validate_json(row.spec), json.loads(row.value), json.loads(row.versions), row.finished
+            )
+            for row in rows
+        ]
+
+    def merge(self, other: Store) -> int:
+        """Take over everything that another store has and this one has not.
+
+        Args:
+            other: the store to read.
+
+        Returns:
+            How many runs were new.
+        """
+        added = 0
+        for table in (_runs, _findings, _arms):
+            with other._engine.connect() as source, self._engine.begin() as connection:
+                there = set(connection.execute(sa.select(table.c.key)).scalars())
+                rows = [dict(row) for row in source.execute(sa.select(table)).mappings()]
+                if new := [row for row in rows if row["key"] not in there]:
+                    connection.execute(table.insert(), new)
+            if table is _runs:
+                added = len(new)
+            for row in rows if table is _arms else []:
+                self.add_arm(Arm.model_validate_json(row["arm"]), row["runs"])
+        return added
 
     def get(self, specs: Iterable[RunSpec]) -> dict[str, Record]:
         """The records of those runs that are finished, by key.
@@ -127,13 +228,35 @@ class Store:
             for start in range(0, len(keys), 500):
                 query = sa.select(_runs).where(_runs.c.key.in_(keys[start : start + 500]))
                 for row in connection.execute(query):
-                    # the specification that was asked for: infinity does not survive JSON
                     found[row.key] = _record(asked[row.key], row)
         return found
 
     def close(self) -> None:
         """Let go of the connections."""
         self._engine.dispose()
+
+
+def _migrate(connection: sa.Connection) -> None:
+    """From version 1: keys counted default values, and infinity was written as null."""
+    for row in connection.execute(sa.select(_runs)).all():
+        content = json.loads(row.spec)
+        if content["method"]["parameter"] is None and content["method"]["method"] in (
+            "local-threshold",
+            "local-exponential",
+        ):
+            content["method"]["parameter"] = "Infinity"
+        spec = RunSpec.model_validate(content)
+        connection.execute(_runs.update().where(_runs.c.key == row.key).values(key=spec.key, spec=_json(spec)))
+    connection.execute(_meta.update().where(_meta.c.name == "schema").values(value=str(SCHEMA)))
+
+
+def _signature() -> dict[str, str]:
+    """With what, and when."""
+    return {"versions": json.dumps(versions()), "finished": datetime.now(UTC).isoformat(timespec="seconds")}
+
+
+def _json(value: Frozen) -> str:
+    return value.model_dump_json()
 
 
 def _record(spec: RunSpec, row: Any) -> Record:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import tempfile
@@ -97,8 +98,9 @@ def _run_with_loky(
         parallel = joblib.Parallel(
             n_jobs=workers, return_as="generator_unordered", pre_dispatch="2*n_jobs", batch_size=1
         )
+        outcomes = parallel(joblib.delayed(_run)(task, str(path), device) for task in tasks)
         try:
-            for finished in parallel(joblib.delayed(_run)(task, str(path), device) for task in tasks):
+            for finished in outcomes:
                 keep(finished)
         except TerminatedWorkerError:
             raise UserError(
@@ -107,6 +109,8 @@ def _run_with_loky(
             ) from None
         except BaseException:
             _stop_workers()
+            with contextlib.suppress(Exception):  # that its workers are gone
+                outcomes.close()
             raise
 
 

@@ -25,7 +25,7 @@ _ADAM = TrainingSpec(
     milestones=tuple(k / 13 for k in range(1, 13)), step_factor=0.3, weight_decay=1e-4, train_error=True,
 )  # fmt: skip
 _SMALL = TrainingSpec(
-    model="lenet5", pairs="batch", updates=1, batch_size=64, weight_decay=1e-4, train_error=True, curve_points=20
+    model="lenet5", pairs="batch", updates=1, batch_size=64, weight_decay=1e-4, train_error=True, curve_points=8
 )
 _CIFAR = TrainingSpec(
     model="preact-resnet18", pairs="batch", updates=1, batch_size=128, optimizer="sgd", learning_rate=0.1,
@@ -34,15 +34,13 @@ _CIFAR = TrainingSpec(
 _RECIPES = {
     "mnist": {
         "full": Recipe(data="mnist", epochs=400, training=_ADAM),
-        "small": Recipe(data="mnist", epochs=5, training=_SMALL),
+        "small": Recipe(data="mnist", epochs=4, training=_SMALL),
     },
     "cifar10": {
         "full": Recipe(data="cifar10", epochs=1400, decay=3e-3, runs=5, training=_CIFAR),
         "small": Recipe(
-            data="cifar10", epochs=8, decay=3e-3, runs=3,
-            training=_SMALL.model_copy(
-                update={"model": "resnet", "augmentation": "crop-flip", "curve_points": 10, "train_error": False}
-            ),
+            data="cifar10", epochs=4, decay=3e-3, runs=5,
+            training=_SMALL.model_copy(update={"augmentation": "crop-flip", "curve_points": 4, "train_error": False}),
         ),
     },
 }  # fmt: skip

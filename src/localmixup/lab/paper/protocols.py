@@ -68,7 +68,7 @@ def _sgd(model: str, batch_size: int, **changes: object) -> TrainingSpec:
 
 
 def _small(model: str, **changes: object) -> TrainingSpec:
-    settings = {"measure": NOISE + MORE, "curve_points": 10, "learning_rate": 2e-3, "weight_decay": 0.01, **changes}
+    settings = {"curve_points": 4, "learning_rate": 2e-3, "weight_decay": 0.01, **changes}
     return TrainingSpec(model=model, pairs="batch", updates=1, batch_size=64, **settings)  # type: ignore[arg-type]
 
 
@@ -80,16 +80,15 @@ _NOTEBOOK = {
 _SCRIPT = {
     "learning_rate": 1e-3, "weight_decay": 5e-4, "milestones": (0.25, 0.5, 0.75), "step_factor": 0.9,
 }  # fmt: skip
+_SMALL_CIFAR = {"augmentation": "crop-flip", "measure": (*NOISE, "gaussian 0.05", "gaussian 0.1")}
 _ON_CPU = {
-    "cifar10": Recipe(
-        data="cifar10", epochs=8, decay=3e-3, runs=3, training=_small("resnet", augmentation="crop-flip", measure=NOISE)
+    "cifar10": Recipe(data="cifar10", epochs=4, decay=3e-3, runs=5, training=_small("lenet5", **_SMALL_CIFAR)),
+    "cifar100": Recipe(data="cifar100", epochs=4, runs=5, training=_small("lenet5", **_SMALL_CIFAR)),
+    "fashion_mnist": Recipe(
+        data="fashion_mnist", epochs=4, training=_small("lenet5", measure=("gaussian 0.1", "blur 1", "occlusion 0.25"))
     ),
-    "cifar100": Recipe(
-        data="cifar100", epochs=8, runs=3, training=_small("resnet", augmentation="crop-flip", measure=NOISE)
-    ),
-    "fashion_mnist": Recipe(data="fashion_mnist", epochs=5, training=_small("lenet5")),
-    "mnist": Recipe(data="mnist", epochs=5, training=_small("lenet5")),
-    "svhn": Recipe(data="svhn", epochs=5, training=_small("lenet5-conv3")),
+    "mnist": Recipe(data="mnist", epochs=4, training=_small("lenet5")),
+    "svhn": Recipe(data="svhn", epochs=4, training=_small("lenet5-conv3")),
 }
 _FULL = {
     "cifar10": Recipe(
@@ -134,7 +133,8 @@ SCALES: dict[str, Scale] = {
         train_size=400, share=0.2, runs=2, spiral_runs=4,
     ),
     "cpu": Scale(
-        says="hours on two cores: small networks, a part of the data, few epochs", train_size=12_500, spiral_runs=100
+        says="an hour or two on two cores: LeNet-5, 12,500 training images, four epochs",
+        train_size=12_500, spiral_runs=100,
     ),
     "full": Scale(says="as large as in the paper"),
 }  # fmt: skip
@@ -218,7 +218,10 @@ PROTOCOLS: dict[str, Protocol] = {
         full=_PUBLISHED,
         small={
             "cifar10": _ON_CPU["cifar10"].model_copy(
-                update={"decay": 1e-3, "training": _small("resnet", augmentation="crop-flip-batch", measure=NOISE)}
+                update={
+                    "decay": 1e-3,
+                    "training": _small("lenet5", **{**_SMALL_CIFAR, "augmentation": "crop-flip-batch"}),
+                }
             ),
             "fashion_mnist": _ON_CPU["fashion_mnist"],
         },
@@ -237,7 +240,7 @@ PROTOCOLS: dict[str, Protocol] = {
             panels=(("spirals-gaussian", 1), ("spirals", 5)),
             reductions=("weighted_mean", "mean", "sum"),
             epochs=None,
-            updates=10_000,
+            updates=5_000,
             validation_share=0.2,
         ),
         full=_FULL,

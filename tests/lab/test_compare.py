@@ -13,7 +13,7 @@ from localmixup.lab.errors import UserError
 from localmixup.lab.parameters import check_parameter, graph_of
 from localmixup.lab.results import Store
 from localmixup.lab.specs import DataSpec, MethodSpec, TrainingSpec
-from localmixup.lab.statistics import holm, mean_of, paired
+from localmixup.lab.statistics import Difference, Mean, holm, mean_of, paired
 from localmixup.lab.verdict import verdict_of
 
 TRAINING = TrainingSpec(model="mlp", updates=30, batch_size=16, learning_rate=0.01)
@@ -202,3 +202,20 @@ def test_a_batch_that_does_not_fit_is_refused(prepared):
         candidates("local-knn", prepared, training, fixed={"local-knn": 3}, kept_shares=(0.1,))
     grid = candidates("local-knn", prepared, TRAINING, fixed={"local-knn": 3.0}, kept_shares=())
     assert {spec.parameter for spec in grid} == {3.0}
+
+
+def test_methods_without_a_graph_are_judged_against_vanilla_training():
+    def row(label, d=None, p=None):
+        return Row(
+            label=label, method=label, spec=MethodSpec(method=label), control_of=None, chosen="", errors=[1.0, 2.0],
+            validation_errors=[1.0, 2.0], error=Mean(1.5, 1.0, 2.0), p_holm={} if d is None else {"vanilla": p},
+            differences={} if d is None else {"vanilla": d}, train_seconds=1.0, mixed_share=1.0,
+            effective_sample_size=1.0, mean_weight=1.0, keys=[],
+        )  # fmt: skip
+
+    better, worse = Difference(-2.0, -2.5, -1.5, 0.001), Difference(2.0, 1.5, 2.5, 0.001)
+    sentence, _ = verdict_of([row("vanilla"), row("regmixup", better, 0.01), row("cutmix", worse, 0.01)], "pets", "%")
+    assert sentence == "On pets, regmixup is better than vanilla training, cutmix is worse than vanilla training."
+    sentence, _ = verdict_of([row("vanilla"), row("regmixup", better, 0.5)], "pets", "%")
+    assert sentence == "On pets, no method is shown to differ from vanilla training."
+    assert "nothing was compared" in verdict_of([row("vanilla")], "pets", "%")[0]

@@ -15,7 +15,7 @@ from localmixup.lab.augmentation import AUGMENTATIONS
 from localmixup.lab.comparison import Comparison
 from localmixup.lab.console import console, err, number, one_line_errors, positive, whole
 from localmixup.lab.errors import UserError
-from localmixup.lab.methods import ALIASES, METHODS
+from localmixup.lab.methods import ALIASES, METHODS, PUBLISHED
 from localmixup.lab.models import MODELS
 from localmixup.lab.paper.commands import paper
 from localmixup.lab.parameters import PARAMETERS, check_parameter
@@ -23,6 +23,7 @@ from localmixup.lab.parameters import PARAMETERS, check_parameter
 app = typer.Typer(add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 DEFAULT_METHODS = "vanilla,mixup,local"
+_METHODS = [name for name in METHODS if name not in PUBLISHED]
 _DATA_HELP = (
     "digits, spirals, spirals-gaussian, cifar10, cifar100, fashion_mnist, mnist, svhn, airfoil, no2; a .csv, .parquet "
     "or .npz file; a folder of class folders with images; a folder of Parquet files as on the Hub; or owner/name on "
@@ -48,7 +49,7 @@ def compare(
             help=_DATA_HELP,
         ),
     ] = "digits",
-    methods: Annotated[str, typer.Option(help=f"Of {', '.join([*METHODS, *ALIASES])}.")] = DEFAULT_METHODS,
+    methods: Annotated[str, typer.Option(help=f"Of {', '.join([*_METHODS, *ALIASES])}.")] = DEFAULT_METHODS,
     seeds: Annotated[str, typer.Option(metavar="N", help="Runs of every method.")] = "5",
     epochs: Annotated[str | None, typer.Option(metavar="N", help="Passes over the training data.")] = None,
     model: Annotated[str | None, typer.Option(help=f"Of {', '.join(MODELS)}; by default picked from the data.")] = None,
@@ -72,7 +73,7 @@ def compare(
     augment: Annotated[str | None, typer.Option(help=f"Of {', '.join(AUGMENTATIONS)}.")] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     precision: Annotated[str, typer.Option(help="no (float32), bf16 or fp16.")] = "no",
-    data_root: Annotated[Path | None, typer.Option(help="Where named image sets lie, before $LOCALMIXUP_DATA.")] = None,
+    data_root: Annotated[Path | None, typer.Option(help="Where named data sets lie, before $LOCALMIXUP_DATA.")] = None,
     store: Annotated[str | None, typer.Option(metavar="URL", help="Of the records: any SQLAlchemy URL.")] = None,
 ) -> None:
     """Does Local Mixup help on DATA? Trains, chooses on a validation split, tests against controls, and reports.
@@ -131,7 +132,7 @@ def inspect(
     jobs: Annotated[str | None, typer.Option(metavar="N", help="Threads [the cores].")] = None,
     target: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of a table to predict.")] = None,
     task: Annotated[str | None, typer.Option(help="classification or regression [told from the target].")] = None,
-    data_root: Annotated[Path | None, typer.Option(help="Where named image sets lie, before $LOCALMIXUP_DATA.")] = None,
+    data_root: Annotated[Path | None, typer.Option(help="Where named data sets lie, before $LOCALMIXUP_DATA.")] = None,
 ) -> None:
     """Is mixup safe on DATA, and how local should it be? Measures, suggests and reports; trains nothing."""
     with one_line_errors("nothing was written"):
@@ -317,8 +318,8 @@ def _print(comparison: Comparison) -> None:
 def _methods(text: str) -> tuple[str, ...]:
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
-        raise ArgumentError(f"--methods must name at least one of {', '.join(METHODS)}")
-    chosen = [check_choice("--methods", name, [*METHODS, *ALIASES]) for name in names]
+        raise ArgumentError(f"--methods must name at least one of {', '.join(_METHODS)}")
+    chosen = [check_choice("--methods", name, [*_METHODS, *ALIASES]) for name in names]
     return tuple(dict.fromkeys(ALIASES.get(name, name) for name in chosen))
 
 

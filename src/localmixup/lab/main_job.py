@@ -96,6 +96,8 @@ def run_job(
     prepared = prepare(data, train_size=job.train_size)
     if data.task == "regression" and {"within-class", "between-class"} & set(job.methods):
         raise UserError("--methods: within-class and between-class need classes; the target is a quantity (regression)")
+    if data.kind != "image" and "cutmix" in job.methods:
+        raise UserError(f"--methods: cutmix needs images; {data.name} is a table")
     store = Store(job.store or job.out / "results.sqlite")
     gathered: dict[str, Record] = {}
 
@@ -160,7 +162,7 @@ def _training(job: Job, data: DataSet) -> TrainingSpec:
     rows = 0.8 * min(pool, job.train_size or pool)
     a_pass = max(1, math.ceil(rows / job.batch_size))
     updates = _DEFAULT_UPDATES[model] if job.epochs is None else math.ceil(job.epochs * a_pass)
-    augmentation = job.augmentation or ("crop-flip" if data.name == "cifar10" else "none")
+    augmentation = job.augmentation or ("crop-flip" if data.name in ("cifar10", "cifar100") else "none")
     if augmentation != "none" and data.kind != "image":
         raise UserError(f"--augment {augmentation} needs images, {data.name} is a table")
     if augmentation not in AUGMENTATIONS:

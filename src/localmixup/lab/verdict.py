@@ -37,6 +37,18 @@ def _against(row: Row, label: str, unit: str) -> tuple[str, int]:
     return f"{amount}{spread}", sign
 
 
+def _others(rows: Sequence[Row], vanilla: Row | None, unit: str) -> str:
+    """What methods without a graph of their own show against vanilla training."""
+    if vanilla is None or len(rows) < 2:
+        return "nothing was compared with vanilla training"
+    signs = {row.label: _against(row, vanilla.label, unit)[1] for row in rows if vanilla.label in row.differences}
+    told = []
+    for word, wanted in (("better", -1), ("worse", 1)):
+        if names := [label for label, sign in signs.items() if sign == wanted]:
+            told.append(f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} {word} than vanilla training")
+    return ", ".join(told) or "no method is shown to differ from vanilla training"
+
+
 def verdict_of(rows: Sequence[Row], name: str, unit: str) -> tuple[str, list[str]]:
     """One sentence for the reader, and one for each comparison behind it.
 
@@ -66,7 +78,7 @@ def verdict_of(rows: Sequence[Row], name: str, unit: str) -> tuple[str, list[str
     if rows and len(rows[0].errors) < 2:
         return f"On {name}: one seed allows no interval and no test; use at least 2, better 5 or more.", details
     if not judged:
-        return f"On {name}, {mixup_sentence or 'nothing was compared with vanilla training'}.", details
+        return f"On {name}, {mixup_sentence or _others(rows, vanilla, unit)}.", details
     best = min(judged, key=lambda row: sum(row.validation_errors))
     own = [row for row in rows if row.control_of == best.label]
     signs = [_against(best, control.label, unit)[1] for control in own]

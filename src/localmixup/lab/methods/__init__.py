@@ -41,3 +41,6 @@ ALIASES = {"local": "local-threshold"}
 
 LOCAL = ("local-threshold", "local-exponential", "local-knn")
 """Those with a graph whose parameter is chosen on the validation split."""
+
+PUBLISHED = ("published-spirals", "published-cifar")
+"""What the authors' repository really runs: for `localmixup paper`, not for a comparison on other data."""

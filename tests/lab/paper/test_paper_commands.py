@@ -1,0 +1,127 @@
+"""`localmixup paper` as a user types it."""
+
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+
+import pytest
+from typer.testing import CliRunner
+
+from localmixup.lab.commands import app
+
+
+def paper(*arguments):
+    return CliRunner().invoke(app, ["paper", *map(str, arguments)])
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_list_names_every_item_protocol_and_scale(folder):
+    from localmixup.lab.paper import ITEMS
+    from localmixup.lab.paper.protocols import PROTOCOLS, SCALES
+
+    text = paper("list").stdout
+    for name in [*ITEMS, *PROTOCOLS, *SCALES]:
+        assert name in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["figur4"], "ITEM must be one of 'figure1'.*got 'figur4'; did you mean 'figure4'"),
+        (["figure4", "--protocol", "papr"], "--protocol must be one of .* did you mean 'paper'"),
+        (
+            ["figure1", "--protocol", "controlled"],
+            r"--protocol controlled: figure1 has paper \(controlled: what can answer",
+        ),
+        (["figure4", "--scale", "huge"], "--scale must be one of 'smoke', 'cpu', 'full', got 'huge'"),
+        (["figure4", "--runs", "0"], "--runs must be a whole number >= 1, got 0"),
+        (["figure4", "--jobs", "two"], "--jobs must be a whole number >= 1, got 'two'"),
+        (["figure4", "--backend", "ray"], "--backend must be one of 'loky', 'dask', got 'ray'"),
+        (["figure4", "--scheduler", "tcp://x:1"], "--scheduler needs --backend dask, got --backend loky"),
+        (["figure5", "--data-root", "nowhere"], "cifar10 was not found; looked in --data-root"),
+        (["figure4", "--store", "nosuch://x"], "--store nosuch://x: cannot be opened"),
+    ],
+)
+def test_mistakes_end_in_one_line(folder, arguments, message):
+    found = paper("run", *arguments)
+    assert found.exit_code == 2
+    lines = [line for line in found.stderr.splitlines() if line.startswith("error")]
+    assert len(lines) == 1
+    assert re.search(message, lines[0]), lines[0]
+    assert "Traceback" not in found.output
+
+
+def test_run_report_and_merge(folder):
+    for store in ("one", "two"):
+        found = paper("run", "figure3", "figure4", "--scale", "smoke", "--runs", "1" if store == "one" else "2", "--jobs", "1",
+                      "--store", f"{store}.sqlite")  # fmt: skip
+        assert found.exit_code == 0, found.output
+        assert "stored: sqlite:///" in found.stdout
+    again = paper("run", "figure4", "--scale", "smoke", "--runs", "2", "--jobs", "1", "--store", "two.sqlite")
+    assert "18 of them are in the store already" in again.stderr.replace("\n", " ")
+    merged = paper("merge", "one.sqlite", "two.sqlite", "--into", "all.sqlite.xz")
+    assert merged.exit_code == 0, merged.output
+    assert (folder / "all.sqlite.xz").stat().st_size < (folder / "two.sqlite").stat().st_size / 3
+    told = paper("report", "--store", "all.sqlite.xz", "--out", "out", "--markdown", "docs/reproduction.md")
+    assert told.exit_code == 0, told.output
+    assert "figure4: paper: not run" in told.stdout
+    assert (folder / "out" / "paper.html").stat().st_size > 1_000_000
+    assert (folder / "docs" / "reproduction" / "figure3.png").exists()
+    both = paper("report", "--store", "one.sqlite", "--store", "two.sqlite", "--out", "other")
+    assert both.exit_code == 0, both.output
+    for name, message in (("nothing.sqlite", "no such file"), ("docs/reproduction.md", "cannot be opened")):
+        wrong = paper("report", "--store", name, "--out", "out")
+        assert wrong.exit_code == 2
+        assert message in wrong.stderr
+
+
+def test_a_report_of_a_store_of_another_program_is_refused(folder):
+    with sqlite3.connect("shop.sqlite") as connection:
+        connection.execute("create table customers (name text)")
+    connection.close()
+    found = paper("report", "--store", "shop.sqlite")
+    assert found.exit_code == 2
+    assert "another program's database" in found.stderr
+
+
+def test_killed_and_started_again_it_ends_with_the_same_runs(folder):
+    command = [sys.executable, "-m", "localmixup", "paper", "run", "figure4", "--scale", "smoke", "--runs", "40"]
+    environment = {k: v for k, v in os.environ.items() if k != "LOCALMIXUP_CHECK_SHAPES"}
+    started = subprocess.Popen(
+        [*command, "--jobs", "2"], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )  # fmt: skip
+    path = folder / "localmixup-results" / "paper" / "results.sqlite"
+
+    def count():
+        if not path.exists():
+            return 0
+        connection = sqlite3.connect(path)
+        try:
+            return connection.execute("select count(*) from localmixup_runs").fetchone()[0]
+        except sqlite3.OperationalError:
+            return 0
+        finally:
+            connection.close()
+
+    for _ in range(600):
+        if count() >= 8 or started.poll() is not None:
+            break
+        time.sleep(0.1)
+    os.kill(started.pid, signal.SIGKILL)
+    started.wait()
+    before = count()
+    assert 8 <= before < 500
+    ended = paper("run", "figure4", "--scale", "smoke", "--runs", "40", "--jobs", "1")
+    assert ended.exit_code == 0, ended.output
+    assert f"{min(before, 360)} of them are in the store already" in ended.stderr.replace("\n", " ")
+    assert count() > before

@@ -10,7 +10,7 @@ from localmixup.lab.generators import digits
 from localmixup.lab.methods import METHODS, Batch, Method
 from localmixup.lab.models import MODELS
 from localmixup.lab.specs import DataSpec, MethodSpec, RunSpec, TrainingSpec
-from localmixup.lab.training import error, train, unpack_regions
+from localmixup.lab.training import _Inputs, error, train, unpack_regions
 
 DATA = DataSpec(name="blobs", fingerprint="x")
 SPECS = [
@@ -161,3 +161,63 @@ def test_images_train_with_augmentation_on_every_model():
             outcome = run(SPECS[4], ready, model=model, updates=2, batch_size=4, augmentation="crop-flip", pairs=pairs)
             assert 0 <= outcome.test_error <= 100
             assert outcome.regions is None
+
+
+@pytest.fixture(scope="module")
+def small_digits():
+    x, y = digits()
+    big = torch.nn.functional.interpolate(torch.from_numpy(x[:300]).float(), size=(16, 16)).to(torch.uint8).numpy()
+    return prepare(DataSet("big", "image", big, y[:300], class_names=tuple("0123456789")))
+
+
+def test_pixels_on_the_device_are_the_standardised_images(small_digits):
+    rows = torch.tensor([5, 0, 17])
+    taken = _Inputs(small_digits.pixels, small_digits.mean, small_digits.scale).take(rows)
+    assert small_digits.pixels.dtype == torch.uint8
+    assert torch.allclose(taken, small_digits.x[rows], atol=1e-5)
+
+
+def test_corruptions_are_measured_on_images_in_zero_to_one(small_digits):
+    """No noise changes nothing, and noise of a whole range leaves chance: nine errors in ten."""
+    names = ("gaussian 0", "gaussian 0.05", "gaussian 100")
+    outcome = run(
+        MethodSpec(method="vanilla"), small_digits, model="lenet5", updates=60, measure=names, learning_rate=2e-3
+    )
+    assert outcome.measured["gaussian 0"] == outcome.test_error
+    assert outcome.test_error < 50
+    assert outcome.measured["gaussian 100"] > 70
+    assert list(outcome.measured) == list(names)
+
+
+def test_the_best_model_on_the_validation_split_can_be_kept(prepared):
+    settings = {"updates": 200, "learning_rate": 0.3, "schedule": "constant", "weight_decay": 0.0, "curve_points": 20}
+    last, best = (run(MethodSpec(method="mixup"), prepared, keep=keep, **settings) for keep in ("last", "best"))
+    assert last.curve == best.curve
+    assert best.validation_error == min(point[2] for point in best.curve)
+    assert last.validation_error == last.curve[-1][2]
+
+
+def test_training_on_the_whole_pool_has_no_validation_error(prepared):
+    outcome = run(MethodSpec(method="mixup"), prepared, validation_share=0.0, train_error=True)
+    assert outcome.validation_error != outcome.validation_error
+    assert len(outcome.train_errors) == len(outcome.curve)
+    assert outcome.train_errors[-1] < 25
+
+
+def test_parameters_of_companions_are_counted(prepared):
+    plain = run(MethodSpec(method="mixup"), prepared, updates=1).parameters
+    assert plain == 2 * 100 + 100 + 100 * 100 + 100 + 100 * 2 + 2
+    assert run(MethodSpec(method="adamixup"), prepared, updates=1).parameters > 2 * plain - 1000
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "nesterov"])
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "step"])
+def test_optimisers_and_schedules_by_name(name, schedule, prepared):
+    rate = 0.05 if name in ("sgd", "nesterov") else 0.01
+    settings = {"optimizer": name, "schedule": schedule, "milestones": (0.5,), "learning_rate": rate}
+    assert run(MethodSpec(method="vanilla"), prepared, **settings).test_error < 25
+
+
+def test_an_unknown_optimiser_is_named(prepared):
+    with pytest.raises(ValueError, match=r"optimizer must be one of .* got 'adamm'; did you mean 'adam"):
+        run(MethodSpec(method="vanilla"), prepared, optimizer="adamm")

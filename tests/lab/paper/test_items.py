@@ -111,6 +111,7 @@ def test_the_report_holds_every_item_and_needs_no_network(tmp_path, data_root):
     body = re.sub(r"<script>.*?</script>", "", html, flags=re.DOTALL)
     assert not re.findall(r'(?:src|href)="(?!#|data:)', body)
     assert "not at full size" in body
+    assert body.count("NOT full size: scale smoke") == sum(len(s.tables) for s in sections)
     assert "regression" in body
     assert "controlled: not run" in body
     # the paper's value and ours stand in one line

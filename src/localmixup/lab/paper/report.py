@@ -59,6 +59,7 @@ def write(store: Store, page: Path, markdown: Path) -> list[Section]:
         figures=figures,
         head=HEAD,
         cells=cells,
+        where=where,
         uri=png_uri,
         protocols=PROTOCOLS,
         scales=SCALES,
@@ -92,6 +93,16 @@ def cells(line: Line, table: Table) -> list[str]:
         label, line.chosen, stated, f"{line.ours.mean:.{digits}f}{half}", runs, line.agreement, differences,
         f"{100 * line.mixed_share:.0f} %", f"{line.effective_sample_size:.3g}",
     ]  # fmt: skip
+
+
+def where(table: Table) -> str:
+    """How the runs of a table were made, in words; first of all whether they are of full size.
+
+    Args:
+        table: tells protocol, scale and setting.
+    """
+    size = "full size" if table.scale == "full" else f"NOT full size: scale {table.scale}"
+    return f"{table.protocol}, {size}; {table.setting}"
 
 
 def _p(p: float) -> str:
@@ -143,11 +154,7 @@ def _markdown(sections: Sequence[Section], reading: Reading, runs: int, folder: 
         for chart in section.charts:
             lines += ["", f"![{chart.title}]({folder}/{chart.name}.png)"]
         for table in section.tables:
-            lines += [
-                "",
-                f"**{table.title}** ({table.protocol}, scale {table.scale}; {table.setting}), {table.unit}",
-                "",
-            ]
+            lines += ["", f"**{table.title}** ({where(table)}), {table.unit}", ""]
             lines += ["| " + " | ".join(HEAD) + " |", "| " + " | ".join("---" for _ in HEAD) + " |"]
             lines += ["| " + " | ".join(cells(line, table)) + " |" for line in table.lines]
             lines += ["", *table.notes] if table.notes else []

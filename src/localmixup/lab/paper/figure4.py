@@ -90,7 +90,12 @@ def _table(main: list[ArmResult]) -> Table:
     batches = ", ".join(f"{_batch(r)}" for r in main)
     updates = sorted({r.arm.training.updates for r in main})
     told = f"{updates[0]:,}" if len(updates) == 1 else f"{updates[0]:,} to {updates[-1]:,}"
-    notes = [f"Samples drawn an update: {batches}, of which {COUNTED} count on average; {told} updates."]
+    count = (
+        "which all count"
+        if main[1].arm.method.method == "published-spirals"
+        else f"of which {COUNTED} count on average"
+    )
+    notes = [f"Samples drawn an update: {batches}, {count}; {told} updates."]
     return table_of(named, title=f"{main[0].arm.panel}, {main[0].arm.training.model}", notes=notes)
 
 
@@ -138,18 +143,31 @@ def _claims(main: list[ArmResult], reading: Reading) -> list[str]:
             f"{where}: the first quartile of the distances is {quartiles[0][0]:.3f}: the best radius is "
             f"{'below it, as claimed' if below else 'not below it, against the claim'}."
         )
-    words.append(
-        f"{where}, locality: one of the samples that count meets itself at every radius, so mixup ({COUNTED} counted, "
+    words.append(f"{where}, locality: {_locality(main, best)}")
+    return words
+
+
+def _locality(main: list[ArmResult], best: ArmResult) -> str:
+    """What the curve can say of locality, by the way it was made."""
+    mixup = main[-1]
+    updates = {r.arm.training.updates for r in main}
+    if best.arm.method.method == "published-spirals":
+        return (
+            "nothing, for no pair is left out: the weights scale the loss of the whole batch. What differs between the "
+            f"radii is the batch, of {min(map(_batch, main))} to {max(map(_batch, main))} samples that all count, and "
+            f"the number of updates, {min(updates):,} to {max(updates):,}."
+        )
+    told = (
+        f"one of the samples that count meets itself at every radius, so mixup ({COUNTED} counted, "
         f"{100 * mixup.mean('mixed_share'):.0f} % mixed) is itself the control at the same mixed share as radius "
         f"{best.arm.x:g} ({100 * best.mean('mixed_share'):.0f} % mixed)"
-        + (
-            "; with equal updates the difference is that of locality."
-            if len({r.arm.training.updates for r in main}) == 1
-            else f"; but updates differ, {best.arm.training.updates:,} against {mixup.arm.training.updates:,}, so the "
-            "difference is not that of locality alone."
-        )
     )
-    return words
+    if len(updates) == 1:
+        return f"{told}; with equal updates the difference is that of locality."
+    return (
+        f"{told}; but updates differ, {best.arm.training.updates:,} against {mixup.arm.training.updates:,}, so the "
+        "difference is not that of locality alone."
+    )
 
 
 def _beside(label: str, points: list[ArmResult], curves: dict[str, list[ArmResult]]) -> str:

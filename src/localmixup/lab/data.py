@@ -10,7 +10,7 @@ from pathlib import Path
 from localmixup._checks import check_choice
 from localmixup.lab import files
 from localmixup.lab.dataset import DataSet, checked
-from localmixup.lab.errors import UserError
+from localmixup.lab.errors import DataMissingError, UserError
 from localmixup.lab.generators import digits, spirals
 from localmixup.lab.tables import read_table
 
@@ -94,13 +94,13 @@ def _named_images(name: str, data_root: Path | None) -> DataSet:
         return files.read_hub(IMAGE_SETS[name], name=name, configuration=configuration)
     except UserError as error:
         where = ", ".join([*tried, f"the Hub ({on_hub})"])
-        raise UserError(f"{name} was not found; looked in {where}. {error}") from None
+        raise DataMissingError(f"{name} was not found; looked in {where}. {error}") from None
 
 
 def _named_table(name: str, data_root: Path | None, *, target: str | None, task: str | None) -> DataSet:
     folder, tried = _look_for("*.parquet", [name], data_root)
     if folder is None:
-        raise UserError(
+        raise DataMissingError(
             f"{name} was not found; looked for *.parquet in {', '.join(tried)}. It is not on the Hub: "
             "put its Parquet files, with a column 'target', into one of these folders"
         )

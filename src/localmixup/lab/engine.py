@@ -8,7 +8,7 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,6 @@ from localmixup.lab.specs import RunSpec
 from localmixup.lab.training import Outcome, train
 
 BACKENDS = ("loky", "dask")
-
-_Task = list[RunSpec]
 
 
 def run_all(
@@ -62,35 +60,34 @@ def run_all(
     """
     wanted = {spec.key: spec for spec in specs}
     done = store.get(specs)
-    tasks = list(_tasks([spec for key, spec in wanted.items() if key not in done], prepared))
-    workers = min(len(tasks), jobs or (1 if device == "cuda" else os.cpu_count() or 1))
+    pending = [spec for key, spec in wanted.items() if key not in done]
+    workers = min(len(pending), jobs or (1 if device == "cuda" else os.cpu_count() or 1))
     if device == "cpu":
         prepared = prepared._replace(pixels=None)  # they serve a GPU only
 
-    def keep(finished: list[tuple[str, Outcome]]) -> None:
-        for key, outcome in finished:
-            store.add(wanted[key], outcome)
-            on_finished(wanted[key])
+    def keep(key: str, outcome: Outcome) -> None:
+        store.add(wanted[key], outcome)
+        on_finished(wanted[key])
 
-    if not tasks:
+    if not pending:
         return done
     if backend == "dask":
-        _run_with_dask(tasks, prepared, workers, device, scheduler, keep)
+        _run_with_dask(pending, prepared, workers, device, scheduler, keep)
     elif workers <= 1:
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
         try:
-            for task in tasks:
-                keep(_train_all(task, prepared, device))
+            for spec in pending:
+                keep(*_train(spec, prepared, device))
         finally:
             torch.set_num_threads(threads)
     else:
-        _run_with_loky(tasks, prepared, workers, device, keep)
+        _run_with_loky(pending, prepared, workers, device, keep)
     return store.get(specs)
 
 
 def _run_with_loky(
-    tasks: Sequence[_Task], prepared: Prepared, workers: int, device: str, keep: Callable[[Any], None]
+    specs: Sequence[RunSpec], prepared: Prepared, workers: int, device: str, keep: Callable[[str, Outcome], None]
 ) -> None:
     with tempfile.TemporaryDirectory(prefix="localmixup-") as folder:
         path = Path(folder) / "prepared.pt"
@@ -98,29 +95,29 @@ def _run_with_loky(
         parallel = joblib.Parallel(
             n_jobs=workers, return_as="generator_unordered", pre_dispatch="2*n_jobs", batch_size=1
         )
-        outcomes = parallel(joblib.delayed(_run)(task, str(path), device) for task in tasks)
+        outcomes = parallel(joblib.delayed(_run)(spec, str(path), device) for spec in specs)
         try:
             for finished in outcomes:
-                keep(finished)
+                keep(*finished)
         except TerminatedWorkerError:
             raise UserError(
                 "a process was ended from outside, most often for want of memory; finished runs are stored: "
                 "the same command with fewer --jobs goes on from there"
             ) from None
         except BaseException:
-            _stop_workers()
-            with contextlib.suppress(Exception):  # that its workers are gone
+            with contextlib.suppress(Exception):  # it ends its workers itself, and may complain that they are gone
                 outcomes.close()
+            _stop_workers()
             raise
 
 
 def _run_with_dask(
-    tasks: Sequence[_Task],
+    specs: Sequence[RunSpec],
     prepared: Prepared,
     workers: int,
     device: str,
     scheduler: str | None,
-    keep: Callable[[Any], None],
+    keep: Callable[[str, Outcome], None],
 ) -> None:
     try:
         import distributed
@@ -140,7 +137,7 @@ def _run_with_dask(
         # on every worker, so that none is the only one to have them
         data = client.scatter([tuple(prepared)], broadcast=True, hash=False)[0]
         waiting = distributed.as_completed(
-            [client.submit(_run_on_dask, task, data, device, pure=False) for task in tasks]
+            [client.submit(_run_on_dask, spec, data, device, pure=False) for spec in specs]
         )
         for future in waiting:
             try:
@@ -150,39 +147,25 @@ def _run_with_dask(
                     "several workers were ended from outside while at the same run, most often for want of memory; "
                     "finished runs are stored: the same command with fewer --jobs goes on from there"
                 ) from None
-            keep(finished)
+            keep(*finished)
             future.release()
 
 
-def _tasks(specs: Sequence[RunSpec], prepared: Prepared) -> Iterator[_Task]:
-    """What one process does at a time: one run, or a few of a fleet."""
-    fleets: dict[tuple[Any, ...], _Task] = {}
-    for spec in specs:
-        if not fleet.can_train(spec, prepared):
-            yield [spec]
-            continue
-        size = (spec.training, spec.method)
-        fleets.setdefault(size, []).append(spec)
-        if len(fleets[size]) >= fleet.RUNS_AT_ONCE:
-            yield fleets.pop(size)
-    yield from fleets.values()
+def _train(spec: RunSpec, prepared: Prepared, device: str) -> tuple[str, Outcome]:
+    if device == "cpu" and fleet.can_train(spec, prepared):
+        return spec.key, fleet.train_many([spec], prepared)[0]
+    return spec.key, train(spec, prepared, device=device)
 
 
-def _train_all(task: _Task, prepared: Prepared, device: str) -> list[tuple[str, Outcome]]:
-    if device == "cpu" and fleet.can_train(task[0], prepared):
-        return [(spec.key, outcome) for spec, outcome in zip(task, fleet.train_many(task, prepared), strict=True)]
-    return [(spec.key, train(spec, prepared, device=device)) for spec in task]
-
-
-def _run(task: _Task, path: str, device: str) -> list[tuple[str, Outcome]]:
+def _run(spec: RunSpec, path: str, device: str) -> tuple[str, Outcome]:
     _leave_with_parent()
     torch.set_num_threads(1)
-    return _train_all(task, _load(path), device)
+    return _train(spec, _load(path), device)
 
 
-def _run_on_dask(task: _Task, prepared: Any, device: str) -> list[tuple[str, Outcome]]:
+def _run_on_dask(spec: RunSpec, prepared: Any, device: str) -> tuple[str, Outcome]:
     torch.set_num_threads(1)
-    return _train_all(task, Prepared(*prepared), device)
+    return _train(spec, Prepared(*prepared), device)
 
 
 @lru_cache(maxsize=1)

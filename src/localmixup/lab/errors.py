@@ -5,6 +5,10 @@ class UserError(Exception):
     """A mistake in what the user gave: the message names it, and what is allowed."""
 
 
+class DataMissingError(UserError):
+    """A named data set is nowhere to be found."""
+
+
 def first_line(error: BaseException) -> str:
     """What another library's error says, cut to its first line.
 

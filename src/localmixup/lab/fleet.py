@@ -26,9 +26,6 @@ from localmixup.lab.optimizers import learning_rates
 from localmixup.lab.specs import RunSpec
 from localmixup.lab.training import Outcome, enlarged_batch, error, pack_regions, wants_regions
 
-RUNS_AT_ONCE = 8
-"""Runs of a fleet that one process does before their records are stored: some seconds of work."""
-
 _MODELS = ("mlp", "mlp3-softmax")
 _KINDS = {"vanilla": 0, "mixup": 1, "local-threshold": 2, "local-exponential": 3, "published-spirals": 2}
 _REDUCTIONS = {"mean": 0, "weighted_mean": 1, "sum": 2}
@@ -54,6 +51,7 @@ def can_train(spec: RunSpec, prepared: Prepared) -> bool:
         and not training.measure
         and method.method in _KINDS
         and not method.options
+        and (method.method != "published-spirals" or training.reduction == "mean")
         and (method.parameter is None or math.isfinite(method.parameter))
         and (method.mixed_share is None or method.method == "mixup")
         and prepared.task == "classification"

@@ -36,10 +36,12 @@ def describe_spec(spec: MethodSpec) -> str:
     """
     words = []
     if spec.method in PARAMETERS and spec.parameter is not None:
-        near = f"nearest {100 * (spec.kept_share or 0):.3g} % of pairs"
-        if spec.method == "local-exponential":
-            near = f"mean weight {spec.kept_share or 0:.3g}"
-        words.append(f"{PARAMETERS[spec.method]} {spec.parameter:.4g} ({near})")
+        near = ""
+        if spec.kept_share is not None:
+            near = f" (nearest {100 * spec.kept_share:.3g} % of pairs)"
+            if spec.method == "local-exponential":
+                near = f" (mean weight {spec.kept_share:.3g})"
+        words.append(f"{PARAMETERS[spec.method]} {spec.parameter:.4g}{near}")
     elif spec.method in ("vanilla", "mixup"):
         words.append("no mixing" if spec.method == "vanilla" else "random partners")
     if spec.mixed_share is not None:

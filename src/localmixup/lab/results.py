@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
+from pydantic import ValidationError
 
-from localmixup.lab.errors import UserError
+from localmixup.lab.errors import UserError, first_line
 from localmixup.lab.specs import Arm, FindingSpec, Frozen, RunSpec
 from localmixup.lab.training import Outcome
 
@@ -81,12 +82,14 @@ class Store:
 
     Args:
         url: a SQLAlchemy URL, or the path of an SQLite file.
+        create: make the tables where there are none; False to read only what is there.
 
     Raises:
-        UserError: it cannot be opened, is another program's, or was written by another version of the tables.
+        UserError: it cannot be opened, is another program's, was written by another version of the tables, or holds
+            none and shall not be made.
     """
 
-    def __init__(self, url: str | Path) -> None:
+    def __init__(self, url: str | Path, *, create: bool = True) -> None:
         text = str(url)
         self.url = text if "://" in text else f"sqlite:///{Path(text).expanduser()}"
         try:
@@ -102,6 +105,8 @@ class Store:
             raise UserError(
                 f"--store {text}: this is another program's database (it has {', '.join(sorted(there)[:3])})"
             )
+        if not create and not there:
+            raise UserError(f"--store {text}: there are no runs in it: it is empty, or the name is wrong")
         try:
             self._prepare()
         except sa.exc.SQLAlchemyError as error:
@@ -180,7 +185,7 @@ class Store:
         """All arms that were ever wanted, and of how many runs each."""
         with self._engine.connect() as connection:
             rows = connection.execute(sa.select(_arms).order_by(_arms.c.key)).all()
-        return [(Arm.model_validate_json(row.arm), row.runs) for row in rows]
+        return [(_parsed(Arm, row.arm, self.url), row.runs) for row in rows]
 
     def findings(self) -> list[Finding]:
         """Everything that was computed."""
@@ -188,7 +193,7 @@ class Store:
             rows = connection.execute(sa.select(_findings).order_by(_findings.c.key)).all()
         return [
             Finding(
-                FindingSpec.model_validate_json(row.spec), json.loads(row.value), json.loads(row.versions), row.finished
+                _parsed(FindingSpec, row.spec, self.url), json.loads(row.value), json.loads(row.versions), row.finished
             )
             for row in rows
         ]
@@ -212,7 +217,7 @@ class Store:
             if table is _runs:
                 added = len(new)
             for row in rows if table is _arms else []:
-                self.add_arm(Arm.model_validate_json(row["arm"]), row["runs"])
+                self.add_arm(_parsed(Arm, row["arm"], other.url), row["runs"])
         return added
 
     def get(self, specs: Iterable[RunSpec]) -> dict[str, Record]:
@@ -228,7 +233,7 @@ class Store:
             for start in range(0, len(keys), 500):
                 query = sa.select(_runs).where(_runs.c.key.in_(keys[start : start + 500]))
                 for row in connection.execute(query):
-                    found[row.key] = _record(asked[row.key], row)
+                    found[row.key] = _record(asked[row.key], row, self.url)
         return found
 
     def close(self) -> None:
@@ -259,10 +264,24 @@ def _json(value: Frozen) -> str:
     return value.model_dump_json()
 
 
-def _record(spec: RunSpec, row: Any) -> Record:
+def _record(spec: RunSpec, row: Any, url: str) -> Record:
     outcome = json.loads(row.outcome)
     outcome["curve"] = [tuple(point) for point in outcome["curve"]]
-    return Record(spec, Outcome(**outcome), json.loads(row.versions), row.finished)
+    try:
+        return Record(spec, Outcome(**outcome), json.loads(row.versions), row.finished)
+    except TypeError as error:
+        raise UserError(f"--store {url}: written by a newer localmixup: {first_line(error)}") from None
+
+
+_Value = TypeVar("_Value", bound=Frozen)
+
+
+def _parsed(kind: type[_Value], text: str, url: str) -> _Value:
+    try:
+        return kind.model_validate_json(text)
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise UserError(f"--store {url}: written by a newer localmixup: {where}: {error.errors()[0]['msg']}") from None
 
 
 def _cause(error: BaseException) -> str:

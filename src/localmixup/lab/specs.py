@@ -153,6 +153,7 @@ class FindingSpec(Frozen):
         protocol: see `Arm`.
         scale: see `Arm`.
         panel: see `Arm`.
+        data: what it was computed from.
         settings: what it was computed with, by name, in the order of the names.
     """
 
@@ -160,6 +161,7 @@ class FindingSpec(Frozen):
     protocol: str
     scale: str
     panel: str
+    data: DataSpec | None = None
     settings: tuple[tuple[str, float | str], ...] = ()
 
     @cached_property

@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from localmixup.lab.commands import app
+from localmixup.lab.paper import reading, stores
 
 
 def paper(*arguments):
@@ -78,10 +79,48 @@ def test_run_report_and_merge(folder):
     assert (folder / "docs" / "reproduction" / "figure3.png").exists()
     both = paper("report", "--store", "one.sqlite", "--store", "two.sqlite", "--out", "other")
     assert both.exit_code == 0, both.output
-    for name, message in (("nothing.sqlite", "no such file"), ("docs/reproduction.md", "cannot be opened")):
+    for name, message in (
+        ("nothing.sqlite", "no such file"),
+        ("docs/reproduction.md", "cannot be opened"),
+        ("sqlite:///typo.sqlite", "there are no runs in it"),
+    ):
         wrong = paper("report", "--store", name, "--out", "out")
         assert wrong.exit_code == 2
         assert message in wrong.stderr
+
+
+def test_merging_keeps_what_is_there_and_a_broken_file_is_named(folder):
+    for k, runs in enumerate(("1", "2")):
+        paper("run", "figure4", "--scale", "smoke", "--runs", runs, "--jobs", "1", "--store", f"{k}.sqlite")
+    for target in ("all.sqlite.xz", "all.sqlite"):
+        for k in ("1", "0"):
+            assert paper("merge", f"{k}.sqlite", "--into", target).exit_code == 0
+        with stores.opened([target]) as merged:
+            assert max(len(r.records) for r in reading.Reading(merged).of("figure4")) == 2
+    whole = (folder / "all.sqlite.xz").read_bytes()
+    (folder / "half.sqlite.xz").write_bytes(whole[: len(whole) // 2])
+    found = paper("report", "--store", "half.sqlite.xz")
+    assert found.exit_code == 2
+    assert "--store half.sqlite.xz: cannot be read" in found.stderr
+
+
+def test_a_store_of_a_newer_version_is_refused_with_the_reason(folder):
+    paper("run", "figure4", "--scale", "smoke", "--runs", "1", "--jobs", "1", "--store", "new.sqlite")
+    with sqlite3.connect("new.sqlite") as connection:
+        connection.execute("update localmixup_arms set arm = replace(arm, '\"mixup_alpha\"', '\"mixup_gamma\"')")
+    connection.close()
+    found = paper("report", "--store", "new.sqlite")
+    assert found.exit_code == 2
+    assert "written by a newer localmixup: training.mixup_gamma" in found.stderr
+    assert "Traceback" not in found.output
+
+
+def test_an_item_whose_data_are_missing_does_not_stop_the_others(folder):
+    found = paper("run", "figure5", "figure3", "--data-root", "nowhere")
+    assert found.exit_code == 2
+    assert "figure5 was not run: cifar10 was not found" in found.stderr.replace("\n", " ")
+    with stores.opened(["localmixup-results/paper/results.sqlite"]) as merged:
+        assert {f.spec.item for f in merged.findings()} == {"figure3"}
 
 
 def test_a_report_of_a_store_of_another_program_is_refused(folder):

@@ -3,75 +3,44 @@
 from __future__ import annotations
 
 from localmixup.lab.paper.bench import Bench
-from localmixup.lab.paper.images import Panel
+from localmixup.lab.paper.images import grid_of, panels_of
 from localmixup.lab.paper.item import Item
-from localmixup.lab.paper.protocols import PROTOCOLS, Recipe
 from localmixup.lab.paper.reading import (
     ArmResult,
     Reading,
     against,
-    difference,
     groups,
+    locality,
     reported,
     sign_sentence,
     table_of,
 )
-from localmixup.lab.paper.section import Chart, Reported, Section, Series
-from localmixup.lab.specs import MethodSpec, TrainingSpec
+from localmixup.lab.paper.section import Chart, Reported, Section, Series, Table
+from localmixup.lab.paper.table1 import chosen
+from localmixup.lab.specs import MethodSpec
 from localmixup.lab.statistics import mean_of
 
-_ADAM = TrainingSpec(
-    model="mnist-cnn", pairs="batch", updates=1, batch_size=128, optimizer="adam", learning_rate=1e-3, schedule="step",
-    milestones=tuple(k / 13 for k in range(1, 13)), step_factor=0.3, weight_decay=1e-4, train_error=True,
-)  # fmt: skip
-_SMALL = TrainingSpec(
-    model="lenet5", pairs="batch", updates=1, batch_size=64, weight_decay=1e-4, train_error=True, curve_points=8
-)
-_CIFAR = TrainingSpec(
-    model="preact-resnet18", pairs="batch", updates=1, batch_size=128, optimizer="sgd", learning_rate=0.1,
-    schedule="step", milestones=(100 / 1400, 150 / 1400), weight_decay=1e-4, augmentation="crop-flip", curve_points=30,
-)  # fmt: skip
-_RECIPES = {
-    "mnist": {
-        "full": Recipe(data="mnist", epochs=400, training=_ADAM),
-        "small": Recipe(data="mnist", epochs=4, training=_SMALL),
-    },
-    "cifar10": {
-        "full": Recipe(data="cifar10", epochs=1400, decay=3e-3, runs=5, training=_CIFAR),
-        "small": Recipe(
-            data="cifar10", epochs=4, decay=3e-3, runs=5,
-            training=_SMALL.model_copy(update={"augmentation": "crop-flip", "curve_points": 4, "train_error": False}),
-        ),
-    },
-}  # fmt: skip
-_EQUAL_EPOCHS = 200
-METHODS = {"local mixup": "local-exponential", "AdaMixUp": "adamixup", "mixup": "mixup", "vanilla": "vanilla"}
+_PLAIN = {"AdaMixUp": "adamixup", "mixup": "mixup", "vanilla": "vanilla"}
+_LEVELS = (10.0, 5.0, 2.0)
 
 
 def run_panel(bench: Bench, item: str, name: str) -> None:
-    """All methods on one data set.
+    """All methods on one data set; where the protocol has a grid, Local Mixup with each of its decays.
 
     Args:
         bench: tells protocol and scale.
         item: whose arms they are.
-        name: of the data.
+        name: of the recipe.
     """
-    recipe = _RECIPES[name]["full" if bench.scale == "full" else "small"]
-    panel = Panel(bench, item, name, recipe)
-    # the paper's 1400 epochs, or as many as every other method gets
-    equal = bench.protocol == "controlled" and bench.scale == "full" and name == "cifar10"
-    training = panel.training(epochs=_EQUAL_EPOCHS if equal else None)
-    if equal:
-        training = training.model_copy(update={"milestones": (0.5, 0.75)})
-    arms = []
-    for label, method in METHODS.items():
-        parameter = panel.recipe.decay if method == "local-exponential" else None
-        kept = None
-        if parameter is not None and PROTOCOLS[bench.protocol].equal_counts:
-            kept = 0.5
-            parameter = panel.decay_of(kept)
-        arms.append(panel.arm(label, MethodSpec(method=method, parameter=parameter, kept_share=kept), training))
-    panel.train(arms)
+    for panel in panels_of(bench, item, (name,)):
+        training = panel.training()
+        arms = [panel.arm(label, MethodSpec(method=method), training) for label, method in _PLAIN.items()]
+        if panel.protocol.grid:
+            arms += grid_of(panel, training)
+        else:
+            local = MethodSpec(method="local-exponential", parameter=panel.recipe.decay)
+            arms.append(panel.arm("local mixup", local, training))
+        panel.train(arms)
 
 
 class AdaMixUp(Item):
@@ -83,18 +52,21 @@ class AdaMixUp(Item):
     size = "PreAct-ResNet-18, 1400 epochs, 5 runs"
     protocols = ("paper", "controlled")
 
+    def full_runs(self, panel: str) -> int:
+        """Five."""
+        return 5
+
     def run(self, bench: Bench) -> None:
         """The paper's epochs, or, controlled, as many updates as table 1 has."""
-        run_panel(bench, self.name, "cifar10")
+        run_panel(bench, self.name, "adamixup-cifar10")
 
     def section(self, reading: Reading) -> Section:
         """Errors, and the parameters that are trained."""
-        results = reading.of(self.name)
         stated = reported()["adamixup_comparison_error_percent"]
         tables, sentences = [], []
-        for (protocol, scale, panel), group in groups(results).items():
-            tables.append(table_of(group, lambda r: _value(r, "cifar10")))
-            sentences += _compare(f"{panel}, {protocol} ({scale})", group, "cifar10")
+        for (protocol, scale, panel), group in groups(reading.of(self.name)).items():
+            tables.append(_table(group, "cifar10", self.full_runs(panel)))
+            sentences += _compare(f"{panel}, {protocol} ({scale})", group, tables[-1], "cifar10")
             counts = {r.arm.label: next(iter(r.records.values())).outcome.parameters for r in group}
             words = ", ".join(f"{label} {count:,}" for label, count in counts.items())
             sentences.append(f"{panel}, {protocol} ({scale}), trained parameters: {words}.")
@@ -104,7 +76,7 @@ class AdaMixUp(Item):
             f"{numbers['adamixup']:,} for AdaMixUp, are those of two other things: the first is AdaMixUp's network for "
             "MNIST, the second PreAct-ResNet-18 alone, the classifier of both methods."
         )
-        return Section(self.name, self.title, self.claim, tables, [], [], sentences, self.missing(results))
+        return Section(self.name, self.title, self.claim, tables, [], [], sentences, self.missing(reading))
 
 
 class Figure6(Item):
@@ -118,15 +90,14 @@ class Figure6(Item):
 
     def run(self, bench: Bench) -> None:
         """The error on the training data while training, and the test error after it."""
-        run_panel(bench, self.name, "mnist")
+        run_panel(bench, self.name, "adamixup-mnist")
 
     def section(self, reading: Reading) -> Section:
         """Curves, and the errors after training."""
-        results = reading.of(self.name)
         tables, charts, sentences = [], [], []
-        for (protocol, scale, panel), group in groups(results).items():
-            tables.append(table_of(group, lambda r: _value(r, "mnist")))
-            sentences += _compare(f"{panel}, {protocol} ({scale})", group, "mnist")
+        for (protocol, scale, panel), group in groups(reading.of(self.name)).items():
+            tables.append(_table(group, "mnist", self.full_runs(panel)))
+            sentences += _compare(f"{panel}, {protocol} ({scale})", group, tables[-1], "mnist")
             series = [_curve(r) for r in group]
             charts.append(
                 Chart(
@@ -137,31 +108,39 @@ class Figure6(Item):
                     series,
                 )
             )
-            half = {s.label: _updates_to(s, 2 * min(min(t.y) for t in series)) for s in series}
-            words = ", ".join(f"{label} {'never' if u is None else f'{u:,.0f}'}" for label, u in half.items())
-            sentences.append(
-                f"{panel}, {protocol} ({scale}): updates until the training error is twice the least one reached: "
-                f"{words}."
-            )
-        return Section(self.name, self.title, self.claim, tables, charts, [], sentences, self.missing(results))
+            for level in _LEVELS:
+                reached = {s.label: _updates_to(s, level) for s in series}
+                words = ", ".join(f"{name} {'never' if u is None else f'{u:,.0f}'}" for name, u in reached.items())
+                sentences.append(
+                    f"{panel}, {protocol} ({scale}): updates until the training error is {level:g} %: {words}."
+                )
+        return Section(self.name, self.title, self.claim, tables, charts, [], sentences, self.missing(reading))
 
 
-def _value(result: ArmResult, data: str) -> Reported | None:
-    key = {"local mixup": "local_mixup", "AdaMixUp": "adamixup"}.get(result.arm.label)
-    return None if key is None else Reported(*reported()["adamixup_comparison_error_percent"][data][key])
+def _table(group: list[ArmResult], data: str, full_runs: int) -> Table:
+    local = chosen(group)
+
+    def value(result: ArmResult) -> Reported | None:
+        stated = reported()["adamixup_comparison_error_percent"][data]
+        if result is local:
+            return Reported(*stated["local_mixup"])
+        return Reported(*stated["adamixup"]) if result.arm.label == "AdaMixUp" else None
+
+    return table_of(group, value, full_runs=full_runs, baselines=("vanilla", "mixup", "AdaMixUp"))
 
 
-def _compare(where: str, group: list[ArmResult], data: str) -> list[str]:
-    by_label = {r.arm.label: r for r in group}
-    if not {"local mixup", "AdaMixUp", "mixup"} <= set(by_label):
+def _compare(where: str, group: list[ArmResult], table: Table, data: str) -> list[str]:
+    local = chosen(group)
+    if local is None or table.line("AdaMixUp") is None or table.line("mixup") is None:
         return [f"{where}: not all of the arms are finished."]
     stated = reported()["adamixup_comparison_error_percent"][data]
     gap = stated["local_mixup"][0] - stated["adamixup"][0]
-    local = by_label["local mixup"]
-    control = against(difference(local, by_label["mixup"]))
+    label = local.arm.label
+    d = table.difference(label, "mixup")
+    size = local.mean("effective_sample_size")
     return [
-        f"{where}: " + sign_sentence("local mixup against AdaMixUp", gap, difference(local, by_label["AdaMixUp"])),
-        f"{where}, locality: local mixup against mixup {control}.",
+        f"{where}: " + sign_sentence(f"{label} against AdaMixUp", gap, table.difference(label, "AdaMixUp")),
+        f"{where}, locality: {label} (effective sample size {size:.3f}) against mixup {against(d)}: {locality(d)}.",
     ]
 
 

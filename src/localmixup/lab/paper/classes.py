@@ -6,7 +6,7 @@ from localmixup.lab.paper.bench import Bench
 from localmixup.lab.paper.figure4 import distances
 from localmixup.lab.paper.images import panels_of
 from localmixup.lab.paper.item import Item
-from localmixup.lab.paper.reading import ArmResult, Reading, difference, groups, reported, sign_sentence, table_of
+from localmixup.lab.paper.reading import ArmResult, Reading, groups, reported, sign_sentence, table_of
 from localmixup.lab.paper.section import Reported, Section
 from localmixup.lab.specs import FindingSpec, MethodSpec
 
@@ -28,7 +28,8 @@ class Classes(Item):
     def run(self, bench: Bench) -> None:
         """Both on CIFAR-10, and the shares on both readings of the spirals."""
         for name in ("spirals", "spirals-gaussian"):
-            spec = FindingSpec(item=self.name, protocol=bench.protocol, scale=bench.scale, panel=name)
+            data = bench.data(name).spec
+            spec = FindingSpec(item=self.name, protocol=bench.protocol, scale=bench.scale, panel=name, data=data)
             bench.find(spec, lambda name=name: distances(bench.data(name)))  # type: ignore[misc]
         for panel in panels_of(bench, self.name, ("cifar10",)):
             training = panel.training()
@@ -39,16 +40,14 @@ class Classes(Item):
 
     def section(self, reading: Reading) -> Section:
         """Errors, and the shares."""
-        results = reading.of(self.name)
         tables, sentences = [], []
         stated = reported()["inter_intra_cifar10_error_percent"]
         mixup_value = reported()["table1_error_percent"]["mixup"]["cifar10"][0]
-        for (protocol, scale, panel), group in groups(results).items():
-            tables.append(table_of(group, _value))
-            by_label = {r.arm.label: r for r in group}
+        for (protocol, scale, panel), group in groups(reading.of(self.name)).items():
+            table = table_of(group, _value, full_runs=self.full_runs(panel))
+            tables.append(table)
             for label, key in _VALUES.items():
-                if label in by_label and "mixup" in by_label:
-                    d = difference(by_label[label], by_label["mixup"])
+                if (d := table.difference(label, "mixup")) is not None:
                     words = sign_sentence(f"{label} against mixup", stated[key] - mixup_value, d)
                     sentences.append(f"{panel}, {protocol} ({scale}): {words}")
         seen = set()
@@ -65,7 +64,11 @@ class Classes(Item):
                 f"{100 * min(finding.value['same_class']):.1f} %. The paper says 30 % and 70 %: "
                 + ("the two are swapped." if within > 0.6 else "not found here.")
             )
-        return Section(self.name, self.title, self.claim, tables, [], [], sentences, self.missing(results))
+        if tables:
+            sentences.append(
+                "Locality: neither is a local graph; they show what a restriction of the pairs by class does."
+            )
+        return Section(self.name, self.title, self.claim, tables, [], [], sentences, self.missing(reading))
 
 
 def _value(result: ArmResult) -> Reported | None:

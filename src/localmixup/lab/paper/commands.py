@@ -59,7 +59,7 @@ def run_items(
     with one_line_errors():
         import torch
 
-        from localmixup.lab.errors import UserError
+        from localmixup.lab.errors import DataMissingError, UserError
         from localmixup.lab.main_job import check_writable
         from localmixup.lab.paper import ITEMS
         from localmixup.lab.paper.bench import Bench
@@ -85,6 +85,7 @@ def run_items(
         if store is None:
             check_writable(_FOLDER)
         opened = Store(store or _FOLDER / "results.sqlite")
+        lost: list[UserError] = []
         try:
             for item in chosen:
                 own = protocol or item.default
@@ -94,15 +95,21 @@ def run_items(
                     TextColumn("left"), TimeRemainingColumn(), console=err, disable=not err.is_terminal,
                 ) as progress:  # fmt: skip
                     told = _Told(progress)
-                    item.run(
-                        Bench(
-                            opened, own, scale, runs=counts[0], jobs=counts[1], device=device, backend=backend,
-                            scheduler=scheduler, data_root=data_root, on_plan=told.plan, on_finished=told.finished,
-                            on_note=lambda text: err.print(f"  {text}", markup=False),
-                        )
+                    bench = Bench(
+                        opened, own, scale, runs=counts[0], jobs=counts[1], device=device, backend=backend,
+                        scheduler=scheduler, data_root=data_root, on_plan=told.plan, on_finished=told.finished,
+                        on_note=lambda text: err.print(f"  {text}", markup=False),
                     )  # fmt: skip
+                    try:
+                        item.run(bench)
+                    except DataMissingError as error:  # the other items can be run
+                        lost.append(error)
+                        if len(chosen) > 1:
+                            err.print(f"  {item.name} was not run: {error}", markup=False)
         finally:
             opened.close()
+        if lost:
+            raise lost[0]
         where = f" --store {store}" if store else ""
         console.print(f"stored: {opened.url}; the page: localmixup paper report{where}", soft_wrap=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import numpy as np
@@ -10,10 +11,10 @@ import torch
 from localmixup.lab.paper.bench import Bench, Loaded
 from localmixup.lab.paper.item import Item
 from localmixup.lab.paper.protocols import PROTOCOLS, SCALES, SpiralProtocol
-from localmixup.lab.paper.reading import ArmResult, Reading, against, difference, groups, table_of
+from localmixup.lab.paper.reading import ArmResult, Reading, against, effect, groups, table_of
 from localmixup.lab.paper.section import Chart, Section, Series, Table
 from localmixup.lab.specs import Arm, FindingSpec, MethodSpec, TrainingSpec
-from localmixup.lab.statistics import Difference, mean_of
+from localmixup.lab.statistics import holm, mean_of, paired
 
 COUNTED = 20  # samples an update that count on average
 MAIN = "local mixup"
@@ -37,7 +38,9 @@ class Figure4(Item):
         runs = bench.runs or SCALES[bench.scale].spiral_runs
         for panel, divisor in protocol.panels:
             loaded = bench.data(panel)
-            spec = FindingSpec(item=self.name, protocol=bench.protocol, scale=bench.scale, panel=panel)
+            spec = FindingSpec(
+                item=self.name, protocol=bench.protocol, scale=bench.scale, panel=panel, data=loaded.spec
+            )
             bench.find(spec, lambda loaded=loaded: distances(loaded))  # type: ignore[misc]
             bench.train(curve(bench, panel, loaded, protocol), max(1, runs // divisor))
             if len(protocol.reductions) > 1:
@@ -48,11 +51,14 @@ class Figure4(Item):
                 ]
                 bench.train([*others, *scaled_controls(others)], max(1, runs // (10 * divisor)))
 
+    def full_runs(self, panel: str) -> int:
+        """A thousand, on either reading of the spirals."""
+        return 1000
+
     def section(self, reading: Reading) -> Section:
         """The curves, the histograms, and whether the paper's three claims hold."""
-        results = reading.of(self.name)
         charts, tables, sentences = [], [], []
-        for (protocol, scale, panel), group in groups(results).items():
+        for (protocol, scale, panel), group in groups(reading.of(self.name)).items():
             curves: dict[str, list[ArmResult]] = {}
             for r in group:
                 curves.setdefault(r.arm.label, []).append(r)
@@ -60,43 +66,42 @@ class Figure4(Item):
             if panel == "spirals" or scale != "full":
                 series += [_series(label, points) for label, points in curves.items() if label != MAIN]
             title = f"{panel}: error against radius ({protocol}, {scale}, {len(group[0].records):,} runs a radius)"
-            charts.append(
-                Chart(
-                    f"figure4-{panel}-{protocol}-{scale}",
-                    title,
-                    "radius (0 is vanilla training)",
-                    "test error, %",
-                    series,
-                )
-            )
+            name = f"figure4-{panel}-{protocol}-{scale}"
+            charts.append(Chart(name, title, "radius (0 is vanilla training)", "test error, %", series))
             main = sorted(curves.get(MAIN, []), key=lambda r: r.arm.x or 0.0)
-            if len(main) > 2:
-                tables.append(_table(main))
-                sentences += _claims(main, reading)
+            if {r.arm.x for r in main} != set(PROTOCOLS[protocol].spirals.radii):
+                sentences.append(f"{panel}, {protocol} ({scale}): not all radii have finished runs yet.")
+                continue
+            tables.append(_table(main, self.full_runs(panel)))
+            sentences += _claims(main, tables[-1], reading)
             for label, points in curves.items():
                 if label != MAIN:
                     sentences.append(_beside(label, points, curves))
         charts += _histograms(reading)
-        return Section(self.name, self.title, self.claim, tables, charts, [], sentences, self.missing(results))
+        return Section(self.name, self.title, self.claim, tables, charts, [], sentences, self.missing(reading))
 
 
-def _table(main: list[ArmResult]) -> Table:
+def _name(r: ArmResult, main: list[ArmResult]) -> str:
+    if r.arm.x == 0:
+        return "vanilla"
+    return "mixup" if r is main[-1] else f"radius {r.arm.x:g}"
+
+
+def _table(main: list[ArmResult], full_runs: int) -> Table:
     """One line a radius, each with its paired differences to both ends."""
-    ends = {0.0: "vanilla", main[-1].arm.x: "mixup"}
     named = [
-        ArmResult(r.arm.model_copy(update={"label": ends.get(r.arm.x, f"radius {r.arm.x:g}")}), r.wanted, r.records)
-        for r in main
-    ]
-    batches = ", ".join(f"{_batch(r)}" for r in main)
+        ArmResult(r.arm.model_copy(update={"label": _name(r, main)}), r.wanted, r.records) for r in main
+    ]  # fmt: skip
     updates = sorted({r.arm.training.updates for r in main})
     told = f"{updates[0]:,}" if len(updates) == 1 else f"{updates[0]:,} to {updates[-1]:,}"
-    count = (
-        "which all count"
-        if main[1].arm.method.method == "published-spirals"
-        else f"of which {COUNTED} count on average"
-    )
-    notes = [f"Samples drawn an update: {batches}, {count}; {told} updates."]
-    return table_of(named, title=f"{main[0].arm.panel}, {main[0].arm.training.model}", notes=notes)
+    published = main[1].arm.method.method == "published-spirals"
+    count = "all samples of a batch count" if published else f"{COUNTED} samples of a batch count on average"
+    notes = [
+        f"{count[0].upper()}{count[1:]}; {told} updates. All runs have the same draw of the spirals and the same test "
+        f"set of 400: how much another draw would change is not in the intervals."
+    ]
+    title = f"{main[0].arm.panel}, {main[0].arm.training.model}"
+    return table_of(named, full_runs=full_runs, title=title, notes=notes, chosen=lambda r: f"batch of {_batch(r)}")
 
 
 def _batch(r: ArmResult) -> int:
@@ -117,25 +122,24 @@ def _series(label: str, points: list[ArmResult]) -> Series:
     )
 
 
-def _claims(main: list[ArmResult], reading: Reading) -> list[str]:
+def _claims(main: list[ArmResult], table: Table, reading: Reading) -> list[str]:
     """The three claims of the paper, each tried."""
     first = main[0].arm
-    vanilla, mixup, local = main[0], main[-1], main[1:-1]
     chosen_on_validation = first.training.validation_share > 0
-    best = min(local, key=lambda r: r.mean("validation_error") if chosen_on_validation else mean_of(r.errors).mean)
+    name = "validation_error" if chosen_on_validation else "test_error"
+    best = min(main[1:-1], key=lambda r: r.mean(name))
+    label = _name(best, main)
     quartiles = [f.value["quartiles"] for f in reading.found("figure4") if f.spec.panel == first.panel]
-    to_mixup, to_vanilla, ends = difference(best, mixup), difference(best, vanilla), difference(mixup, vanilla)
-    by = "the validation split" if chosen_on_validation else "the test set, as the paper does"
+    to_mixup, to_vanilla = (table.difference(label, end) for end in ("mixup", "vanilla"))
+    ends = table.difference("mixup", "vanilla")
+    by = "the validation split" if chosen_on_validation else "the test set, as in the paper and not corrected for that,"
     where = f"{first.panel}, {first.protocol} ({first.scale})"
-
-    def held(d: Difference) -> str:
-        return "holds" if d.high < 0 else "does not hold, the opposite does" if d.low > 0 else "is not shown"
-
+    held = {-1: "holds", 0: "is not shown", 1: "does not hold, the opposite does"}
     words = [
         f"{where}: the best radius by {by} is {best.arm.x:g}, with {mean_of(best.errors).mean:.2f} %; against mixup "
-        f"{against(to_mixup)}: the claim {held(to_mixup)}.",
-        f"{where}: that radius against vanilla training {against(to_vanilla)}: the claim {held(to_vanilla)}; mixup "
-        f"against vanilla training {against(ends)}: the claim {held(ends)}.",
+        f"{against(to_mixup)}: the claim {held[effect(to_mixup)]}.",
+        f"{where}: that radius against vanilla training {against(to_vanilla)}: the claim {held[effect(to_vanilla)]}; "
+        f"mixup against vanilla training {against(ends)}: the claim {held[effect(ends)]}.",
     ]
     if quartiles:
         below = (best.arm.x or 0.0) < quartiles[0][0]
@@ -174,13 +178,22 @@ def _beside(label: str, points: list[ArmResult], curves: dict[str, list[ArmResul
     """Another reduction, or a control, beside the main curve."""
     first = points[0].arm
     main = {r.arm.x: r for r in curves.get(first.control_of or MAIN, [])}
-    pairs = [(r.arm.x, difference(r, main[r.arm.x])) for r in points if r.arm.x in main and r.arm.x]
-    words = ", ".join(f"{x:g}: {d.mean:+.2f}" for x, d in sorted(pairs))
-    shown = [d for _, d in pairs if d.low > 0 or d.high < 0]
+    pairs = []
+    for r in sorted(points, key=lambda r: r.arm.x or 0.0):
+        if r.arm.x and (other := main.get(r.arm.x)) and (seeds := sorted(set(r.records) & set(other.records))):
+            errors = [[one.records[seed].outcome.test_error for seed in seeds] for one in (r, other)]
+            pairs.append((r.arm.x, paired(*errors)))
+    words = ", ".join(f"{x:g}: {d.mean:+.2f}" for x, d in pairs)
+    shown = sum(p < 0.05 for p in holm([d.p for _, d in pairs]))
+    note = (
+        " Adam cancels a constant factor of the loss, so this control can only confirm that."
+        if first.control_of
+        else ""
+    )
     return (
         f"{first.panel}, {first.protocol} ({first.scale}): {label} against {first.control_of or MAIN}, by radius: "
-        f"{words} points; {len(shown)} of {len(pairs)} differences have an interval without zero "
-        f"({len(points[0].records)} runs)."
+        f"{words} points; {shown} of {len(pairs)} differences are shown after Holm "
+        f"({len(points[0].records)} runs).{note}"
     )
 
 
@@ -226,7 +239,8 @@ def curve(
         else:
             # of a random permutation one sample meets itself, and the others count if they are near
             size = protocol.batch_sizes[k] if protocol.batch_sizes else round(1 + (COUNTED - 1) / kept)
-        updates = protocol.updates or round((protocol.epochs or 0) * rows / size)
+        epoch = math.ceil(rows / size) if protocol.last_batches else rows / size
+        updates = protocol.updates or round((protocol.epochs or 0) * epoch)
         if bench.scale == "smoke":
             updates = max(20, updates // 100)
         training = TrainingSpec(

@@ -44,7 +44,9 @@ class Figure5(Item):
                 "images": len(rows),
             }
 
-        spec = FindingSpec(item=self.name, protocol=bench.protocol, scale=bench.scale, panel="cifar10")
+        spec = FindingSpec(
+            item=self.name, protocol=bench.protocol, scale=bench.scale, panel="cifar10", data=loaded.spec
+        )
         bench.find(spec, compute)
 
     def section(self, reading: Reading) -> Section:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from localmixup import ExponentialGraph
 from localmixup.calibration import calibrate
-from localmixup.lab.errors import UserError
+from localmixup.lab.errors import DataMissingError
 from localmixup.lab.paper.bench import Bench, Loaded
 from localmixup.lab.paper.protocols import PROTOCOLS, SCALES, Recipe
 from localmixup.lab.results import Record
 from localmixup.lab.specs import Arm, MethodSpec, TrainingSpec
 
-SCALE_WORDS = {"mean": "sum(w l) / n", "weighted_mean": "sum(w l) / sum(w)", "sum": "sum(w l)"}
+REDUCTIONS = {"mean": "sum(w l) / n", "weighted_mean": "sum(w l) / sum(w)", "sum": "sum(w l)"}
 
 
 class Panel:
@@ -120,16 +120,30 @@ def panels_of(bench: Bench, item: str, names: Sequence[str]) -> list[Panel]:
         names: of the panels.
 
     Raises:
-        UserError: none of the data are there.
+        DataMissingError: none of the data are there.
     """
     protocol = PROTOCOLS[bench.protocol]
+    recipes = {name: protocol.recipe(name, bench.scale) for name in names}
+    return panels_with(bench, item, {name: recipe for name, recipe in recipes.items() if recipe is not None})
+
+
+def panels_with(bench: Bench, item: str, recipes: Mapping[str, Recipe]) -> list[Panel]:
+    """Panels of given recipes, those whose data cannot be found left out with a note.
+
+    Args:
+        bench: tells protocol and scale.
+        item: name of the item.
+        recipes: by panel.
+
+    Raises:
+        DataMissingError: none of the data are there.
+    """
     found, lost = [], []
-    for name in names:
-        if (recipe := protocol.recipe(name, bench.scale)) is not None:
-            try:
-                found.append(Panel(bench, item, name, recipe))
-            except UserError as error:
-                lost.append(error)
+    for name, recipe in recipes.items():
+        try:
+            found.append(Panel(bench, item, name, recipe))
+        except DataMissingError as error:
+            lost.append(error)
     if not found and lost:
         raise lost[0]
     for reason in lost:
@@ -160,24 +174,61 @@ def compare_local(panel: Panel) -> None:
         parameter = None if method == "vanilla" else panel.recipe.decay
         panel.train([panel.arm("local mixup", MethodSpec(method=method, parameter=parameter), training)])
         return
-    candidates = []
-    for weight in protocol.grid:
-        decay = panel.decay_of(weight)
-        method_spec = MethodSpec(method="local-exponential", parameter=decay, kept_share=weight)
-        candidates.append(panel.arm(f"local mixup, mean weight {weight:g}", method_spec, training))
+    candidates = grid_of(panel, training)
     found = panel.train(candidates)
     best = min(candidates, key=lambda arm: mean_validation(found[arm.key]))
-    others = []
-    for reduction in protocol.reductions[1:]:
+    panel.train([*other_reductions(panel, best), *controls_of(panel, best, found[best.key])])
+
+
+def grid_of(panel: Panel, training: TrainingSpec) -> list[Arm]:
+    """Exponential graphs from nearly even to uneven weights: what the validation split chooses from.
+
+    Args:
+        panel: the data set, whose protocol has a grid.
+        training: from `Panel.training`.
+    """
+    return [
+        panel.arm(
+            f"local mixup, mean weight {weight:g}",
+            MethodSpec(method="local-exponential", parameter=panel.decay_of(weight)),
+            training,
+        )
+        for weight in panel.protocol.grid
+    ]
+
+
+def other_reductions(panel: Panel, best: Arm) -> list[Arm]:
+    """The arm that was chosen, with the other reductions of the weighted loss.
+
+    Args:
+        panel: the data set.
+        best: the arm.
+    """
+    arms = []
+    for reduction in panel.protocol.reductions[1:]:
         # a sum over the batch is as many times larger as the batch: the same step needs a smaller loss
-        scale = 1 / training.batch_size if reduction == "sum" else 1.0
-        method_spec = best.method.model_copy(update={"loss_scale": scale})
-        changed = panel.training(reduction=reduction)
-        others.append(panel.arm(f"{best.label}, {SCALE_WORDS[reduction]}", method_spec, changed))
-    weight = best.method.kept_share or 1.0
-    control_of = f"{best.label}, {SCALE_WORDS['mean']}"
+        scale = 1 / best.training.batch_size if reduction == "sum" else 1.0
+        method = best.method.model_copy(update={"loss_scale": scale})
+        arms.append(panel.arm(f"{best.label}, {REDUCTIONS[reduction]}", method, panel.training(reduction=reduction)))
+    return arms
+
+
+def controls_of(panel: Panel, best: Arm, records: Sequence[Record]) -> list[Arm]:
+    """The two controls of the arm that was chosen: without them its error says nothing about locality.
+
+    Args:
+        panel: the data set.
+        best: the arm.
+        records: its runs, which tell its mixed share and its mean weight.
+    """
+    # of a random permutation one sample meets itself, so a little more than the share must be permuted
+    drawn = sum(r.outcome.mixed_share for r in records) / len(records)
+    share = round(min(1.0, drawn / (1 - 1 / best.training.batch_size)), 3)
+    weight = round(sum(r.outcome.mean_weight for r in records) / len(records), 3)
+    as_mean = f"{best.label}, {REDUCTIONS['mean']}"
+    same_share = MethodSpec(method="mixup", mixed_share=None if share == 1 else share)
     scaled = MethodSpec(method="mixup", loss_scale=weight)
-    others.append(
-        panel.arm(f"mixup, loss x {weight:g}", scaled, panel.training(reduction="mean"), control_of=control_of)
-    )
-    panel.train(others)
+    return [
+        panel.arm("mixup at the same mixed share", same_share, best.training, control_of=best.label),
+        panel.arm(f"mixup, loss x {weight:g}", scaled, panel.training(reduction="mean"), control_of=as_mean),
+    ]

@@ -8,7 +8,7 @@ from typing import ClassVar
 from localmixup.lab.errors import UserError
 from localmixup.lab.paper.bench import Bench
 from localmixup.lab.paper.protocols import PROTOCOLS
-from localmixup.lab.paper.reading import ArmResult, Reading
+from localmixup.lab.paper.reading import Reading
 from localmixup.lab.paper.section import Section
 
 
@@ -60,22 +60,44 @@ class Item(ABC):
             reading: of a store.
         """
 
-    def missing(self, results: list[ArmResult]) -> list[str]:
-        """What was not run, or not at full size, in words.
+    def full_runs(self, panel: str) -> int:
+        """Runs of every arm at full size.
 
         Args:
-            results: the arms of this item.
+            panel: name of the panel.
+        """
+        return 10
+
+    def panels(self, protocol: str) -> tuple[str, ...]:
+        """Panels at full size that data may be missing for.
+
+        Args:
+            protocol: a key of `PROTOCOLS`.
+        """
+        return ()
+
+    def missing(self, reading: Reading, *, item: str | None = None) -> list[str]:
+        """What was not run, not finished, or not at full size, in words.
+
+        Args:
+            reading: of a store.
+            item: name of the item whose arms are its own; default its own name.
         """
         found = []
         for protocol in self.protocols:
-            mine = [r for r in results if r.arm.protocol == protocol]
-            if not mine:
+            mine = [r for r in reading.wanted(item or self.name) if r.arm.protocol == protocol]
+            if not any(r.records for r in mine):
                 found.append(f"{protocol}: not run")
                 continue
-            scales = {r.arm.scale for r in mine}
-            if "full" not in scales:
-                found.append(f"{protocol}: not at full size ({self.size}), but at scale {' and '.join(sorted(scales))}")
-            if short := [r for r in mine if len(r.records) < r.wanted]:
-                lost = sum(r.wanted - len(r.records) for r in short)
-                found.append(f"{protocol}: {lost} of {sum(r.wanted for r in mine)} runs are not finished")
+            full = [r for r in mine if r.arm.scale == "full"]
+            scales = sorted({r.arm.scale for r in mine})
+            if not full:
+                found.append(f"{protocol}: not at full size ({self.size}), but at scale {' and '.join(scales)}")
+            fewer = {r.arm.panel for r in full if r.wanted < self.full_runs(r.arm.panel) and not r.arm.control_of}
+            if fewer:
+                found.append(f"{protocol}: some arms with fewer runs than at full size: {', '.join(sorted(fewer))}")
+            if lost := sum(r.wanted - len(r.records) for r in mine):
+                found.append(f"{protocol}: {lost:,} of {sum(r.wanted for r in mine):,} runs are not finished")
+            if absent := [name for name in self.panels(protocol) if name not in {r.arm.panel for r in mine}]:
+                found.append(f"{protocol}: not run on {', '.join(absent)}")
         return found

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from localmixup.lab.paper.section import Line, Reported, Table
 from localmixup.lab.parameters import describe_spec
 from localmixup.lab.results import Finding, Record, Store
-from localmixup.lab.specs import Arm, TrainingSpec
+from localmixup.lab.specs import Arm, TrainingSpec, key_of
 from localmixup.lab.statistics import Difference, Mean, holm, mean_of, paired
 
 ORDER = {"paper": 0, "published": 1, "controlled": 2}
@@ -63,7 +63,15 @@ class Reading:
         Args:
             item: its name.
         """
-        mine = [result for result in self.arms if result.arm.item == item and result.records]
+        return [result for result in self.wanted(item) if result.records]
+
+    def wanted(self, item: str) -> list[ArmResult]:
+        """All arms of an item that were ever asked for, those without a finished run too, in the same order.
+
+        Args:
+            item: its name.
+        """
+        mine = [result for result in self.arms if result.arm.item == item]
         return sorted(mine, key=lambda r: (ORDER.get(r.arm.protocol, 9), r.arm.scale, r.arm.panel, r.arm.x or 0.0))
 
     def found(self, item: str) -> list[Finding]:
@@ -85,72 +93,83 @@ def reported() -> dict[str, Any]:
 
 
 def groups(results: Iterable[ArmResult]) -> dict[tuple[str, str, str], list[ArmResult]]:
-    """Arms that are compared with one another: those of one protocol, scale and panel.
+    """Arms that are compared with one another, by protocol, scale and panel: all on the same data.
+
+    Where a store holds several arms of one name, since a recipe has changed or two stores were merged that used
+    other data, those of the data and settings that were run last are taken.
 
     Args:
         results: of an item.
     """
-    found: dict[tuple[str, str, str], list[ArmResult]] = {}
+    by_data: dict[tuple[str, str, str], dict[str, list[ArmResult]]] = {}
     for result in results:
-        found.setdefault((result.arm.protocol, result.arm.scale, result.arm.panel), []).append(result)
+        place = (result.arm.protocol, result.arm.scale, result.arm.panel)
+        by_data.setdefault(place, {}).setdefault(key_of(result.arm.data), []).append(result)
+    found = {}
+    for place, several in by_data.items():
+        latest = max(several.values(), key=lambda part: max(map(_last, part)))
+        by_name: dict[tuple[str, float | None], ArmResult] = {}
+        for result in sorted(latest, key=_last):
+            by_name[result.arm.label, result.arm.x] = result
+        found[place] = [result for result in latest if by_name[result.arm.label, result.arm.x] is result]
     return found
 
 
-def difference(one: ArmResult, other: ArmResult) -> Difference:
-    """The paired difference of two arms, over the seeds that both have finished.
-
-    Args:
-        one: an arm.
-        other: what is subtracted.
-    """
-    seeds = sorted(set(one.records) & set(other.records))
-    if not seeds:
-        return Difference(math.nan, math.nan, math.nan, math.nan)
-    return paired(*([r.records[seed].outcome.test_error for seed in seeds] for r in (one, other)))
+def _last(result: ArmResult) -> str:
+    return max((record.finished for record in result.records.values()), default="")
 
 
 def table_of(
     results: Sequence[ArmResult],
     values: Callable[[ArmResult], Reported | None] = lambda result: None,
     *,
+    full_runs: int,
     title: str | None = None,
     notes: Sequence[str] = (),
     of: Callable[[Record], float] | None = None,
+    chosen: Callable[[ArmResult], str] | None = None,
+    baselines: Sequence[str] = ("vanilla", "mixup"),
 ) -> Table:
-    """The table of one group of arms, each local method against vanilla training, mixup and its own controls.
+    """The table of one group of arms, each against the baselines and its own controls.
 
     Args:
         results: arms of one protocol, scale and panel.
         values: what the paper prints for an arm.
+        full_runs: runs of every arm at full size.
         title: default the panel and the model.
         notes: for the reader.
         of: what is compared; default the test error.
+        chosen: parameters of an arm, in words; default those of its method.
+        baselines: labels of the arms that all others are compared with.
     """
     first = results[0].arm
     measured = of or (lambda record: record.outcome.test_error)
     series = {r.arm.key: {seed: measured(record) for seed, record in r.records.items()} for r in results}
-    baselines = [r for r in results if r.arm.label in ("vanilla", "mixup")]
     found: list[tuple[str, str, Difference, frozenset[str]]] = []
     for r in results:
-        own = [c for c in results if c.arm.control_of == r.arm.label]
-        for other in [*baselines, *own] if r.arm.control_of is None else []:
+        others = [c for c in results if c.arm.label in baselines or c.arm.control_of == r.arm.label]
+        for other in others if r.arm.control_of is None else []:
             # a local method that ended up as one of the baselines is no test against it
-            if other.arm.key != r.arm.key and r.arm.run(0).key != other.arm.run(0).key:
-                seeds = sorted(set(r.records) & set(other.records))
-                if seeds:
-                    d = paired(*([series[one.arm.key][seed] for seed in seeds] for one in (r, other)))
-                    found.append((r.arm.label, other.arm.label, d, frozenset((r.arm.key, other.arm.key))))
+            seeds = sorted(set(r.records) & set(other.records))
+            if seeds and r.arm.run(0).key != other.arm.run(0).key:
+                d = paired(*([series[one.arm.key][seed] for seed in seeds] for one in (r, other)))
+                found.append((r.arm.label, other.arm.label, d, frozenset((r.arm.key, other.arm.key))))
     tests = {pair: d.p for _, _, d, pair in found}
     corrected = dict(zip(tests, holm(list(tests.values())), strict=True))
+    fewest = min(len(r.records) for r in results)
+    full = first.scale == "full" and fewest >= full_runs
     lines = []
     for r in results:
         mine = {label: d._replace(p=corrected[pair]) for own, label, d, pair in found if own == r.arm.label}
         ours = mean_of([series[r.arm.key][seed] for seed in sorted(series[r.arm.key])])
         stated = values(r)
+        told = "another size: not compared"
+        if stated is None or full:
+            told = "" if stated is None else agreement(stated, ours)
         lines.append(
             Line(
                 label=r.arm.label,
-                chosen="" if r.arm.label in ("vanilla", "mixup") else describe_spec(r.arm.method),
+                chosen=(chosen or _parameters)(r),
                 reported=stated,
                 ours=ours,
                 runs=len(r.records),
@@ -159,19 +178,26 @@ def table_of(
                 differences=mine,
                 mixed_share=r.mean("mixed_share"),
                 effective_sample_size=r.mean("effective_sample_size"),
-                agreement="" if stated is None else agreement(stated, ours),
+                agreement=told,
             )
         )
-    unit = "RMSE" if first.panel.startswith("regression") else "%"
+    size = "full size" if full else f"NOT full size: scale {first.scale}"
+    if first.scale == "full" and not full:
+        size = f"NOT full size: {fewest:,} of {full_runs:,} runs"
     return Table(
         title=title or f"{first.panel}, {first.training.model}",
         protocol=first.protocol,
         scale=first.scale,
         setting=setting(first.training),
-        unit=unit,
+        unit="RMSE" if first.panel.startswith("regression") else "%",
         lines=lines,
         notes=list(notes),
+        size=size,
     )
+
+
+def _parameters(result: ArmResult) -> str:
+    return "" if result.arm.label in ("vanilla", "mixup") else describe_spec(result.arm.method)
 
 
 def setting(training: TrainingSpec) -> str:
@@ -212,31 +238,57 @@ def agreement(stated: Reported, ours: Mean) -> str:
     return f"no overlap: ours is {abs(gap):.3g} {'higher' if gap > 0 else 'lower'}"
 
 
-def against(d: Difference, unit: str = "points") -> str:
+def against(d: Difference | None, unit: str = "points") -> str:
     """A paired difference in words.
 
     Args:
-        d: the difference, its p-value corrected.
+        d: the difference, its p-value corrected; None where there is none.
         unit: of its values.
 
     >>> against(Difference(-1.0, -1.5, -0.5, 0.0001))
     '-1.00 points (95 % -1.50 to -0.50, p < 0.001)'
     """
-    if math.isnan(d.low):
-        return f"{d.mean:+.2f} {unit}"
+    if d is None:
+        return "not compared"
+    if math.isnan(d.p):
+        return f"{d.mean:+.2f} {unit} (one run: no test)"
     p = "p < 0.001" if d.p < 0.001 else f"p = {d.p:.2g}"
-    return f"{d.mean:+.2f} {unit} (95 % {d.low:+.2f} to {d.high:+.2f}, {p})"
+    spread = "" if math.isnan(d.low) else f"95 % {d.low:+.2f} to {d.high:+.2f}, "
+    return f"{d.mean:+.2f} {unit} ({spread}{p})"
 
 
-def sign_sentence(name: str, stated: float, d: Difference) -> str:
+def effect(d: Difference | None) -> int:
+    """The sign of a difference that is shown: -1 less error, 1 more, 0 not shown.
+
+    Args:
+        d: the difference, its p-value corrected.
+
+    >>> effect(Difference(-1.0, -1.5, -0.5, 0.0001)), effect(Difference(-1.0, -1.5, -0.5, 0.2)), effect(None)
+    (-1, 0, 0)
+    """
+    if d is None or math.isnan(d.p) or d.p >= 0.05:
+        return 0
+    return -1 if d.mean < 0 else 1
+
+
+def locality(d: Difference | None) -> str:
+    """What the difference of a local method to its control says.
+
+    Args:
+        d: the difference, its p-value corrected.
+    """
+    return {-1: "locality helps", 0: "no effect of locality is shown", 1: "locality harms"}[effect(d)]
+
+
+def sign_sentence(name: str, stated: float, d: Difference | None) -> str:
     """Whether a paired difference has the sign and the size that the paper reports.
 
     Args:
         name: of the comparison.
         stated: difference of the paper's means.
-        d: ours.
+        d: ours, its p-value corrected.
     """
-    if math.isnan(d.low) or d.low <= 0 <= d.high:
+    if d is None or not effect(d):
         word = "no difference is shown here"
     else:
         word = "the same sign" if d.mean * stated > 0 else "the opposite sign"

@@ -7,10 +7,10 @@ from typing import Any
 from localmixup import ExponentialGraph, ThresholdGraph
 from localmixup.calibration import calibrate
 from localmixup.lab.paper.bench import Bench
-from localmixup.lab.paper.images import Panel, mean_validation
+from localmixup.lab.paper.images import mean_validation, panels_with
 from localmixup.lab.paper.item import Item
 from localmixup.lab.paper.protocols import Recipe
-from localmixup.lab.paper.reading import Reading, against, difference, groups, table_of
+from localmixup.lab.paper.reading import Reading, against, groups, locality, table_of
 from localmixup.lab.paper.section import Section
 from localmixup.lab.specs import MethodSpec, TrainingSpec
 
@@ -40,8 +40,8 @@ class Regression(Item):
 
     def run(self, bench: Bench) -> None:
         """Vanilla training, mixup, C-Mixup with its published bandwidth, and Local Mixup with a grid."""
-        for name, recipe in RECIPES.items():
-            panel = Panel(bench, self.name, name, recipe)
+        for panel in panels_with(bench, self.name, RECIPES):
+            name = panel.name
             training = panel.training()
             place = f"regression-{name}"
             prepared = panel.loaded.prepared
@@ -60,27 +60,29 @@ class Regression(Item):
                     arms.append(panel.arm(label, spec, training, panel=place))
             panel.train(arms)
 
+    def panels(self, protocol: str) -> tuple[str, ...]:
+        """Both data sets."""
+        return tuple(f"regression-{name}" for name in RECIPES)
+
     def section(self, reading: Reading) -> Section:
         """RMSE of each, and what it says of locality."""
-        results = reading.of(self.name)
         tables, sentences = [], []
-        for (_, scale, panel), group in groups(results).items():
+        for (_, scale, panel), group in groups(reading.of(self.name)).items():
             note = (
                 "The test split (a fifth) is the same for all seeds: how much another one would change is not in the "
                 "intervals."
             )
-            tables.append(table_of(group, notes=[note]))
-            by_label = {r.arm.label: r for r in group}
+            table = table_of(
+                group, full_runs=self.full_runs(panel), notes=[note], baselines=("vanilla", "mixup", "C-Mixup")
+            )
+            tables.append(table)
             local = [r for r in group if r.arm.label.startswith("local")]
-            if not local or not {"mixup", "vanilla", "C-Mixup"} <= set(by_label):
+            if not local:
                 continue
             best = min(local, key=lambda r: mean_validation(list(r.records.values())))
             for other in ("mixup", "C-Mixup", "vanilla"):
-                d = difference(best, by_label[other])
-                told = ""
-                if other == "mixup":  # the same mixed share: the control
-                    told = " (the control of locality: " + (
-                        "locality helps)" if d.high < 0 else "locality harms)" if d.low > 0 else "no effect is shown)"
-                    )
+                d = table.difference(best.arm.label, other)
+                # pairs of the set all count 1, so mixup is the control at the same mixed share
+                told = f" (the control: {locality(d)})" if other == "mixup" else ""
                 sentences.append(f"{panel} ({scale}): {best.arm.label} against {other} {against(d, 'RMSE')}{told}.")
-        return Section(self.name, self.title, self.claim, tables, [], [], sentences, self.missing(results))
+        return Section(self.name, self.title, self.claim, tables, [], [], sentences, self.missing(reading))

@@ -60,6 +60,7 @@ def write(store: Store, page: Path, markdown: Path) -> list[Section]:
         head=HEAD,
         cells=cells,
         where=where,
+        command=command,
         uri=png_uri,
         protocols=PROTOCOLS,
         scales=SCALES,
@@ -99,10 +100,21 @@ def where(table: Table) -> str:
     """How the runs of a table were made, in words; first of all whether they are of full size.
 
     Args:
-        table: tells protocol, scale and setting.
+        table: tells protocol, size and setting.
     """
-    size = "full size" if table.scale == "full" else f"NOT full size: scale {table.scale}"
-    return f"{table.protocol}, {size}; {table.setting}"
+    return f"{table.protocol}, {table.size}; {table.setting}"
+
+
+def command(section: Section) -> str:
+    """The commands that make the runs of a section.
+
+    Args:
+        section: of an item.
+    """
+    made = {(t.protocol, t.scale): None for t in section.tables}
+    if not made:
+        return f"localmixup paper run {section.item}"
+    return "; ".join(f"localmixup paper run {section.item} --protocol {p} --scale {s}" for p, s in made)
 
 
 def _p(p: float) -> str:
@@ -125,9 +137,10 @@ def _markdown(sections: Sequence[Section], reading: Reading, runs: int, folder: 
     lines = [
         "# What came out of the paper's experiments",
         "",
-        f"Written by `localmixup paper report` from {runs:,} stored runs; every number has its command. Intervals are "
+        f"Written by `localmixup paper report` from {runs:,} stored runs. Intervals are "
         "Student's 95 % intervals of the mean over seeds; differences are paired by seed, and their p-values corrected "
-        "by Holm over the table.",
+        "by Holm over the table, in the sentences too. Choices made on the test set, as the paper makes them, are not "
+        "corrected for.",
         "",
         "Items that were not run at full size say so: **their errors cannot be compared with the paper's**, only their "
         "differences can, and those with care.",
@@ -143,7 +156,7 @@ def _markdown(sections: Sequence[Section], reading: Reading, runs: int, folder: 
             "",
             f"## {section.title}",
             "",
-            f"`localmixup paper run {section.item}`. The paper: {section.claim}.",
+            f"`{command(section)}`. The paper: {section.claim}.",
             "",
         ]
         lines += [f"- {sentence}" for sentence in section.sentences]

@@ -55,6 +55,7 @@ class Table(NamedTuple):
         unit: of the values.
         lines: its lines.
         notes: what one must know to read it.
+        size: whether it is of full size, in words.
     """
 
     title: str
@@ -64,6 +65,25 @@ class Table(NamedTuple):
     unit: str
     lines: list[Line]
     notes: list[str]
+    size: str
+
+    def line(self, label: str) -> Line | None:
+        """The line of that label, or None.
+
+        Args:
+            label: of the line.
+        """
+        return next((line for line in self.lines if line.label == label), None)
+
+    def difference(self, label: str, other: str) -> Difference | None:
+        """The paired difference of two lines, its p-value after Holm over the table; None where it is not there.
+
+        Args:
+            label: of the one line.
+            other: of what is subtracted.
+        """
+        line = self.line(label)
+        return None if line is None else line.differences.get(other)
 
 
 class Series(NamedTuple):

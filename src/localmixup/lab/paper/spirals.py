@@ -43,8 +43,8 @@ class Figure1(Item):
         for panel in READINGS:
             for name, radius in RADII.items():
                 spec = FindingSpec(
-                    item=self.name, protocol=bench.protocol, scale="full", panel=panel,
-                    settings=(("pairs", name), ("radius", radius)),
+                    item=self.name, protocol=bench.protocol, scale="full", panel=panel, data=bench.data(panel).spec,
+                    settings=(("pairs", name),),
                 )  # fmt: skip
                 bench.find(spec, lambda panel=panel, radius=radius: labels(bench.data(panel), radius))  # type: ignore[misc]
 
@@ -57,13 +57,14 @@ class Figure1(Item):
             if not mine:
                 continue
             words = ", ".join(
-                f"{name} {100 * mine[name]['mislabelled']:.1f} % of the {mine[name]['cells']:,} cells hit "
+                f"{name} {100 * mine[name]['mislabelled']:.1f} % "
                 f"({100 * mine[name]['contradicting']:.1f} % of the virtual samples)"
                 for name in RADII
                 if name in mine
             )
             sentences.append(
-                f"{panel}: share of the plane whose thresholded label is not the class of the nearest sample: {words}."
+                f"{panel}: share of the plane (of {_SIDE} x {_SIDE} cells over the data) whose thresholded label is "
+                f"not the class of the nearest sample: {words}."
             )
             stills.append(Still(f"figure1-{panel}", _drawn(mine), f"{panel}: segments and thresholded labels"))
         return Section(
@@ -84,7 +85,9 @@ class Figure3(Item):
     def run(self, bench: Bench) -> None:
         """The error of the nearest neighbour on both readings: how hard each is."""
         for panel in READINGS:
-            spec = FindingSpec(item=self.name, protocol=bench.protocol, scale="full", panel=panel)
+            spec = FindingSpec(
+                item=self.name, protocol=bench.protocol, scale="full", panel=panel, data=bench.data(panel).spec
+            )
             bench.find(spec, lambda panel=panel: hardness(bench.data(panel)))  # type: ignore[misc]
 
     def section(self, reading: Reading) -> Section:
@@ -138,9 +141,8 @@ def labels(loaded: Loaded, radius: float) -> dict[str, Any]:
     keep = torch.randperm(len(first), generator=generator)[:_SEGMENTS]
     ends = torch.cat([x[first[keep]], x[second[keep]]], dim=1)
     return {
-        "mislabelled": float(wrong[hit].mean()),
+        "mislabelled": float((wrong & hit).mean()),
         "contradicting": float(virtual_wrong.mean()),
-        "cells": int(hit.sum()),
         "labels": np.where(hit, np.round(100 * mean), -1).astype(int).tolist(),
         "box": [*low.tolist(), *high.tolist()],
         "segments": np.round(ends.numpy(), 3).tolist() if radius > 0 else [],

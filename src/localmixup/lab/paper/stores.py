@@ -29,10 +29,10 @@ def opened(names: Sequence[str]) -> Iterator[Store]:
             # a copy, since opening an older store brings its tables up
             path = Path(folder) / f"{k}.sqlite"
             if "://" in name:
-                source = Store(name)
+                source = Store(name, create=False)
             else:
                 _copy(name, path)
-                source = Store(path)
+                source = Store(path, create=False)
             merged.merge(source)
             source.close()
         yield merged
@@ -44,7 +44,7 @@ def merge(names: Sequence[str], into: str) -> int:
 
     Args:
         names: URLs or paths; `.xz` files are unpacked first.
-        into: URL or path; a `.xz` file is made anew and packed.
+        into: URL or path, packed where it ends in `.xz`; what it holds already stays.
 
     Returns:
         How many runs were new there.
@@ -52,6 +52,8 @@ def merge(names: Sequence[str], into: str) -> int:
     Raises:
         UserError: one cannot be read, or the last cannot be written.
     """
+    if into.endswith(".xz") and Path(into).expanduser().is_file():
+        names = [into, *names]  # what it holds already stays
     if not into.endswith(".xz"):
         target = Store(into)
         with opened(names) as source:
@@ -86,5 +88,5 @@ def _copy(name: str, path: Path) -> None:
             for suffix in ("-wal", "-journal"):  # of a process that is writing, or was killed
                 if (beside := Path(f"{source}{suffix}")).is_file():
                     shutil.copy(beside, f"{path}{suffix}")
-    except (OSError, lzma.LZMAError) as error:
+    except (OSError, EOFError, lzma.LZMAError) as error:
         raise UserError(f"--store {name}: cannot be read: {first_line(error)}") from None

@@ -8,9 +8,9 @@ from localmixup.lab.paper.item import Item
 from localmixup.lab.paper.protocols import NOISE
 from localmixup.lab.paper.reading import ArmResult, Reading, against, groups, reported, table_of
 from localmixup.lab.paper.section import Chart, Reported, Section, Series
-from localmixup.lab.paper.table1 import chosen
+from localmixup.lab.paper.table1 import Table1, chosen
 from localmixup.lab.results import Record
-from localmixup.lab.statistics import mean_of, paired
+from localmixup.lab.statistics import mean_of
 
 _ROWS = {"vanilla": "vanilla", "mixup": "mixup"}
 
@@ -31,6 +31,7 @@ class Table2(Item):
     def section(self, reading: Reading) -> Section:
         """One table a noise, data set and protocol, and the curves."""
         results = reading.of("table1")
+        item = Table1()
         tables, charts, sentences = [], [], []
         for (protocol, scale, panel), group in groups(results).items():
             local = chosen(group)
@@ -43,15 +44,20 @@ class Table2(Item):
                     table_of(
                         shown,
                         lambda r, name=name, local=local: _value(r, name, local),  # type: ignore[misc]
+                        full_runs=item.full_runs(panel),
                         title=f"{panel}, {shown[0].arm.training.model}, {name}",
                         of=lambda record, name=name: record.outcome.measured[name],  # type: ignore[misc]
                     )
                 )
+                if local is not None:
+                    d = tables[-1].difference(local.arm.label, "mixup")
+                    sentences.append(
+                        f"{panel}, {protocol} ({scale}), {name}: {local.arm.label} against mixup {against(d)}."
+                    )
             charts.append(_chart(f"table2-{panel}-{protocol}-{scale}", shown))
-            mixup = next((r for r in shown if r.arm.label == "mixup"), None)
-            if mixup is not None and local is not None:
-                sentences += [_sentence(f"{panel}, {protocol} ({scale})", name, local, mixup) for name in names]
-        return Section(self.name, self.title, self.claim, tables, charts, [], sentences, self.missing(results))
+        return Section(
+            self.name, self.title, self.claim, tables, charts, [], sentences, self.missing(reading, item="table1")
+        )
 
 
 def _value(result: ArmResult, name: str, local: ArmResult | None) -> Reported | None:
@@ -67,13 +73,6 @@ def _measured(result: ArmResult, name: str) -> dict[int, float]:
         return record.outcome.measured[name]
 
     return {seed: of(record) for seed, record in result.records.items() if name in record.outcome.measured}
-
-
-def _sentence(where: str, name: str, local: ArmResult, mixup: ArmResult) -> str:
-    mine, theirs = _measured(local, name), _measured(mixup, name)
-    seeds = sorted(set(mine) & set(theirs))
-    d = paired([mine[s] for s in seeds], [theirs[s] for s in seeds])
-    return f"{where}, {name}: {local.arm.label} against mixup {against(d)}."
 
 
 def _chart(name: str, shown: list[ArmResult]) -> Chart:

@@ -11,8 +11,8 @@ import pytest
 SOURCE = Path(__file__).parent.parent / "src" / "localmixup"
 # each file of the library may import those before it
 ORDER = [
-    "_shapes", "_checks", "_arrays", "distances", "calibration", "graphs", "interpolation", "batch", "partners", "native", "mixing",
-    "neighbors", "pairs",
+    "_shapes", "_checks", "_arrays", "distances", "calibration", "graphs", "adaptive", "config", "state", "interpolation", "batch",
+    "partners", "native", "mixing", "schedules", "pasting", "sequences", "manifold", "learned", "neighbors", "pairs",
 ]  # fmt: skip
 # rooms that stand on them, and may not know of each other nor of the lab
 ROOMS = ["geometry", "theory"]
@@ -47,6 +47,13 @@ def test_the_rooms_stand_on_the_library_only(room):
     for path in (SOURCE / room).glob("*.py"):
         outside = {m for m in imports_of(path) if m.split(".")[0] != room}
         assert outside <= set(ORDER), path
+
+
+@pytest.mark.parametrize("path", sorted((SOURCE / "integrations").glob("*.py")), ids=lambda p: p.name)
+def test_an_integration_stands_on_the_library_and_on_no_other_one(path):
+    # what starts with an underscore is no framework's, and may serve several
+    helpers = {f"integrations.{p.stem}" for p in path.parent.glob("_*.py")}
+    assert imports_of(path) <= {*ORDER, *helpers}
 
 
 def test_the_lab_has_no_circles_and_only_its_commands_stand_above_it():

@@ -9,7 +9,16 @@ import sys
 import pytest
 import torch
 
-from localmixup import CompleteGraph, ExponentialGraph, IdentityGraph, KNNGraph, LocalMixup, ThresholdGraph, native
+from localmixup import (
+    CompleteGraph,
+    ExponentialGraph,
+    IdentityGraph,
+    KNNGraph,
+    LocalMixup,
+    MixingSchedule,
+    ThresholdGraph,
+    native,
+)
 
 COMPILER = os.environ.get("CXX", "c++")
 
@@ -89,6 +98,21 @@ def test_the_native_path_is_the_plain_one(tmp_path, monkeypatch):
     assert changed._native is not None
     weights = changed(x, y).weights
     assert set(weights.tolist()) <= {0.0, 1.0}
+    schedule = MixingSchedule(
+        LocalMixup(ThresholdGraph(9.0), pairing="flip"), total_steps=3, off_share=0.34, radius=(2, 0.5)
+    )
+    for weight, on in ((1.0, True), (0.0, True), (1.0, False)):
+        assert (schedule.mix._native is not None) == on
+        batch = schedule.mix(torch.tensor([[0.0], [1.0]]), torch.arange(2))
+        assert batch.weights.tolist() == [weight, weight]
+        assert (batch.partner_targets.tolist() == [1, 0]) == on
+        schedule.step()
+    first = LocalMixup(ThresholdGraph(1.0), generator=torch.Generator().manual_seed(0))
+    first(x, y)
+    again = LocalMixup.from_config(first.to_config(), torch.Generator())
+    again.load_state_dict(first.state_dict())
+    assert again._native is not None
+    assert torch.equal(again(x, y).inputs, first(x, y).inputs)
     assert mix.eval()(x, y).inputs is x
     with pytest.raises(ValueError, match="same first dimension"):
         mix.train()(x, torch.arange(5))

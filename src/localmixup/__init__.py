@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from localmixup.adaptive import AdaptiveExponentialGraph as AdaptiveExponentialGraph
 from localmixup.batch import MixedBatch as MixedBatch
 from localmixup.batch import MixPlan as MixPlan
 from localmixup.batch import effective_sample_size as effective_sample_size
@@ -13,9 +14,15 @@ from localmixup.graphs import IdentityGraph as IdentityGraph
 from localmixup.graphs import KNNGraph as KNNGraph
 from localmixup.graphs import LocalityGraph as LocalityGraph
 from localmixup.graphs import ThresholdGraph as ThresholdGraph
+from localmixup.learned import LearnedMetric as LearnedMetric
+from localmixup.manifold import ManifoldLocalMixup as ManifoldLocalMixup
 from localmixup.mixing import LocalMixup as LocalMixup
 from localmixup.pairs import PairDataset as PairDataset
 from localmixup.pairs import PairSampler as PairSampler
+from localmixup.pasting import cutmix as cutmix
+from localmixup.schedules import MixingSchedule as MixingSchedule
+from localmixup.sequences import masked_features as masked_features
+from localmixup.sequences import mix_sequences as mix_sequences
 
 __version__ = "0.1.0"
 

@@ -6,15 +6,17 @@ import math
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import default_collate, get_worker_info
 
 from localmixup import partners
 from localmixup._checks import check_choice, check_number
 from localmixup.batch import PLANS, REDUCTIONS, MixedBatch, MixPlan
+from localmixup.config import graph_from_config, graph_to_config, settings_of, to_plain
 from localmixup.distances import as_features, norm_scale
 from localmixup.graphs import CompleteGraph, DistanceGraph, ExponentialGraph, LocalityGraph, ThresholdGraph
 from localmixup.interpolation import between, check_mixable, interpolate_and_measure, map_tensors, tensors_in
+from localmixup.state import DrawingModule
 
 OUTSIDE = ("discard", "unmix")
 
@@ -22,7 +24,7 @@ _SETTINGS = ("graph", "mixup_alpha", "prob", "per_sample", "pairing", "outside",
 _NO_DRAWS = (None, None)
 
 
-class LocalMixup(nn.Module):
+class LocalMixup(DrawingModule):
     """Local Mixup (Baena, Drumetz, Gripon, 2024): mix each sample with a partner, weighed by how near the two are.
 
     A module without parameters: in `.eval()` mode batches pass unmixed, with weights 1.
@@ -99,26 +101,50 @@ class LocalMixup(nn.Module):
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Settings may be changed between batches: what was made from them is made anew."""
+        if name == "graph":
+            self._modules.pop(name, None)  # a module gives way to a graph that is none
         super().__setattr__(name, value)
         if name in _SETTINGS and "_native" in self.__dict__:
             self._plan_type, self._native = PLANS[self.reduction], self._native_mixer()
 
+    def to_config(self) -> dict[str, Any]:
+        """The settings as plain values, for JSON. The generator is no setting: its state is in `state_dict()`.
+
+        Raises:
+            ValueError: the graph, or its metric, is an object of one's own.
+
+        >>> LocalMixup(CompleteGraph(), prob=0.5).to_config()["prob"]
+        0.5
+        """
+        settings = {name: to_plain(name, getattr(self, name)) for name in _SETTINGS if name != "graph"}
+        return {"graph": graph_to_config(self.graph), **settings}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], generator: torch.Generator | None = None) -> LocalMixup:
+        """The `LocalMixup` that `to_config` described.
+
+        Args:
+            config: the graph, and any of the settings; the others take their default.
+            generator: see the class.
+
+        Raises:
+            ValueError: an unknown setting, or one that is missing or out of range.
+        """
+        settings = settings_of(config, _SETTINGS, cls.__name__)
+        return cls(graph_from_config(settings.pop("graph", None)), **settings, generator=generator)
+
+    def set_extra_state(self, state: Tensor | None) -> None:
+        """Let the generator go on where a saved one stopped; see `DrawingModule`."""
+        super().set_extra_state(state)
+        self._worker_generator = None
+
     def __getstate__(self) -> dict[str, Any]:
-        """What is pickled; a generator as its plain state, which reaches workers of every start method."""
-        state = dict(self.__dict__)
-        if self.generator is not None:
-            state["generator"] = (str(self.generator.device), self.generator.get_state().numpy().tobytes())
-        state["_worker_generator"] = state["_native"] = None
-        return state
+        """What is pickled: no native code, and the generator of a worker stays there."""
+        return {**super().__getstate__(), "_worker_generator": None, "_native": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Undo `__getstate__`."""
-        if state["generator"] is not None:
-            device, values = state["generator"]
-            generator = torch.Generator(device)
-            generator.set_state(torch.frombuffer(bytearray(values), dtype=torch.uint8))
-            state = {**state, "generator": generator}
-        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        super().__setstate__(state)
         self._native = self._native_mixer()
 
     def forward(self, x: Any, y: Any, features: Any = None, *, inplace: bool = False) -> MixedBatch:

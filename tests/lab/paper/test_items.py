@@ -164,7 +164,7 @@ def test_the_recipes_of_full_size_name_what_there_is(protocol):
     from localmixup.lab.methods import METHODS
     from localmixup.lab.optimizers import learning_rates
 
-    for panel, recipe in [*PROTOCOLS[protocol].full.items(), *PROTOCOLS[protocol].small.items()]:
+    for recipe in [*PROTOCOLS[protocol].full.values(), *PROTOCOLS[protocol].small.values()]:
         training = recipe.training.model_copy(update={"updates": 40})
         assert training.model in MODELS
         build_model(training.model, SHAPES[recipe.data], 10)

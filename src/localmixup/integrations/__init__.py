@@ -1,0 +1,1 @@
+"""Local Mixup in other frameworks: one file a framework, imported only on use, none of which knows another."""

@@ -1,0 +1,254 @@
+"""`LocalMixupDataset` in a real `model.fit`, with the backends that are here: exact weights, workers, errors."""
+
+import importlib.util
+import json
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from localmixup import CompleteGraph, ExponentialGraph, KNNGraph, ThresholdGraph
+
+HERE = importlib.util.find_spec("keras") is not None
+BACKENDS = [
+    "torch",
+    pytest.param("jax", marks=pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="jax is not installed")),
+]
+needs_keras = pytest.mark.skipif(not HERE, reason="keras is not installed")
+
+
+def run(code, tmp_path, backend="torch"):
+    """The last line that a fresh process prints, as JSON: the backend of Keras is read at import."""
+    environment = {**os.environ, "KERAS_BACKEND": backend, "KERAS_HOME": str(tmp_path), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def dataset_class(tmp_path_factory):
+    if not HERE:
+        pytest.skip("keras is not installed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KERAS_BACKEND", os.environ.get("KERAS_BACKEND", "torch"))
+        patch.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras")))
+        from localmixup.integrations.keras import LocalMixupDataset
+
+        yield LocalMixupDataset
+
+
+def data(m=50):
+    generator = np.random.default_rng(0)
+    return generator.normal(size=(m, 6)).astype(np.float32), np.arange(m) % 3
+
+
+FIT = """
+import json, keras, numpy as np, torch
+import torch.nn.functional as F
+from localmixup import ExponentialGraph, ThresholdGraph
+from localmixup.integrations.keras import LocalMixupDataset
+
+keras.utils.set_random_seed(0)
+rng = np.random.default_rng(0)
+found = {"backend": keras.backend.backend()}
+
+def one_step(y, num_classes, loss, criterion):
+    x = rng.normal(size=(40, 6)).astype("float32")
+    data, again = (
+        LocalMixupDataset(x, y, ExponentialGraph(decay=0.5), num_classes=num_classes, batch_size=40, seed=3) for _ in "12"
+    )
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(3)])
+    before = torch.tensor(keras.ops.convert_to_numpy(model.weights[0]), requires_grad=True)
+    model.compile(loss=loss, optimizer=keras.optimizers.SGD(1.0))
+    seen = model.fit(data, epochs=1, verbose=0).history["loss"][0]
+    for _ in range(data.epoch - 1):
+        again.on_epoch_end()
+    batch = again.mixed_batch(0)
+    exact = batch.loss(criterion, batch.inputs @ before)
+    (gradient,) = torch.autograd.grad(exact, before)
+    step = before.detach().numpy() - keras.ops.convert_to_numpy(model.weights[0])
+    return seen, exact.item(), float(abs(step - gradient.numpy()).max()), float(batch.weights.std())
+
+found["classes"] = one_step(
+    np.arange(40) % 3, 3, keras.losses.CategoricalCrossentropy(from_logits=True), F.cross_entropy
+)
+found["several labels"] = one_step(
+    rng.integers(0, 2, (40, 3)), None, keras.losses.BinaryCrossentropy(from_logits=True), F.binary_cross_entropy_with_logits
+)
+
+y = np.arange(300) % 3
+x = {k: rng.normal(size=(300, 4)).astype("float32") + 3 * np.eye(3, 4, dtype="float32")[y] for k in "ab"}
+inputs = {"a": keras.Input((4,)), "b": keras.Input((4,))}
+hidden = keras.layers.Dense(16, activation="relu")(keras.layers.Concatenate()([inputs["a"], inputs["b"]]))
+model = keras.Model(inputs, keras.layers.Dense(3, activation="softmax")(hidden))
+model.compile(loss="categorical_crossentropy", optimizer=keras.optimizers.Adam(0.01), weighted_metrics=["accuracy"])
+data = LocalMixupDataset(
+    x, y, ThresholdGraph(radius=4.0), num_classes=3, batch_size=64, seed=0, workers=2, outside="unmix"
+)
+fit = model.fit(data, validation_data=(x, np.eye(3)[y]), epochs=8, verbose=0)
+found["accuracy"] = fit.history["val_accuracy"][-1]
+print(json.dumps(found))
+"""
+
+
+@needs_keras
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_fit_trains_with_the_weighted_mean_and_learns(backend, tmp_path):
+    """One process a backend: a step on classes, one on several labels, and several inputs with workers."""
+    found = run(FIT, tmp_path, backend)
+    assert found["backend"] == backend
+    for kind in ("classes", "several labels"):
+        seen, exact, difference, spread = found[kind]
+        assert spread > 0.01
+        assert seen == pytest.approx(exact, abs=2e-6)
+        assert difference < 2e-6
+    assert found["accuracy"] > 0.95
+
+
+def test_triples_are_the_mixed_batch(dataset_class):
+    x, y = data()
+    made = dataset_class(x, y, ExponentialGraph(decay=0.5), num_classes=3, batch_size=16, seed=0)
+    assert len(made) == 4
+    assert [len(made[i][1]) for i in range(4)] == [16, 16, 16, 2]
+    model = torch.nn.Linear(6, 3)
+    for i in range(4):
+        inputs, targets, weights = made[i]
+        assert {type(a) for a in (inputs, targets, weights)} == {np.ndarray}
+        assert inputs.dtype == targets.dtype == weights.dtype == np.float32
+        assert weights.mean() == pytest.approx(1, rel=1e-5)
+        np.testing.assert_allclose(targets.sum(1), 1, rtol=1e-5)
+        batch = made.mixed_batch(i)
+        outputs = model(batch.inputs)
+        rows = -(torch.from_numpy(targets) * outputs.log_softmax(1)).sum(1)
+        ours = (torch.from_numpy(weights) * rows).sum() / len(rows)
+        assert ours.item() == pytest.approx(batch.loss(F.cross_entropy, outputs).item(), abs=1e-6)
+        assert np.array_equal(inputs, batch.inputs.numpy())
+
+
+def test_each_epoch_takes_every_sample_once_in_a_new_order(dataset_class):
+    x, _ = data()
+    values = np.arange(50.0, dtype=np.float32)
+    made = dataset_class(x, values, CompleteGraph(), batch_size=16, prob=0.0, seed=0)
+    epochs = []
+    for _ in range(2):
+        epochs.append(np.concatenate([made[i][1] for i in range(len(made))]))
+        made.on_epoch_end()
+    for epoch in epochs:
+        assert sorted(epoch) == list(values)
+    assert not np.array_equal(*epochs)
+    still = dataset_class(x, values, CompleteGraph(), batch_size=16, prob=0.0, shuffle=False)
+    assert np.array_equal(np.concatenate([still[i][1] for i in range(4)]), values)
+
+
+def test_a_seed_gives_the_same_batches_in_any_order_and_no_global_state_is_touched(dataset_class):
+    x, y = data()
+    state = torch.get_rng_state()
+
+    def made(seed):
+        return dataset_class(x, y, KNNGraph(n_neighbors=3), num_classes=3, batch_size=16, seed=seed, per_sample=True)
+
+    first, second = made(5), made(5)
+    forward = [first[i] for i in range(4)]
+    backward = [second[i] for i in reversed(range(4))][::-1]
+    for one, other in zip(forward, backward, strict=True):
+        for a, b in zip(one, other, strict=True):
+            assert np.array_equal(a, b)
+    copy = pickle.loads(pickle.dumps(first))
+    assert np.array_equal(copy[1][0], first[1][0])
+    first.on_epoch_end()
+    assert not np.array_equal(first[0][0], forward[0][0])
+    assert not np.array_equal(made(6)[0][0], forward[0][0])
+    assert not np.array_equal(made(None)[0][0], made(None)[0][0])
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_targets_of_every_kind(dataset_class):
+    x, y = data()
+    eye = np.eye(3, dtype=np.float32)
+    one = dataset_class(x, y, CompleteGraph(), num_classes=3, seed=0)[0]
+    for targets in (eye[y], eye[y].astype(int), eye[y].astype(bool)):
+        other = dataset_class(x, targets, CompleteGraph(), seed=0)[0]
+        np.testing.assert_allclose(one[1], other[1], atol=1e-7)
+    values = dataset_class(x, x[:, 0], CompleteGraph(), seed=0)[0]
+    np.testing.assert_allclose(values[1], values[0][:, 0], atol=1e-6)
+    masks = dataset_class(x, np.stack([eye[y]] * 4, axis=1), CompleteGraph(), seed=0)[0]
+    assert masks[1].shape == (32, 4, 3)
+    inputs, _, _ = dataset_class((x, {"twice": 2 * x}), y, CompleteGraph(), num_classes=3, seed=0)[0]
+    np.testing.assert_allclose(2 * inputs[0], inputs[1]["twice"], rtol=1e-6)
+
+
+def test_the_data_stays_as_it_is(dataset_class):
+    x, y = data()
+    before = x.copy()
+    for graph in (CompleteGraph(), ThresholdGraph(radius=2.0)):
+        made = dataset_class(x, y, graph, num_classes=3, shuffle=False)
+        made[0]
+    assert np.array_equal(x, before)
+
+
+def test_where_no_pair_counts_the_weights_are_zero(dataset_class):
+    x, y = data(8)
+    _, _, weights = dataset_class(x, y, ThresholdGraph(radius=0.0), num_classes=3, pairing="flip", seed=0)[0]
+    assert not weights.any()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"num_classes": None}, r"num_classes must be given for class indices, got None"),
+        ({"num_classes": 2}, "num_classes=2 allows classes 0 to 1, got 0, 2"),
+        ({"num_classes": 0}, "num_classes must be a whole number >= 1"),
+        ({"y": np.zeros((50, 3))}, r"class indices of shape \(m,\) where num_classes is given, got float64"),
+        ({"y": np.zeros(49, int)}, r"same first dimension, got shapes \(50, 6\), \(49,\)"),
+        ({"x": np.zeros((50, 6), np.uint8)}, r"x must be floating point to be mixed, got uint8"),
+        ({"graph": ThresholdGraph}, "graph must be a graph"),
+        ({"batch_size": 0}, "batch_size must be a whole number >= 1"),
+        ({"seed": -1}, "seed must be a whole number >= 0"),
+        ({"mixup_alpha": 0}, "mixup_alpha must be > 0"),
+        ({"outside": "drop"}, "outside must be one of"),
+    ],
+)
+def test_errors_name_the_argument(dataset_class, change, message):
+    x, y = data()
+    arguments = {"x": x, "y": y, "graph": CompleteGraph(), "num_classes": 3, **change}
+    with pytest.raises(ValueError, match=message):
+        dataset_class(**arguments)
+    with pytest.raises(IndexError, match="index must be >= 0 and < 2, got 2"):
+        dataset_class(x, y, CompleteGraph(), num_classes=3)[2]
+
+
+def test_without_keras_the_extra_is_named():
+    code = """
+import sys
+sys.modules["keras"] = None
+import localmixup.integrations.keras as module
+assert "keras" not in {name for name in sys.modules if sys.modules[name]}
+try:
+    from localmixup.integrations.keras import LocalMixupDataset
+except ImportError as error:
+    print(error)
+try:
+    module.Nothing
+except AttributeError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [
+        "LocalMixupDataset needs Keras: pip install 'localmixup[keras]'",
+        "module 'localmixup.integrations.keras' has no attribute 'Nothing'",
+    ]
+
+
+@needs_keras
+def test_the_example_runs(tmp_path):
+    path = Path(__file__).parents[2] / "examples" / "keras_fit.py"
+    code = f"import importlib.util as u, json; s = u.spec_from_file_location('e', {str(path)!r}); m = u.module_from_spec(s); s.loader.exec_module(m); print(json.dumps(m.main()))"
+    errors = run(code, tmp_path)
+    # 90 is chance; that it trains is what is tested here, not which is better
+    assert max(errors.values()) < 20

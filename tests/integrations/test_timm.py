@@ -1,0 +1,341 @@
+"""`TimmLocalMixup` against timm's documented contract: its arguments, its loop, its laws; and exact weights."""
+
+import importlib.util
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+
+from localmixup import CompleteGraph, ExponentialGraph, IdentityGraph, KNNGraph, ThresholdGraph
+from localmixup.integrations.timm import TimmLocalMixup
+
+GRAPHS = [ExponentialGraph(decay=0.3), ThresholdGraph(radius=11.0), KNNGraph(n_neighbors=3), CompleteGraph()]
+
+
+class SoftTargetCrossEntropy(torch.nn.Module):
+    """The formula of timm's loss: the mean over the batch of `-sum_k t_k log p_k`."""
+
+    def forward(self, scores, target):
+        return (-target * F.log_softmax(scores, dim=-1)).sum(dim=-1).mean()
+
+
+def batch_of(n, dtype=torch.float32, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(n, 3, 8, 6, generator=generator, dtype=torch.float64).to(dtype)
+    return x, torch.randint(5, (n,), generator=generator)
+
+
+def seeded(graph, seed=1, **options):
+    return TimmLocalMixup(graph, num_classes=5, generator=torch.Generator().manual_seed(seed), **options)
+
+
+@pytest.mark.parametrize("graph", GRAPHS, ids=lambda g: type(g).__name__)
+@pytest.mark.parametrize("mode", ["batch", "pair", "elem"])
+@pytest.mark.parametrize("cutmix_alpha", [0.0, 1.0])
+@pytest.mark.parametrize("criterion", [SoftTargetCrossEntropy(), F.cross_entropy], ids=["timm", "torch"])
+def test_an_unchanged_loop_trains_with_the_weighted_mean(graph, mode, cutmix_alpha, criterion):
+    options = {"mode": mode, "cutmix_alpha": cutmix_alpha, "label_smoothing": 0.1}
+    x, y = batch_of(13, torch.float64)
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(144, 5)).double()
+    inputs, target = seeded(graph, **options)(x, y)
+    batch = seeded(graph, **options).mix(x, y)
+    assert torch.equal(inputs, batch.inputs)
+    ours = criterion(model(inputs), target)
+
+    def smoothed(outputs, targets):
+        return F.cross_entropy(outputs, targets, label_smoothing=0.1, reduction="none")
+
+    exact = batch.loss(smoothed, model(batch.inputs))
+    assert ours.item() == pytest.approx(exact.item(), abs=1e-6)
+    for one, other in zip(
+        torch.autograd.grad(ours, model.parameters()), torch.autograd.grad(exact, model.parameters()), strict=True
+    ):
+        torch.testing.assert_close(one, other, atol=1e-6, rtol=0)
+
+
+@given(n=st.integers(1, 9), mode=st.sampled_from(["batch", "pair", "elem"]), seed=st.integers(0, 10**6))
+def test_rows_are_a_slow_loop(n, mode, seed):
+    x, y = batch_of(n, seed=seed)
+    mixup_fn = seeded(ExponentialGraph(decay=0.1), seed, mode=mode, label_smoothing=0.2)
+    batch = mixup_fn.mix(x, y)
+    inputs, target = seeded(ExponentialGraph(decay=0.1), seed, mode=mode, label_smoothing=0.2)(x, y)
+    weights = [math.exp(-0.1 * float((x[i] - x[n - 1 - i]).norm())) for i in range(n)]
+    for i in range(n):
+        j, lam = n - 1 - i, float(batch.lam[i])
+        row = np.full(5, 0.2 / 5)
+        row[y[i]] += 0.8 * lam
+        row[y[j]] += 0.8 * (1 - lam)
+        np.testing.assert_allclose(target[i], row * n * weights[i] / sum(weights), atol=2e-5)
+        np.testing.assert_allclose(inputs[i], lam * x[i] + (1 - lam) * x[j], atol=2e-5)
+    if mode == "batch":
+        assert len(set(batch.lam.tolist())) == 1
+    if mode == "pair":
+        assert torch.equal(batch.lam, batch.lam.flip(0))
+    if mode == "elem":
+        assert len(set(batch.lam.tolist())) == n
+
+
+def test_every_argument_of_timm_has_its_name_and_place():
+    recipe = {
+        "mixup_alpha": 0.8, "cutmix_alpha": 1.0, "cutmix_minmax": None, "prob": 1.0, "switch_prob": 0.5,
+        "mode": "batch", "label_smoothing": 0.1, "num_classes": 5,
+    }  # fmt: skip
+    assert TimmLocalMixup(CompleteGraph(), **recipe).cutmix_alpha == 1.0
+    positional = TimmLocalMixup(CompleteGraph(), 0.8, 1.0, None, 0.9, 0.4, "elem", False, 0.2, 7)
+    assert positional.mix_prob == 0.9
+    assert positional.switch_prob == 0.4
+    assert (positional.mode, positional.correct_lam, positional.num_classes) == ("elem", False, 7)
+    assert TimmLocalMixup(CompleteGraph()).label_smoothing == 0.1
+    assert TimmLocalMixup(CompleteGraph()).num_classes == 1000
+
+
+def test_mixup_enabled_switches_off_and_keeps_the_smoothing():
+    x, y = batch_of(7)
+    mixup_fn = seeded(ThresholdGraph(radius=0.1), label_smoothing=0.1)
+    mixup_fn.mixup_enabled = False
+    inputs, target = mixup_fn(x, y)
+    assert torch.equal(inputs, x)
+    torch.testing.assert_close(target, 0.9 * F.one_hot(y, 5) + 0.02)
+
+
+def test_the_callers_batch_stays_as_it_is():
+    x, y = batch_of(8)
+    before = x.clone(), y.clone()
+    seeded(CompleteGraph(), cutmix_alpha=1.0, mode="elem")(x, y)
+    assert torch.equal(x, before[0])
+    assert torch.equal(y, before[1])
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 5])
+@pytest.mark.parametrize("cutmix_alpha", [0.0, 1.0])
+def test_odd_batches_and_batches_of_one(n, cutmix_alpha):
+    x, y = batch_of(n)
+    inputs, target = seeded(ExponentialGraph(decay=1.0), cutmix_alpha=cutmix_alpha)(x, y)
+    assert inputs.shape == x.shape
+    assert target.shape == (n, 5)
+    assert target.isfinite().all()
+    if n == 1:
+        torch.testing.assert_close(inputs, x)
+        torch.testing.assert_close(target.sum(), torch.tensor(1.0))
+
+
+def test_where_no_pair_counts_the_loss_is_a_differentiable_zero():
+    x, y = batch_of(8)
+    inputs, target = seeded(IdentityGraph())(x, y)
+    scores = inputs.flatten(1)[:, :5].requires_grad_()
+    loss = F.cross_entropy(scores, target)
+    loss.backward()
+    assert loss.item() == 0
+    assert not scores.grad.any()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_inputs_keep_their_dtype_and_rows_their_precision(dtype):
+    x, y = batch_of(8, dtype)
+    inputs, target = seeded(ExponentialGraph(decay=0.1), cutmix_alpha=1.0)(x, y)
+    assert inputs.dtype == dtype
+    assert target.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
+    assert target.sum().item() == pytest.approx(8, rel=1e-5)
+
+
+def test_one_generator_state_gives_one_batch_and_no_global_state_is_touched():
+    x, y = batch_of(8)
+    torch.manual_seed(0)
+    state = torch.get_rng_state()
+    mixup_fn = seeded(CompleteGraph(), cutmix_alpha=1.0, mode="elem", prob=0.5, outside="unmix")
+    first, second = mixup_fn(x, y), mixup_fn(x, y)
+    again = seeded(CompleteGraph(), cutmix_alpha=1.0, mode="elem", prob=0.5, outside="unmix")(x, y)
+    assert torch.equal(first[0], again[0])
+    assert torch.equal(first[1], again[1])
+    assert not torch.equal(first[0], second[0])
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_prob_is_of_a_batch_or_of_an_element():
+    x, y = batch_of(8)
+    mixup_fn = seeded(CompleteGraph(), prob=0.25, label_smoothing=0.0)
+    unmixed = [torch.equal(mixup_fn(x, y)[0], x) for _ in range(400)]
+    assert np.mean(unmixed) == pytest.approx(0.75, abs=0.1)
+    mixup_fn = seeded(ThresholdGraph(radius=0.0), prob=0.25, mode="elem")
+    weights = torch.stack([mixup_fn.mix(x, y).weights for _ in range(400)])
+    # the unmixed count 1, the mixed, all too far, 0
+    assert weights.mean().item() == pytest.approx(0.75, abs=0.05)
+
+
+@pytest.mark.parametrize("mode", ["batch", "pair", "elem"])
+def test_cutmix_pastes_a_box_of_the_partner_and_lam_is_the_area_left(mode):
+    n = 9
+    x = torch.arange(float(n)).view(n, 1, 1, 1).expand(n, 2, 32, 24).contiguous()
+    mixup_fn = seeded(ExponentialGraph(decay=0.001), mixup_alpha=0.0, cutmix_alpha=1.0, mode=mode)
+    batch = mixup_fn.mix(x, torch.arange(n) % 5)
+    pasted = batch.inputs[:, 0] != x[:, 0]
+    assert ((batch.inputs == x) | (batch.inputs == x.flip(0))).all()
+    share = pasted.float().mean(dim=(1, 2))
+    off = torch.arange(n) != n // 2
+    torch.testing.assert_close(1 - batch.lam[off], share[off])
+    for i in torch.nonzero(pasted.flatten(1).any(1)).flatten():
+        rows, columns = pasted[i].any(1), pasted[i].any(0)
+        assert torch.equal(pasted[i], rows[:, None] & columns[None, :])
+        for line in (rows, columns):
+            at = torch.nonzero(line).flatten()
+            assert at[-1] - at[0] + 1 == len(at)
+    if mode == "batch":
+        moved = pasted[off]
+        assert (moved == moved[0]).all()
+
+
+def test_cutmix_minmax_bounds_the_sides():
+    x, y = torch.rand(64, 1, 40, 20, generator=torch.Generator().manual_seed(0)), torch.zeros(64, dtype=torch.long)
+    batch = seeded(CompleteGraph(), mixup_alpha=0.0, cutmix_minmax=(0.2, 0.8), mode="elem").mix(x, y)
+    changed = batch.inputs[:, 0] != x[:, 0]
+    heights, widths = changed.any(2).sum(1), changed.any(1).sum(1)
+    assert heights.min() >= 8
+    assert heights.max() < 32
+    assert widths.min() >= 4
+    assert widths.max() < 16
+    torch.testing.assert_close(1 - batch.lam, changed.float().mean(dim=(1, 2)))
+
+
+def test_without_correct_lam_the_target_keeps_what_was_drawn():
+    x, y = torch.rand(64, 1, 10, 10, generator=torch.Generator().manual_seed(0)), torch.zeros(64, dtype=torch.long)
+    lams = {}
+    for correct in (True, False):
+        mixup_fn = seeded(CompleteGraph(), mixup_alpha=0.0, cutmix_alpha=1.0, mode="elem", correct_lam=correct)
+        batch = mixup_fn.mix(x, y)
+        area = (batch.inputs != x).float().mean(dim=(1, 2, 3))
+        lams[correct] = (batch.lam - (1 - area)).abs().max().item()
+    assert lams[True] < 1e-6
+    assert lams[False] > 0.05
+
+
+def test_switch_prob_is_the_share_of_cutmix():
+    x, y = batch_of(500)
+    batch = seeded(CompleteGraph(), cutmix_alpha=1.0, switch_prob=0.3, mode="elem").mix(x, y)
+    values = (batch.inputs == x) | (batch.inputs == x.flip(0))
+    assert values.flatten(1).all(1).float().mean().item() == pytest.approx(0.3, abs=0.07)
+
+
+def test_unmix_counts_every_sample_once():
+    x, y = batch_of(400)
+    batch = seeded(ExponentialGraph(decay=0.05), outside="unmix").mix(x, y)
+    weights = ExponentialGraph(decay=0.05).pair_weights(x, torch.arange(399, -1, -1))
+    assert (batch.weights == 1).all()
+    mixed = (batch.inputs != x).flatten(1).any(1).float().mean()
+    assert mixed.item() == pytest.approx(weights.mean().item(), abs=0.1)
+    _, target = seeded(ExponentialGraph(decay=0.05), outside="unmix")(x, y)
+    torch.testing.assert_close(target.sum(1), torch.ones(400))
+
+
+def bce(outputs, target):
+    return F.binary_cross_entropy_with_logits(outputs, target)
+
+
+def test_binary_cross_entropy_is_refused_with_the_reason():
+    mixup_fn = seeded(ExponentialGraph(decay=1.0))
+    for loss in (SoftTargetCrossEntropy(), F.cross_entropy, torch.nn.CrossEntropyLoss(weight=torch.rand(5))):
+        mixup_fn.check_loss(loss)
+    for loss in (
+        bce,
+        torch.nn.BCEWithLogitsLoss(),
+        torch.nn.CrossEntropyLoss(label_smoothing=0.1),
+        torch.nn.CrossEntropyLoss(reduction="sum"),
+        torch.nn.CrossEntropyLoss(reduction="none"),
+        torch.nn.MSELoss(),
+    ):
+        with pytest.raises(ValueError, match=r"linear in the target.*Binary cross-entropy also has the term"):
+            mixup_fn.check_loss(loss)
+    seeded(ExponentialGraph(decay=1.0), outside="unmix").check_loss(bce)
+
+
+def test_binary_cross_entropy_goes_through_the_mixed_batch_or_with_unmix():
+    x, y = batch_of(8)
+    outputs = torch.randn(8, 5, generator=torch.Generator().manual_seed(2))
+
+    def one_hot_bce(scores, targets):
+        return F.binary_cross_entropy_with_logits(scores, F.one_hot(targets, 5).float(), reduction="none")
+
+    batch = seeded(ExponentialGraph(decay=0.1)).mix(x, y)
+    rows = F.binary_cross_entropy_with_logits(outputs, batch.soft_targets(5), reduction="none").mean(1)
+    expected = (batch.weights * rows).sum() / batch.weights.sum()
+    torch.testing.assert_close(batch.loss(one_hot_bce, outputs), expected)
+    options = {"outside": "unmix", "label_smoothing": 0.0}
+    batch, (_, target) = (f(x, y) for f in (seeded(GRAPHS[0], **options).mix, seeded(GRAPHS[0], **options)))
+    torch.testing.assert_close(batch.loss(one_hot_bce, outputs), bce(outputs, target))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"mode": "half"}, "mode must be one of 'batch', 'pair', 'elem', got 'half'"),
+        ({"mixup_alpha": -1}, "mixup_alpha must be >= 0"),
+        ({"mixup_alpha": 0}, "one of mixup_alpha, cutmix_alpha, cutmix_minmax must be on"),
+        ({"cutmix_alpha": math.nan}, "cutmix_alpha must be >= 0"),
+        ({"cutmix_minmax": (0.8, 0.2)}, "cutmix_minmax must be two shares"),
+        ({"cutmix_minmax": (0.8,)}, "cutmix_minmax must be two shares"),
+        ({"prob": 1.5}, "prob must be between 0 and 1, got 1.5"),
+        ({"switch_prob": -0.1}, "switch_prob must be between 0 and 1"),
+        ({"label_smoothing": 2}, "label_smoothing must be between 0 and 1"),
+        ({"num_classes": 0}, "num_classes must be a whole number >= 1"),
+        ({"outside": "drop"}, "outside must be one of"),
+        ({"generator": 3}, "generator must be a torch.Generator"),
+    ],
+)
+def test_arguments_out_of_range_are_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        TimmLocalMixup(CompleteGraph(), **options)
+
+
+def test_batches_that_cannot_be_mixed_are_named():
+    x, y = batch_of(4)
+    mixup_fn = seeded(CompleteGraph())
+    with pytest.raises(ValueError, match=r"graph must be a graph"):
+        TimmLocalMixup(ThresholdGraph)
+    with pytest.raises(ValueError, match=r"floating point.*uint8.*\.float"):
+        mixup_fn((x * 9).to(torch.uint8), y)
+    for target in (y[:3], y.float(), y[:, None], F.one_hot(y, 5)):
+        with pytest.raises(ValueError, match="target must hold 4 class indices"):
+            mixup_fn(x, target)
+    with pytest.raises(ValueError, match="num_classes=5 allows classes 0 to 4"):
+        mixup_fn(x, y + 5)
+    with pytest.raises(ValueError, match=r"shape \(n, ..., h, w\) for CutMix"):
+        seeded(CompleteGraph(), cutmix_alpha=1.0)(x.flatten(1), y)
+
+
+def test_nothing_of_timm_is_imported():
+    code = "import sys, localmixup.integrations.timm; print(sorted({'timm', 'torchvision', 'keras', 'sklearn'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("timm"), reason="timm needs torchvision, which the project never has")
+def test_against_timm_itself():
+    from timm.data import Mixup
+    from timm.loss import BinaryCrossEntropy
+    from timm.loss import SoftTargetCrossEntropy as TheirLoss
+
+    x, y = batch_of(8)
+    theirs, ours = Mixup(num_classes=5, label_smoothing=0.1), seeded(CompleteGraph(), label_smoothing=0.1)
+    theirs.mixup_enabled = ours.mixup_enabled = False
+    for one, other in zip(theirs(x.clone(), y), ours(x, y), strict=True):
+        torch.testing.assert_close(one, other)
+    ours.check_loss(TheirLoss())
+    with pytest.raises(ValueError, match="linear in the target"):
+        ours.check_loss(BinaryCrossEntropy())
+
+
+def test_the_example_runs():
+    path = Path(__file__).parents[2] / "examples" / "timm_loop.py"
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    errors = module.main()
+    # 90 is chance; that it trains is what is tested here, not which is better
+    assert max(errors.values()) < 20

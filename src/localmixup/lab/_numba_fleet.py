@@ -39,11 +39,11 @@ def _permute(part, raw, at):  # type: ignore[no-untyped-def]
 
 @njit(**_FAST)
 def _add_product(A, B, C, n, k, m):  # type: ignore[no-untyped-def]
-    """C += A B, in tiles of 4 x 4; each line of B is read once, for it is what comes from farthest away."""
-    for p in range(0, k, 4):
-        b0, b1, b2, b3 = B[p], B[p + 1], B[p + 2], B[p + 3]
-        for i in range(0, n, 4):
-            c0, c1, c2, c3 = C[i], C[i + 1], C[i + 2], C[i + 3]
+    """C += A B, tiles of 4 x 4 held in registers."""
+    for i in range(0, n, 4):
+        c0, c1, c2, c3 = C[i], C[i + 1], C[i + 2], C[i + 3]
+        for p in range(0, k, 4):
+            b0, b1, b2, b3 = B[p], B[p + 1], B[p + 2], B[p + 3]
             a00, a01, a02, a03 = A[i, p], A[i, p + 1], A[i, p + 2], A[i, p + 3]
             a10, a11, a12, a13 = A[i + 1, p], A[i + 1, p + 1], A[i + 1, p + 2], A[i + 1, p + 3]
             a20, a21, a22, a23 = A[i + 2, p], A[i + 2, p + 1], A[i + 2, p + 2], A[i + 2, p + 3]
@@ -57,26 +57,10 @@ def _add_product(A, B, C, n, k, m):  # type: ignore[no-untyped-def]
 
 
 @njit(**_FAST)
-def _adam(p, g, m, v, rate, correction, shrink, decay):  # type: ignore[no-untyped-def]
-    one, b1, b2, eps = np.float32(1), np.float32(0.1), np.float32(0.001), np.float32(1e-8)
-    for i in range(p.shape[0]):
-        x = g[i] + decay * p[i]
-        a = m[i] + (x - m[i]) * b1
-        b = v[i] * (one - b2) + b2 * x * x
-        m[i] = a
-        v[i] = b
-        p[i] = p[i] * shrink - rate * a / (np.sqrt(b) * correction + eps)
-        g[i] = 0
-
-
-@njit(**_FAST)
-def _update(A, B, P, M, V, n, k, m, tile, rate, correction, shrink, decay):  # type: ignore[no-untyped-def]
-    """One step of Adam for weights whose gradient is A^T B, four lines at a time, while these are at hand.
-
-    A has shape (n, k), B (n, m); the weights and moments hold k lines of m from their beginning on.
-    """
-    c0, c1, c2, c3 = tile[:m], tile[m : 2 * m], tile[2 * m : 3 * m], tile[3 * m : 4 * m]
+def _add_product_of_transposed(A, B, C, n, k, m):  # type: ignore[no-untyped-def]
+    """C += A^T B with A of shape (n, k) and B of shape (n, m)."""
     for p in range(0, k, 4):
+        c0, c1, c2, c3 = C[p], C[p + 1], C[p + 2], C[p + 3]
         for i in range(0, n, 4):
             b0, b1, b2, b3 = B[i], B[i + 1], B[i + 2], B[i + 3]
             a00, a01, a02, a03 = A[i, p], A[i + 1, p], A[i + 2, p], A[i + 3, p]
@@ -89,8 +73,6 @@ def _update(A, B, P, M, V, n, k, m, tile, rate, correction, shrink, decay):  # t
                 c1[j] += a10 * w0 + a11 * w1 + a12 * w2 + a13 * w3
                 c2[j] += a20 * w0 + a21 * w1 + a22 * w2 + a23 * w3
                 c3[j] += a30 * w0 + a31 * w1 + a32 * w2 + a33 * w3
-        lines = slice(p * m, (p + 4) * m)
-        _adam(P[lines], tile, M[lines], V[lines], rate, correction, shrink, decay)
 
 
 @njit(**_FAST)
@@ -100,6 +82,19 @@ def _transpose(W, T, size):  # type: ignore[no-untyped-def]
             for a in range(8):
                 for b in range(8):
                     T[j + b, i + a] = W[i + a, j + b]
+
+
+@njit(**_FAST)
+def _adam(p, g, m, v, rate, correction, shrink, decay):  # type: ignore[no-untyped-def]
+    one, b1, b2, eps = np.float32(1), np.float32(0.1), np.float32(0.001), np.float32(1e-8)
+    for i in range(p.shape[0]):
+        x = g[i] + decay * p[i]
+        a = m[i] + (x - m[i]) * b1
+        b = v[i] * (one - b2) + b2 * x * x
+        m[i] = a
+        v[i] = b
+        p[i] = p[i] * shrink - rate * a / (np.sqrt(b) * correction + eps)
+        g[i] = 0
 
 
 @njit(**_FAST)
@@ -146,7 +141,7 @@ def _draw_batch(  # type: ignore[no-untyped-def]
 
 @njit(**_FAST)
 def train_steps(  # type: ignore[no-untyped-def]
-    x, y, P, M, V, hidden, layers, classes, rows, raw, start, stop, rates, weight_decay, decoupled,
+    x, y, P, G, M, V, hidden, layers, classes, rows, raw, start, stop, rates, weight_decay, decoupled,
     kind, parameter, prob, reduction, loss_scale, scalar_weights, softmax, losses, shares,
 ):  # fmt: skip
     """The updates from `start` to `stop` of one network, in place; its loss and shares at each of them."""
@@ -162,8 +157,8 @@ def train_steps(  # type: ignore[no-untyped-def]
     scores = np.zeros((padded, c), np.float32)
     T = np.empty((hidden, hidden), np.float32)
     end = d * hidden + hidden + (layers - 1) * (hidden * hidden + hidden)
-    head, head_bias = P[end : end + c * hidden].reshape((c, hidden)), P[end + c * hidden :]
-    tile, g_bias = np.zeros(4 * hidden, np.float32), np.zeros(max(hidden, c), np.float32)
+    head, g_head = P[end : end + c * hidden].reshape((c, hidden)), G[end : end + c * hidden].reshape((c, hidden))
+    head_bias, g_head_bias = P[end + c * hidden :], G[end + c * hidden :]
     per_update = 0 if kind == VANILLA else (size + size if prob < 1 else size)
     q = np.empty(c, np.float32)
     for step in range(start, stop):
@@ -237,38 +232,34 @@ def train_steps(  # type: ignore[no-untyped-def]
                     scores[i, k] = w * (g - ((1 - lam) if k == other[i] else np.float32(0)))
         losses[step] = loss
 
-        rate = rates[step]
-        first, second_moment = 1 - 0.9 ** (step + 1), 1 - 0.999 ** (step + 1)
-        shrink = np.float32(1 - rate * weight_decay) if decoupled else np.float32(1)
-        decay = np.float32(0) if decoupled else np.float32(weight_decay)
-        speed, correction = np.float32(rate / first), np.float32(1 / np.sqrt(second_moment))
-
-        # each layer hands its gradient down before its own weights are updated
+        for i in range(n):
+            for k in range(classes):
+                g_head_bias[k] += scores[i, k]
+        _add_product_of_transposed(scores, last, g_head, n, c, hidden)
         grad, spare = back[0], back[1]
         grad[:n] = 0
         _add_product(scores, head, grad, n, c, hidden)
-        for i in range(n):
-            for k in range(classes):
-                g_bias[k] += scores[i, k]
-        _update(scores, last, P[end:], M[end:], V[end:], n, c, hidden, tile, speed, correction, shrink, decay)
-        at = end + c * hidden
-        _adam(P[at : at + c], g_bias, M[at:], V[at:], speed, correction, shrink, decay)
         at = end
         for layer in range(layers - 1, -1, -1):
             fan_in = d if layer == 0 else hidden
             at -= fan_in * hidden + hidden
             out = acts[layer]
+            g_bias = G[at + fan_in * hidden : at + fan_in * hidden + hidden]
             for i in range(n):
                 for j in range(hidden):
                     grad[i, j] = grad[i, j] if out[i, j] > 0 else np.float32(0)
                 for j in range(hidden):
                     g_bias[j] += grad[i, j]
+            g_W = G[at : at + fan_in * hidden].reshape((fan_in, hidden))
+            _add_product_of_transposed(inputs if layer == 0 else acts[layer - 1], grad, g_W, n, fan_in, hidden)
             if layer:
                 _transpose(P[at : at + hidden * hidden].reshape((hidden, hidden)), T, hidden)
                 spare[:n] = 0
                 _add_product(grad, T, spare, n, hidden, hidden)
-            below = inputs if layer == 0 else acts[layer - 1]
-            _update(below, grad, P[at:], M[at:], V[at:], n, fan_in, hidden, tile, speed, correction, shrink, decay)
-            bias_at = at + fan_in * hidden
-            _adam(P[bias_at : bias_at + hidden], g_bias, M[bias_at:], V[bias_at:], speed, correction, shrink, decay)
-            grad, spare = spare, grad
+                grad, spare = spare, grad
+
+        rate = rates[step]
+        first, second_moment = 1 - 0.9 ** (step + 1), 1 - 0.999 ** (step + 1)
+        shrink = np.float32(1 - rate * weight_decay) if decoupled else np.float32(1)
+        decay = np.float32(0) if decoupled else np.float32(weight_decay)
+        _adam(P, G, M, V, np.float32(rate / first), np.float32(1 / np.sqrt(second_moment)), shrink, decay)

@@ -65,10 +65,11 @@ class Figure4(Item):
             series = [_series(label, points) for label, points in curves.items() if label == MAIN]
             if panel == "spirals" or scale != "full":
                 series += [_series(label, points) for label, points in curves.items() if label != MAIN]
-            title = f"{panel}: error against radius ({protocol}, {scale}, {len(group[0].records):,} runs a radius)"
+            main = sorted(curves.get(MAIN, []), key=lambda r: r.arm.x or 0.0)
+            runs = min((len(r.records) for r in main), default=0)
+            title = f"{panel}: error against radius ({protocol}, {scale}, {runs:,} runs a radius)"
             name = f"figure4-{panel}-{protocol}-{scale}"
             charts.append(Chart(name, title, "radius (0 is vanilla training)", "test error, %", series))
-            main = sorted(curves.get(MAIN, []), key=lambda r: r.arm.x or 0.0)
             if {r.arm.x for r in main} != set(PROTOCOLS[protocol].spirals.radii):
                 sentences.append(f"{panel}, {protocol} ({scale}): not all radii have finished runs yet.")
                 continue

@@ -61,26 +61,17 @@ def run_items(
 
         from localmixup.lab.errors import DataMissingError, UserError
         from localmixup.lab.main_job import check_writable
-        from localmixup.lab.paper import ITEMS
         from localmixup.lab.paper.bench import Bench
-        from localmixup.lab.paper.protocols import PROTOCOLS, SCALES
+        from localmixup.lab.paper.protocols import SCALES
         from localmixup.lab.results import Store
 
-        chosen = [ITEMS[check_choice("ITEM", name, [*ITEMS, "all"])] for name in items if name != "all"]
-        if "all" in items:
-            chosen = list(ITEMS.values())
+        chosen = _chosen(items, protocol)
         check_choice("--scale", scale, SCALES)
         check_choice("--backend", backend, BACKENDS)
         if scheduler is not None and backend != "dask":
             raise ArgumentError(f"--scheduler needs --backend dask, got --backend {backend}")
         if check_choice("--device", device, ("cpu", "cuda")) == "cuda" and not torch.cuda.is_available():
             raise UserError("--device cuda: PyTorch sees no CUDA device here")
-        if protocol is not None:
-            check_choice("--protocol", protocol, PROTOCOLS)
-            if "all" in items:
-                chosen = [item for item in chosen if protocol in item.protocols]
-            for item in chosen:
-                item.check(protocol)
         counts = [None if text is None else whole(name, text) for name, text in (("--runs", runs), ("--jobs", jobs))]
         if store is None:
             check_writable(_FOLDER)
@@ -112,6 +103,22 @@ def run_items(
             raise lost[0]
         where = f" --store {store}" if store else ""
         console.print(f"stored: {opened.url}; the page: localmixup paper report{where}", soft_wrap=True)
+
+
+def _chosen(names: list[str], protocol: str | None) -> list[Any]:
+    """The items of those names, all of which have the protocol if one is named; of `all`, those that have it."""
+    from localmixup.lab.paper import ITEMS
+    from localmixup.lab.paper.protocols import PROTOCOLS
+
+    chosen = [ITEMS[check_choice("ITEM", name, [*ITEMS, "all"])] for name in names if name != "all"]
+    if protocol is not None:
+        check_choice("--protocol", protocol, PROTOCOLS)
+    if "all" in names:
+        return [item for item in ITEMS.values() if protocol is None or protocol in item.protocols]
+    for item in chosen:
+        if protocol is not None:
+            item.check(protocol)
+    return chosen
 
 
 class _Told:

@@ -149,7 +149,7 @@ def _markdown(sections: Sequence[Section], reading: Reading, runs: int, folder: 
         "",
     ]
     for name, protocol in PROTOCOLS.items():
-        lines.append(f"- **{name}**: {protocol.says}. " + "; ".join(protocol.differs) + ".")
+        lines += [f"- **{name}**: {protocol.says}.", *(f"  - {point}" for point in protocol.differs)]
     lines += ["", "Scales: " + "; ".join(f"`{name}`, {scale.says}" for name, scale in SCALES.items()) + "."]
     for section in sections:
         lines += [

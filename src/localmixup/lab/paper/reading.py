@@ -72,7 +72,7 @@ class Reading:
             item: its name.
         """
         mine = [result for result in self.arms if result.arm.item == item]
-        return sorted(mine, key=lambda r: (ORDER.get(r.arm.protocol, 9), r.arm.scale, r.arm.panel, r.arm.x or 0.0))
+        return sorted(mine, key=_place)
 
     def found(self, item: str) -> list[Finding]:
         """The findings of an item.
@@ -82,6 +82,14 @@ class Reading:
         """
         mine = [finding for finding in self.findings if finding.spec.item == item]
         return sorted(mine, key=lambda f: (ORDER.get(f.spec.protocol, 9), f.spec.scale, f.spec.panel, f.spec.settings))
+
+
+def _place(result: ArmResult) -> tuple[object, ...]:
+    """Where an arm stands: both ends first, each control behind the arm whose control it is."""
+    arm = result.arm
+    first = {"vanilla": 0, "mixup": 1}.get(arm.label, 2)
+    own = (arm.control_of or arm.label, arm.control_of is not None, arm.label)
+    return (ORDER.get(arm.protocol, 9), arm.scale, arm.panel, arm.x or 0.0, first, *own)
 
 
 @cache

@@ -45,23 +45,52 @@ def cutmix(plan: MixPlan, images: Tensor, targets: Any, generator: torch.Generat
     n = plan.partner.shape[0]
     if images.ndim < 3 or images.shape[0] != n:
         raise ArgumentError(f"images must have shape ({n}, ..., height, width), got {tuple(images.shape)}")
-    height, width = images.shape[-2:]
     device = images.device if generator is None else generator.device
     points = torch.rand(2, n, device=device, generator=generator).to(images.device)
-    sides = (1 - plan.lam.double().to(images.device)).sqrt()
-    rows = _span(height, sides, points[0])
-    columns = _span(width, sides, points[1])
-    pasted = rows[:, :, None] & columns[:, None, :]
-    inputs = torch.where(
-        pasted.view(n, *(1,) * (images.ndim - 3), height, width), images.index_select(0, plan.partner), images
+    rows, columns = (
+        span(size, plan.lam.to(images.device), at) for size, at in zip(images.shape[-2:], points, strict=True)
     )
-    share = 1 - pasted.flatten(1).sum(dim=1) / max(1, height * width)
-    return plan.batch_type(inputs, targets, plan.partner_of(targets), share.to(plan.lam), plan.weights)
+    inputs, share = paste(images, images.index_select(0, plan.partner), rows, columns)
+    return plan.batch_type(inputs, targets, plan.partner_of(targets), (1 - share).to(plan.lam), plan.weights)
 
 
-def _span(size: int, sides: Tensor, points: Tensor) -> Tensor:
-    """Which of `size` places lie in the span of each sample around its point, shape `(n, size)`."""
-    half = (size * sides).long() // 2
-    centre = (size * points).long()
-    place = torch.arange(size, device=points.device)
-    return (place >= (centre - half)[:, None]) & (place < (centre + half)[:, None])
+def span(size: int, lam: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
+    """Where the box of each sample begins and ends along one side of the image, cut off at the borders.
+
+    Args:
+        size: pixels of that side.
+        lam: share of the image that stays where the box lies wholly inside, shape `(n,)`.
+        points: its middle as a share of the side, in [0, 1), shape `(n,)`.
+
+    Returns:
+        The first pixel, and the one behind the last, int64, shape `(n,)` each.
+
+    >>> span(8, torch.tensor([0.75, 1.0]), torch.tensor([0.5, 0.5]))
+    (tensor([2, 4]), tensor([6, 4]))
+    """
+    half = (size * (1 - lam.double()).sqrt()).long() // 2
+    centre = (size * points).long().clamp_max(size - 1)  # a share just below 1 may be rounded up
+    return (centre - half).clamp_min(0), (centre + half).clamp_max(size)
+
+
+def paste(
+    images: Tensor, others: Tensor, rows: tuple[Tensor, Tensor], columns: tuple[Tensor, Tensor]
+) -> tuple[Tensor, Tensor]:
+    """Images with a box of others in each, and which share of the image the box takes.
+
+    Args:
+        images: shape `(n, ..., height, width)`.
+        others: like `images`.
+        rows: first row of each box and the one behind its last, shape `(n,)` each.
+        columns: the same for the columns.
+
+    Returns:
+        The images, and the shares, shape `(n,)`, float64.
+    """
+    inside, share = [], torch.ones(len(images), dtype=torch.float64, device=images.device)
+    for size, (first, last) in zip(images.shape[-2:], (rows, columns), strict=True):
+        place = torch.arange(size, device=images.device)
+        inside.append((place >= first[:, None]) & (place < last[:, None]))
+        share = share * (last - first) / max(1, size)
+    box = inside[0][:, :, None] & inside[1][:, None, :]
+    return torch.where(box.view(len(images), *(1,) * (images.ndim - 3), *box.shape[1:]), others, images), share

@@ -18,6 +18,7 @@ from localmixup.integrations._targets import check_carries_weights, weighted_tar
 from localmixup.interpolation import check_mixable, interpolate
 from localmixup.mixing import LocalMixup
 from localmixup.partners import draw_lam, flip
+from localmixup.pasting import paste, span
 
 MODES = ("batch", "pair", "elem")
 
@@ -139,12 +140,12 @@ class TimmLocalMixup:
             lam = torch.where(mixes, lam, 1.0)
             if not self.cutmix_alpha:
                 return MixPlan(partner, lam, weights).apply(x, target)
-            box, area = self._draw_boxes(lam, x)
-            if self.correct_lam or self.cutmix_minmax is not None:
-                lam = torch.where(cuts & mixes, 1 - area, lam)
+            ends = self._draw_boxes(lam, x)
+            rows, columns = ((first, torch.where(cuts, last, first)) for first, last in ends)
         mixed = interpolate(x, partner, torch.where(cuts, 1.0, lam))
-        inside = (box & cuts[:, None, None]).view(n, *(1,) * (x.ndim - 3), *x.shape[-2:])
-        mixed = torch.where(inside, x.index_select(0, partner), mixed)
+        mixed, area = paste(mixed, x.index_select(0, partner), rows, columns)
+        if self.correct_lam or self.cutmix_minmax is not None:
+            lam = torch.where(cuts & mixes, 1 - area.to(lam.dtype), lam)
         return MixedBatch(mixed, target, target.index_select(0, partner), lam, weights)
 
     def check_loss(self, loss: Callable[[Tensor, Tensor], Tensor]) -> None:
@@ -196,28 +197,22 @@ class TimmLocalMixup:
             lam = beta(self.cutmix_alpha or self.mixup_alpha)
         return self._spread(lam, n), self._spread(mixes, n), self._spread(cuts, n)
 
-    def _draw_boxes(self, lam: Tensor, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The boxes of CutMix as masks, shape `(n, h, w)`, and their share of the image, shape `(n,)`."""
+    def _draw_boxes(self, lam: Tensor, x: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Where the box of each image begins and ends along its rows and along its columns."""
         if x.ndim < 3:
             raise ValueError(f"x must have shape (n, ..., h, w) for CutMix, got {tuple(x.shape)}")
-        n, inside, area = len(x), [], torch.ones_like(lam)
+        n, ends = len(x), []
         for size in x.shape[-2:]:
             at = self._spread(self._uniform(self._count(n), x), n)
             if self.cutmix_minmax is None:
-                # a square that takes the share 1 - lam, its centre anywhere in the image, clipped at the border
-                side = (size * (1 - lam).sqrt()).long()
-                centre = (at * size).long().clamp_max(size - 1)
-                first, last = (centre - side // 2).clamp_min(0), (centre + side // 2).clamp_max(size)
+                ends.append(span(size, lam, at))
             else:
                 least, largest = (int(size * share) for share in self.cutmix_minmax)
                 sides = self._spread(self._uniform(self._count(n), x), n)
                 side = least + (sides * (largest - least)).long()
                 first = (at * (size - side)).long()
-                last = first + side
-            place = torch.arange(size, device=x.device)
-            inside.append((place >= first[:, None]) & (place < last[:, None]))
-            area = area * (last - first) / size
-        return inside[0][:, :, None] & inside[1][:, None, :], area
+                ends.append((first, first + side))
+        return ends
 
 
 def _wide(x: Tensor) -> torch.dtype:

@@ -100,6 +100,32 @@ def test_every_item_runs_and_is_not_run_again(item, protocol, data_root, store):
         assert "locality helps" not in text
 
 
+def test_figure5_is_in_the_units_of_the_authors_script_and_its_ends_are_those_of_a_slow_loop(data_root):
+    import datasets
+
+    rows = datasets.load_dataset("parquet", data_files=str(data_root / "cifar10" / "train-*.parquet"), split="train")
+    pixels = np.stack([np.asarray(image, dtype=np.float64) for image in rows["img"]]) / 255
+    x = ((pixels - [0.4914, 0.4822, 0.4465]) / [0.2023, 0.1994, 0.2010]).reshape(len(pixels), -1)
+    y = np.array(rows["label"])
+    points = min(np.linalg.norm(x[i] - x[j]) for i in range(80) for j in range(80) if y[i] != y[j])
+    segments = np.inf
+    for i, j in ((i, j) for i in range(80) for j in range(80) if y[i] == y[j] and i != j):
+        others, along = x[y != y[i]], x[j] - x[i]
+        share = np.clip((others - x[i]) @ along / (along @ along), 0, 1)
+        segments = min(segments, np.linalg.norm(others - x[i] - share[:, None] * along, axis=1).min())
+
+    store = Store("sqlite://")
+    for _ in range(2):
+        ITEMS["figure5"].run(Bench(store, "paper", "smoke", data_root=data_root))
+    (found,) = Reading(store).found("figure5")
+    assert found.value["bounds"][0] == pytest.approx(1 / points, rel=1e-5)
+    assert found.value["bounds"][-1] == pytest.approx(1 / segments, rel=1e-5)
+    assert found.value["bounds"] == sorted(found.value["bounds"])
+    section = ITEMS["figure5"].section(Reading(store))
+    assert "the ends do not agree" in section.sentences[0]
+    assert "not at full size" in section.missing[0]
+
+
 def test_the_report_holds_every_item_and_needs_no_network(tmp_path, data_root):
     store = Store(tmp_path / "runs.sqlite")
     for name in ("figure1", "figure3", "figure4", "table1", "table2", "figure6"):

@@ -50,7 +50,7 @@ def cutmix(plan: MixPlan, images: Tensor, targets: Any, generator: torch.Generat
     rows, columns = (
         span(size, plan.lam.to(images.device), at) for size, at in zip(images.shape[-2:], points, strict=True)
     )
-    inputs, share = paste(images, images.index_select(0, plan.partner), rows, columns)
+    inputs, share = paste(images, plan.partner_of(images), rows, columns)
     return plan.batch_type(inputs, targets, plan.partner_of(targets), (1 - share).to(plan.lam), plan.weights)
 
 

@@ -36,7 +36,7 @@ def mix_sequences(plan: MixPlan, x: Tensor, padding_mask: Tensor) -> tuple[Tenso
     check_mixable(x)
     _check_mask(x, padding_mask)
     mixed: Tensor = plan.mix(x.masked_fill(_as_wide_as(padding_mask, x), 0.0))
-    return mixed, padding_mask & padding_mask.index_select(0, plan.partner)
+    return mixed, padding_mask & plan.partner_of(padding_mask)
 
 
 def masked_features(x: Tensor, padding_mask: Tensor) -> Tensor:

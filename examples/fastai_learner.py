@@ -1,0 +1,65 @@
+"""Local Mixup as a callback of fastai: copy `LocalMixupCallback`. Run it with `python examples/fastai_learner.py`.
+
+It takes some seconds. Needs `pip install fastai`.
+"""
+# ruff: noqa: D102
+
+import torch
+from fastai.basics import CrossEntropyLossFlat, DataLoader, DataLoaders, Learner, NoneReduce, accuracy, set_seed
+from fastai.callback.core import Callback
+from fastcore.basics import detuplify, tuplify
+from sklearn.datasets import load_digits
+
+from localmixup import CompleteGraph, LocalMixup, ThresholdGraph
+
+
+class LocalMixupCallback(Callback):
+    """Mixes the batches of training and weighs their loss; validation and prediction stay as they are."""
+
+    run_valid = False
+
+    def __init__(self, mix: LocalMixup):
+        self.mix = mix
+
+    def before_batch(self):
+        # fastai's types of tensors cannot be multiplied with each other
+        x, y = (detuplify(tuple(t.as_subclass(torch.Tensor) for t in ts)) for ts in (self.xb, self.yb))
+        self.mixed = self.mix(x, y)
+        self.learn.xb = tuplify(self.mixed.inputs)
+
+    def per_sample(self, pred, y):
+        with NoneReduce(self.loss_func) as losses:  # fastai's losses are flat: back to one row a sample
+            return losses(pred, *tuplify(y)).view(len(pred), -1).mean(1)
+
+    def after_loss(self):
+        self.learn.loss_grad = self.mixed.loss(self.per_sample, self.pred)
+        self.learn.loss = self.learn.loss_grad.clone()
+
+
+def main() -> dict[str, float]:
+    digits = load_digits()
+    x, y = torch.from_numpy(digits.images)[:, None].float() / 16, torch.from_numpy(digits.target).long()
+    train, valid = list(zip(x[:1000], y[:1000], strict=True)), list(zip(x[1000:], y[1000:], strict=True))
+    graphs = {"mixup": CompleteGraph(), "local mixup": ThresholdGraph.calibrated(x[:1000], kept_share=0.3)}
+    errors = {}
+    for name, graph in graphs.items():
+        set_seed(0)
+        model = torch.nn.Sequential(
+            torch.nn.Conv2d(1, 16, 3, padding=1),
+            torch.nn.ReLU(),
+            torch.nn.MaxPool2d(2),
+            torch.nn.Flatten(),
+            torch.nn.Linear(256, 10),
+        )
+        dls = DataLoaders(DataLoader(train, bs=64, shuffle=True), DataLoader(valid, bs=200))
+        mix = LocalMixup(graph)
+        learn = Learner(dls, model, loss_func=CrossEntropyLossFlat(), metrics=accuracy, cbs=LocalMixupCallback(mix))
+        with learn.no_logging():
+            learn.fit(8, lr=1e-2)
+        errors[name] = 100 * (1 - learn.recorder.values[-1][-1])
+        print(f"{name}: validation error {errors[name]:.1f} %")
+    return errors
+
+
+if __name__ == "__main__":
+    main()

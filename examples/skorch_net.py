@@ -1,0 +1,69 @@
+"""Local Mixup in a skorch net: copy `local_mixup` and `LocalMixupMixin`. Run it with `python examples/skorch_net.py`.
+
+A grid search chooses the radius; it takes some seconds. Needs `pip install 'localmixup[skorch]'`.
+"""
+# ruff: noqa: D102
+
+import torch
+from sklearn.datasets import make_circles
+from sklearn.model_selection import GridSearchCV, train_test_split
+from skorch import NeuralNetClassifier
+from skorch.utils import to_tensor
+
+from localmixup import LocalMixup, MixedBatch, ThresholdGraph
+
+
+def local_mixup(radius: float, **settings) -> LocalMixup:
+    return LocalMixup(ThresholdGraph(radius), **settings)
+
+
+class LocalMixupMixin:
+    """Before a net of skorch; needs `mix__radius=...` and `criterion__reduction="none"`."""
+
+    def initialize_criterion(self):
+        super().initialize_criterion()
+        self.mix_ = local_mixup(**self.get_params_for("mix"))
+        return self
+
+    def train_step_single(self, batch, **fit_params):
+        self._set_training(True)  # before mixing: validation left mix_ in evaluation mode
+        mixed = self.mix_(*to_tensor(batch, device=self.device))
+        return super().train_step_single((mixed.inputs, mixed), **fit_params)
+
+    def get_loss(self, y_pred, y_true, *args, **kwargs):
+        per_sample = super().get_loss
+        if isinstance(y_true, MixedBatch):
+            return y_true.loss(lambda outputs, targets: per_sample(outputs, targets, *args, **kwargs), y_pred)
+        return per_sample(y_pred, y_true, *args, **kwargs).mean()  # validation
+
+
+class LocalMixupNet(LocalMixupMixin, NeuralNetClassifier):
+    """A classifier that trains on mixed batches."""
+
+
+class Network(torch.nn.Sequential):
+    """Probabilities come out, as `NeuralNetClassifier` wants it."""
+
+    def __init__(self, units: int = 50):
+        super().__init__(torch.nn.Linear(2, units), torch.nn.ReLU(), torch.nn.Linear(units, 2), torch.nn.Softmax(-1))
+
+
+def main() -> dict[str, float]:
+    x, y = make_circles(600, noise=0.05, factor=0.75, random_state=0)
+    x_train, x_test, y_train, y_test = train_test_split(x.astype("float32"), y, test_size=0.5, random_state=0)
+    net = LocalMixupNet(
+        Network, criterion__reduction="none", optimizer=torch.optim.Adam, lr=0.02, batch_size=50, max_epochs=60,
+        iterator_train__shuffle=True, train_split=False, verbose=0, mix__radius=float("inf"), mix__outside="unmix",
+    )  # fmt: skip
+    torch.manual_seed(0)
+    errors = {"mixup": 100 * (1 - net.fit(x_train, y_train).score(x_test, y_test))}
+    search = GridSearchCV(net, {"mix__radius": [0.1, 0.3, 1.0]}, cv=3).fit(x_train, y_train)
+    errors["local mixup"] = 100 * (1 - search.score(x_test, y_test))
+    for name, error in errors.items():
+        print(f"{name}: test error {error:.1f} %")
+    print(f"chosen: {search.best_params_}")
+    return errors
+
+
+if __name__ == "__main__":
+    main()

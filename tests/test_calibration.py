@@ -153,3 +153,33 @@ def test_a_stream_is_read_once_and_sampled_evenly():
 def test_bad_wishes_are_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_tables_and_labels_of_text_are_taken():
+    import pandas as pd
+
+    x = np.random.default_rng(0).normal(size=(30, 3))
+    classes = np.arange(30) % 2
+    expected = calibrate(torch.from_numpy(x), ThresholdGraph, torch.from_numpy(classes), kept_share=0.3)
+    named = np.array(["b", "a"])[classes]
+    for data, labels in ((x, named), (pd.DataFrame(x), pd.Series(named)), (pd.DataFrame(x), list(classes))):
+        assert calibrate(data, ThresholdGraph, labels, kept_share=0.3) == expected
+    assert (
+        calibrate([(x[:10], named[:10]), (x[10:], named[10:])], ThresholdGraph, kept_share=0.3).graph == expected.graph
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ([[0.0, 1.0], [2.0, 3.0]], "an iterable of batches .*got a list of list"),
+        ([1.0, 2.0], "got a list of float"),
+        (None, "data must be a tensor, an array or an iterable of batches, got None"),
+        ("data.csv", "an iterable of batches, got 'data.csv'"),
+        (torch.tensor(1.0), "one row a sample, got a scalar"),
+        (np.array(["a", "b"]), "data must hold numbers, got ndarray"),
+    ],
+)
+def test_data_that_cannot_be_measured_are_named(data, message):
+    with pytest.raises(ValueError, match=message):
+        ThresholdGraph.calibrated(data, kept_share=0.5)

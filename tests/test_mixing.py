@@ -344,6 +344,7 @@ def test_a_batch_of_one_and_an_empty_batch():
         ({"pairing": "neighbours"}, "pairing must be one of .*; did you mean 'neighbors'"),
         ({"outside": "drop"}, "outside must be one of 'discard', 'unmix', got 'drop'"),
         ({"reduction": "average"}, "reduction must be one of"),
+        ({"per_sample": "no"}, "per_sample must be True or False, got 'no'"),
         ({"generator": 3}, "generator must be a torch.Generator or None, got int"),
         ({"graph": ThresholdGraph}, "graph must be a graph such as"),
         ({"graph": 0.5}, "graph must be a graph such as"),
@@ -352,6 +353,25 @@ def test_a_batch_of_one_and_an_empty_batch():
 def test_bad_options_are_named(options, message):
     with pytest.raises(ValueError, match=message):
         LocalMixup(**{"graph": CompleteGraph(), **options})
+    mix = LocalMixup(CompleteGraph())
+    before = repr(mix)
+    with pytest.raises(ValueError, match=message):
+        setattr(mix, *next(iter(options.items())))
+    assert repr(mix) == before
+
+
+@pytest.mark.parametrize(
+    "graph", [ThresholdGraph(1.0), ExponentialGraph(1.0), KNNGraph(2), KNNGraph(2, symmetric=True)]
+)
+def test_features_that_diverged_do_not_go_unseen(graph):
+    x, y = torch.randn(8, 3), torch.arange(8) % 2
+    batch = seeded(graph, pairing="flip")(x, y, features=torch.full((8, 3), torch.nan))
+    assert batch.loss(F.cross_entropy, torch.randn(8, 2)).isnan()
+    one = torch.zeros(8, 3)
+    one[2] = torch.nan
+    weights = seeded(graph, pairing="flip").plan(one, y).weights
+    assert weights[[2, 5]].isnan().all()
+    assert weights[[0, 1, 3, 4, 6, 7]].isfinite().all()
 
 
 def test_bad_batches_are_named():

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from localmixup._checks import check_choice
+from localmixup._checks import check_choice, check_integer
 from localmixup.interpolation import between, interpolate, map_tensors, tensors_in
 
 REDUCTIONS = ("weighted_mean", "mean", "sum", "none")
@@ -255,6 +255,10 @@ _takes_reduction._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def _loss_per_sample(criterion: Callable[..., Tensor], outputs: Any, targets: Any, n: int) -> Tensor:
+    if not callable(criterion):
+        raise ValueError(
+            f"criterion must be a function of outputs and targets such as F.cross_entropy, got {criterion!r}"
+        )
     refusal = "a weight applied after the mean does nothing, so the loss must come one a sample"
     keywords = getattr(criterion, "keywords", {})
     told = criterion.reduction if isinstance(criterion, nn.Module) and hasattr(criterion, "reduction") else None
@@ -286,6 +290,7 @@ def _as_floating(targets: Tensor, num_classes: int | None, dtype: torch.dtype) -
         return targets.to(dtype)
     if num_classes is None:
         raise ValueError("soft_targets needs num_classes for class indices, got None")
+    check_integer("num_classes", num_classes, low=1)
     if targets.numel() and not torch.compiler.is_compiling():
         low, high = int(targets.min()), int(targets.max())
         if low < 0 or high >= num_classes:

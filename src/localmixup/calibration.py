@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from localmixup._arrays import as_tensor
 from localmixup._checks import ArgumentError, check_integer, check_number
 from localmixup.distances import Metric, check_metric, distances_of_pairs
 
@@ -132,9 +133,13 @@ def sample_distances(
     check_integer("max_pairs", max_pairs, low=1)
     check_integer("max_rows", max_rows, low=2)
     generator = torch.Generator().manual_seed(check_integer("seed", seed, low=0))
-    if isinstance(data, (Tensor, np.ndarray)):
-        features, n_rows = torch.as_tensor(data), len(data)
-        classes = None if labels is None else torch.as_tensor(labels)
+    if not isinstance(data, Tensor) and hasattr(data, "__array__"):  # arrays, and tables of numbers
+        data = _numbers("data", data)
+    if isinstance(data, Tensor):
+        if data.ndim == 0:
+            raise ArgumentError("data must have shape (m, ...), one row a sample, got a scalar")
+        features, n_rows = data, len(data)
+        classes = None if labels is None else _classes(labels)
         if classes is not None and classes.shape != (n_rows,):
             raise ArgumentError(f"labels must have one class a row, shape {(n_rows,)}, got {tuple(classes.shape)}")
     elif labels is not None:
@@ -341,13 +346,21 @@ def _pairs(n: int, max_pairs: int, generator: torch.Generator) -> tuple[Tensor, 
 
 def _reservoir(batches: Iterable[Any], max_rows: int, generator: torch.Generator) -> tuple[Tensor, Tensor | None, int]:
     """A uniform sample of the rows of a stream: those with the smallest of random keys."""
+    if not isinstance(batches, Iterable) or isinstance(batches, str | bytes | dict):
+        raise ArgumentError(f"data must be a tensor, an array or an iterable of batches, got {batches!r:.80}")
     rows: Tensor | None = None
     classes: Tensor | None = None
     keys = torch.zeros(0, dtype=torch.float64)
     seen, kept = 0, max_rows
     for batch in batches:
-        features = torch.as_tensor(batch[0] if isinstance(batch, (tuple, list)) else batch)
-        labels = torch.as_tensor(batch[1]) if isinstance(batch, (tuple, list)) and len(batch) > 1 else None
+        several = isinstance(batch, (tuple, list)) and len(batch) > 0
+        features = _numbers("a batch of data", batch[0] if several else batch)
+        if features.ndim == 0:
+            raise ArgumentError(
+                f"data must be a tensor or an array of shape (m, ...), or an iterable of batches (tensors, or tuples "
+                f"that begin with one), got a {type(batches).__name__} of {type(batch).__name__}"
+            )
+        labels = _classes(batch[1]) if several and len(batch) > 1 else None
         if rows is None:
             kept = max(2, min(max_rows, _RESERVOIR_VALUES // max(1, features[:1].numel())))
         seen += len(features)
@@ -362,3 +375,18 @@ def _reservoir(batches: Iterable[Any], max_rows: int, generator: torch.Generator
     if rows is None:
         raise ArgumentError("data must hold at least 2 rows to measure a distance, got an empty stream")
     return rows, classes, seen
+
+
+def _numbers(name: str, value: Any) -> Tensor:
+    try:
+        return value if isinstance(value, Tensor) else as_tensor(np.asarray(value))
+    except (TypeError, ValueError):
+        raise ArgumentError(f"{name} must hold numbers, got {type(value).__name__} {value!r:.80}") from None
+
+
+def _classes(labels: Any) -> Tensor:
+    """Labels of any kind, text too, as numbers."""
+    if isinstance(labels, Tensor):
+        return labels
+    array = np.asarray(labels)
+    return as_tensor(array if array.dtype.kind in "biuf" else np.unique(array, return_inverse=True)[1])

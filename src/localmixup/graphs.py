@@ -182,8 +182,8 @@ class ThresholdGraph(DistanceGraph, _Calibrated):
         check_metric(self.metric)
 
     def of_distance(self, distances: Tensor) -> Tensor:
-        """The weights `1[d <= radius]`."""
-        return (distances <= self.radius).to(distances.dtype)
+        """The weights `1[d <= radius]`; NaN for NaN, so that features that diverged do not go unseen."""
+        return torch.where(distances.isnan(), distances, (distances <= self.radius).to(distances.dtype))
 
     @classmethod
     def from_distances(
@@ -231,6 +231,7 @@ class KNNGraph(LocalityGraph, _Calibrated):
         # below every distance, so that the sample itself comes first and is not counted
         order = distances.fill_diagonal_(-1.0).sort(dim=1, stable=True).indices
         weights = torch.zeros_like(distances).scatter_(1, order[:, : self.n_neighbors + 1], 1.0)
+        weights = torch.where(distances.isnan(), distances, weights)  # else features that diverged would go unseen
         return torch.maximum(weights, weights.T) if self.symmetric else weights
 
     def weights_of_distances(self, distances: Tensor, *, population: int) -> Tensor:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import default_collate, get_worker_info
@@ -74,19 +76,13 @@ class LocalMixup(DrawingModule):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        if not (hasattr(graph, "matrix") and hasattr(graph, "pair_weights")) or isinstance(graph, type):
-            raise ValueError(f"graph must be a graph such as ThresholdGraph(radius=1.0), got {graph!r}")
         self.graph = graph
-        self.mixup_alpha = check_number("mixup_alpha", mixup_alpha, low=0, meaning="Beta(mixup_alpha, mixup_alpha)")
-        if self.mixup_alpha == 0:
-            raise ValueError("mixup_alpha must be > 0 (for vanilla training use prob=0 or IdentityGraph()), got 0")
-        self.prob = check_number("prob", prob, low=0, high=1)
-        self.per_sample = bool(per_sample)
-        self.pairing = check_choice("pairing", pairing, partners.PAIRINGS)
-        self.outside = check_choice("outside", outside, OUTSIDE)
-        self.reduction = check_choice("reduction", reduction, REDUCTIONS)
-        if generator is not None and not isinstance(generator, torch.Generator):
-            raise ValueError(f"generator must be a torch.Generator or None, got {type(generator).__name__}")
+        self.mixup_alpha = mixup_alpha
+        self.prob = prob
+        self.per_sample = per_sample
+        self.pairing = pairing
+        self.outside = outside
+        self.reduction = reduction
         self.generator = generator
         self._plan_type = PLANS[self.reduction]
         self._native = self._native_mixer()
@@ -100,7 +96,9 @@ class LocalMixup(DrawingModule):
         )
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Settings may be changed between batches: what was made from them is made anew."""
+        """Settings may be changed between batches: they are checked, and what was made from them is made anew."""
+        if name in _CHECKS:
+            value = _CHECKS[name](value)
         if name == "graph":
             self._modules.pop(name, None)  # a module gives way to a graph that is none
         super().__setattr__(name, value)
@@ -390,6 +388,44 @@ class LocalMixup(DrawingModule):
         )
         plan = self._finish(partner, lam, weigh(distances, slice(0, n)), draws)
         return plan.batch_type(mixed, y, plan.partner_of(y), plan.lam, plan.weights)
+
+
+def _checked_graph(graph: Any) -> LocalityGraph:
+    if not (hasattr(graph, "matrix") and hasattr(graph, "pair_weights")) or isinstance(graph, type):
+        raise ValueError(f"graph must be a graph such as ThresholdGraph(radius=1.0), got {graph!r}")
+    checked: LocalityGraph = graph
+    return checked
+
+
+def _checked_alpha(mixup_alpha: Any) -> float:
+    number = check_number("mixup_alpha", mixup_alpha, low=0, meaning="Beta(mixup_alpha, mixup_alpha)")
+    if number == 0:
+        raise ValueError("mixup_alpha must be > 0 (for vanilla training use prob=0 or IdentityGraph()), got 0")
+    return number
+
+
+def _checked_per_sample(per_sample: Any) -> bool:
+    if not isinstance(per_sample, (bool, np.bool_)):
+        raise ValueError(f"per_sample must be True or False, got {per_sample!r}")
+    return bool(per_sample)
+
+
+def _checked_generator(generator: Any) -> torch.Generator | None:
+    if generator is not None and not isinstance(generator, torch.Generator):
+        raise ValueError(f"generator must be a torch.Generator or None, got {type(generator).__name__}")
+    return generator
+
+
+_CHECKS: dict[str, Callable[[Any], Any]] = {
+    "graph": _checked_graph,
+    "mixup_alpha": _checked_alpha,
+    "prob": lambda value: check_number("prob", value, low=0, high=1),
+    "per_sample": _checked_per_sample,
+    "pairing": lambda value: check_choice("pairing", value, partners.PAIRINGS),
+    "outside": lambda value: check_choice("outside", value, OUTSIDE),
+    "reduction": lambda value: check_choice("reduction", value, REDUCTIONS),
+    "generator": _checked_generator,
+}
 
 
 def _batch_size(x: Any, y: Any) -> int:

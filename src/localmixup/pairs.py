@@ -7,6 +7,7 @@ wasted, so that a small radius costs no more than a large one.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
+from localmixup._cache import Cache
 from localmixup._checks import ArgumentError, check_integer, check_number
 from localmixup.distances import as_features, distances_of_pairs
 from localmixup.graphs import (
@@ -54,6 +56,8 @@ class PairSampler(Sampler[list[tuple[int, int]]]):
         mixed_share: share of pairs whose two ends differ, in [0, 1]: how often, apart from how locally. None: as W
             gives it.
         num_batches: batches an epoch; default `ceil(m / batch_size)`.
+        cache: folder where the lists of a search are kept, and found again for the same data and graph, made where it
+            is missing. None: nothing is written.
 
     Attributes:
         mixed_share: the share of pairs whose two ends differ that it draws.
@@ -77,6 +81,7 @@ class PairSampler(Sampler[list[tuple[int, int]]]):
         *,
         mixed_share: float | None = None,
         num_batches: int | None = None,
+        cache: str | os.PathLike[str] | None = None,
     ) -> None:
         self.batch_size = check_integer("batch_size", batch_size, low=1)
         if not isinstance(features, Tensor) or features.ndim == 0 or len(features) == 0:
@@ -89,7 +94,7 @@ class PairSampler(Sampler[list[tuple[int, int]]]):
         if generator is None:
             generator = torch.Generator().manual_seed(int(torch.randint(2**62, ())))
         self.generator = generator
-        self._pairs = _pairs_of(features.detach().cpu(), graph)
+        self._pairs = _pairs_of(features.detach().cpu(), graph, Cache(cache))
         self.is_exact = mixed_share is not None or not isinstance(self._pairs, _ProposedPairs)
         if mixed_share is None:
             total = self._pairs.total
@@ -280,7 +285,7 @@ class _DensePairs(_Pairs):
 class _ProposedPairs(_Pairs):
     """Uniform partners, accepted with probability W over a bound of the row."""
 
-    def __init__(self, features: Tensor, graph: DistanceGraph) -> None:
+    def __init__(self, features: Tensor, graph: DistanceGraph, cache: Cache) -> None:
         self.features, self.graph = features, graph
         m = len(features)
         pilot = torch.Generator().manual_seed(0)
@@ -289,7 +294,7 @@ class _ProposedPairs(_Pairs):
         self.total = m * (m - 1) * mean
         self.bound = torch.ones(m, dtype=torch.float64)
         if mean < 0.05 and graph.metric in ("euclidean", "rms") and isinstance(graph, ExponentialGraph):
-            closest = nearest(features, 1).long().squeeze(1)
+            closest = cache.lists(features, "nearest 1", lambda: of_nearest(nearest(features, 1))).neighbor.long()
             self.bound = self._weights(torch.arange(m), closest).double().clamp_min(1e-300)
         self.mass = self.bound * (m - 1)
         self.acceptance = max(1e-6, min(1.0, self.total / float(self.mass.sum())))
@@ -310,7 +315,7 @@ def _other_than(first: Tensor, rows: int, generator: torch.Generator) -> Tensor:
     return (first + 1 + torch.randint(rows - 1, (len(first),), generator=generator)) % rows
 
 
-def _pairs_of(features: Tensor, graph: LocalityGraph) -> _Pairs:
+def _pairs_of(features: Tensor, graph: LocalityGraph, cache: Cache) -> _Pairs:
     """The way to draw from a graph: uniformly, from lists, from the matrix, or by rejection."""
     m = len(features)
     if _is_complete(graph, m):
@@ -324,16 +329,19 @@ def _pairs_of(features: Tensor, graph: LocalityGraph) -> _Pairs:
                 f"n_neighbors must be at most {_LISTED_PAIRS // m} for {m} rows, so that the lists fit in memory, "
                 f"got {graph.n_neighbors}; ThresholdGraph has no such limit"
             )
-        return _ListedPairs(of_nearest(nearest(product[0], graph.n_neighbors), symmetric=graph.symmetric))
+        flat, k, symmetric = product[0], graph.n_neighbors, graph.symmetric
+        search = f"nearest {k}, symmetric" if symmetric else f"nearest {k}"
+        return _ListedPairs(cache.lists(flat, search, lambda: of_nearest(nearest(flat, k), symmetric=symmetric)))
     if isinstance(graph, ThresholdGraph) and product is not None:
-        proposed = _ProposedPairs(features, graph)
+        proposed = _ProposedPairs(features, graph, cache)
         if proposed.total <= _LISTED_PAIRS / 12:
-            return _ListedPairs(within_radius(product[0], graph.radius * product[1]))
+            flat, radius = product[0], graph.radius * product[1]
+            return _ListedPairs(cache.lists(flat, f"within {radius!r}", lambda: within_radius(flat, radius)))
         return proposed
     if m <= _DENSE_ROWS:
         return _DensePairs(graph.matrix(features))
     if isinstance(graph, DistanceGraph):
-        return _ProposedPairs(features, graph)
+        return _ProposedPairs(features, graph, cache)
     raise ArgumentError(
         f"graph must be a function of the distance, or a neighbour graph of a named metric, for more than "
         f"{_DENSE_ROWS} rows, got {graph!r} for {m}"

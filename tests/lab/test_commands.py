@@ -72,7 +72,7 @@ def test_a_table_from_file_to_report(tmp_path, monkeypatch):
     assert "target 'kind': 2 classes (classification)" in done.stderr
     for part in ("vanilla", "local mixup, threshold", "control: mixup at the same", "On pets.csv", "report: "):
         assert part in done.stdout
-    page = (tmp_path / "localmixup-results" / "pets" / "report.html").read_text()
+    page = (tmp_path / "localmixup-results" / "pets.csv--kind" / "report.html").read_text()
     assert page.count("<noscript>") == 4
     assert "http://" not in page.split("<script>")[0].replace("http://www.w3.org", "")
     for part in (
@@ -84,8 +84,26 @@ def test_a_table_from_file_to_report(tmp_path, monkeypatch):
         assert part in page
     again = CliRunner().invoke(app, ["compare", "pets.csv", "--target", "kind", *FAST, "--json"])
     numbers = json.loads(again.stdout)
+    assert "pets.csv: mlp, 3 seeds" in done.stdout
     assert numbers["verdict"] in page.replace("&#39;", "'")
     assert len(numbers["rows"][0]["errors"]) == 3
+
+
+def test_every_data_set_and_target_has_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    frame = pd.read_csv(pets(tmp_path))
+    frame.to_parquet("pets.parquet")
+    (tmp_path / "other").mkdir()
+    frame.to_csv("other/pets.csv", index=False)
+    for data, target in [
+        ("pets.csv", "kind"), ("./pets.csv", "size"), ("pets.parquet", "kind"), (tmp_path / "other" / "pets.csv", "kind")
+    ]:  # fmt: skip
+        options = ["--target", target, "--methods", "vanilla", "--seeds", "1", "--epochs", "1", "--jobs", "1"]
+        done = CliRunner().invoke(app, ["compare", str(data), *options])
+        assert done.exit_code == 0, done.output
+        assert done.stdout.splitlines()[0].strip().endswith(": mlp, 1 seed")
+    reports = {path.parent.name for path in tmp_path.glob("localmixup-results/*/report.html")}
+    assert reports == {"pets.csv--kind", "pets.csv--size", "pets.parquet--kind", "other--pets.csv--kind"}
 
 
 def test_regression_is_told_from_the_column_and_given_as_rmse(tmp_path, monkeypatch):
@@ -169,18 +187,19 @@ def test_tables_so_small_that_no_pair_may_be_near(tmp_path, monkeypatch):
         (["digits", "--decay", "3"], "--decay is for local-exponential, which is not among --methods"),
         (["digits", "--precision", "fp16"], "--precision fp16 needs a GPU"),
         (["digits", "--methods", ","], "--methods must name at least one of"),
-        (["digits", "--decay", "-1"], "decay must be >= 0 (0 is classical mixup, inf vanilla training), got -1.0"),
+        (["digits", "--decay", "-1"], "--decay must be >= 0 (0 is classical mixup, inf vanilla training), got -1.0"),
         (["digits", "--decay", "nan"], "got nan"),
         (
             ["digits", "--radius", "wide"],
-            "radius must be >= 0 (0 is vanilla training, inf classical mixup), got 'wide'",
+            "--radius must be >= 0 (0 is vanilla training, inf classical mixup), got 'wide'",
         ),
-        (["digits", "--n-neighbors", "1.5"], "n_neighbors must be a whole number >= 0"),
+        (["digits", "--n-neighbors", "1.5"], "--n-neighbors must be a whole number >= 0"),
         (["digits", "--seeds", "few"], "--seeds must be a whole number >= 1, got 'few'"),
         (["digits", "--seeds", "0"], "--seeds must be a whole number >= 1, got 0"),
-        (["digits", "--epochs", "-3"], "--epochs must be between 0 and 1e+09, got -3.0"),
-        (["digits", "--epochs", "inf"], "--epochs must be between 0 and 1e+09, got inf"),
-        (["digits", "--lr", "nan"], "--lr must be between 0 and 1e+09, got nan"),
+        (["digits", "--epochs", "-3"], "--epochs must be > 0 and at most 1e+09, got -3.0"),
+        (["digits", "--epochs", "inf"], "--epochs must be > 0 and at most 1e+09, got inf"),
+        (["digits", "--lr", "nan"], "--lr must be > 0 and at most 1e+09, got nan"),
+        (["digits", "--mixup-alpha", "0"], "--mixup-alpha must be > 0 and at most 1e+09, got 0.0"),
         (["digits", "--kept-shares", "0.1,2"], "--kept-shares must be between 1e-06 and 1, got 2.0"),
         (["digits", "--model", "resnet50"], "did you mean 'resnet'?"),
         (["digits", "--model", "resnet"], "needs images of at least 16 x 16"),

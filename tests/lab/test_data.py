@@ -180,8 +180,18 @@ def test_arrays(tmp_path):
     ("arrays", "message"),
     [
         ({"x": np.zeros((30, 2))}, "arrays x and y are needed"),
-        ({"x": np.zeros((30, 2)), "y": np.arange(30) % 3 - 1}, "class index out of range: row 0 has -1"),
-        ({"x": np.zeros((30, 2)), "y": np.where(np.arange(30) == 4, 7, 1)}, "class index out of range: row 4 has 7"),
+        ({"x": np.zeros((30, 2)), "y": np.arange(30) * 2}, "array 'y' has 30 different values in 30 rows: no classes"),
+        ({"x": np.zeros((60, 2)), "y": np.arange(60) % 25 * 2}, "say --task classification or --task regression"),
+        ({"x": np.zeros((60, 0)), "y": np.arange(60) % 2}, "rows must hold at least one value, got shape (60, 0)"),
+        (
+            {"x": np.zeros((30, 2)), "y": np.arange(30) % 2, "x_test": np.zeros((5, 2)), "y_test": np.full(5, 7)},
+            "y_test has the class '7', which no training row has",
+        ),
+        (
+            {"x": np.zeros((30, 2)), "y": np.array(["a", "b"] * 15), "x_test": np.zeros((5, 2)), "y_test": np.ones(5)},
+            "give both as one kind",
+        ),
+        ({"x": np.zeros((30, 2)), "y": np.array([1j, 2] * 15)}, "array 'y' must hold numbers or text"),
         ({"x": np.zeros((30, 2)), "y": np.zeros(20, int)}, "30 inputs but 20 targets"),
         ({"x": np.full((30, 2), np.nan), "y": np.arange(30) % 2}, "inputs must be finite, got nan at position (0, 0)"),
         ({"x": np.array([["a"]] * 30), "y": np.arange(30) % 2}, "array 'x' must hold numbers"),
@@ -193,6 +203,20 @@ def test_wrong_arrays(tmp_path, arrays, message):
     with pytest.raises(UserError) as caught:
         load(str(tmp_path / "wrong.npz"))
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("labels", [[-1, 1], [0, 5], ["dog", "cat"], [b"no", b"yes"]])
+def test_labels_of_arrays_are_read_as_those_of_tables(tmp_path, labels):
+    import pandas as pd
+
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(60, 2)), np.array(labels)[rng.integers(0, 2, size=60)]
+    np.savez(tmp_path / "a.npz", x=x, y=y, x_test=x[:7], y_test=y[:7])
+    pd.DataFrame({"a": x[:, 0], "b": x[:, 1], "y": y.astype(str)}).to_csv(tmp_path / "a.csv", index=False)
+    arrays, table = load(str(tmp_path / "a.npz")), load(str(tmp_path / "a.csv"))
+    assert arrays.class_names == table.class_names
+    assert arrays.y.tolist() == table.y.tolist()
+    assert arrays.y_test.tolist() == table.y[:7].tolist()
 
 
 def folder_of_images(path, sizes=((9, 9), (9, 9)), count=12):

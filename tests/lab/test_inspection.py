@@ -41,7 +41,7 @@ def test_safe_and_unsafe_data_get_their_verdicts(folder):
     done = run("rings.csv", "--target", "kind", "--samples", 3000)
     assert done.exit_code == 0, done.output
     assert "Mixup is not safe on rings.csv" in done.stdout.replace("\n", " ")
-    page = (folder / "localmixup-results" / "rings" / "inspection.html").read_text()
+    page = (folder / "localmixup-results" / "rings.csv--kind" / "inspection.html").read_text()
     for part in ("Intrusion against the radius", "Lipschitz lower bound", "The worst pairs", "Shape of the classes",
                  "Where the virtual samples lie", "Class by class"):  # fmt: skip
         assert part in page
@@ -92,7 +92,7 @@ def test_regression_gets_the_parts_that_make_sense(folder):
     done = run("houses.csv", "--target", "kind", "--task", "regression")
     assert done.exit_code == 0, done.output
     assert "no classes (regression)" in done.stdout
-    page = (folder / "localmixup-results" / "houses" / "inspection.html").read_text()
+    page = (folder / "localmixup-results" / "houses.csv--kind" / "inspection.html").read_text()
     assert "How evenly a decay weighs" in page
     assert "Intrusion against" not in page
 
@@ -116,7 +116,7 @@ def test_images_show_the_worst_pairs(folder):
     np.savez("pictures.npz", x=x, y=y)
     done = run("pictures.npz", "--samples", 1000)
     assert done.exit_code == 0, done.output
-    page = (folder / "localmixup-results" / "pictures" / "inspection.html").read_text()
+    page = (folder / "localmixup-results" / "pictures.npz" / "inspection.html").read_text()
     assert "two images, their mixture and the nearest" in page
 
 
@@ -127,6 +127,7 @@ def test_images_show_the_worst_pairs(folder):
         (["digits", "--level", "much"], "--level must be between"),
         (["digits", "--pca", "0"], "--pca must be a whole number >= 1"),
         (["digits", "--pca", "500"], "--pca must be between 1 and 64 here"),
+        (["digits", "--train-size", "60", "--nearest", "59"], "--nearest must be between 1 and 58 here"),
         (["digits", "--pca", "5", "--features", "rows.npy"], "--features and --pca: give one of them"),
         (["digits", "--features", "missing.npy"], "--features missing.npy: no .npy file"),
         (["digits", "--features", "short.npy"], "has 3 rows, the data have 1,797"),

@@ -75,7 +75,7 @@ def test_what_is_not_ours_is_refused(tmp_path):
     (tmp_path / "text.sqlite").write_text("this is no database at all, only some text that goes on for a while")
     with pytest.raises(UserError, match="cannot be opened: file is not a database"):
         Store(tmp_path / "text.sqlite")
-    with pytest.raises(UserError, match="cannot be"):
+    with pytest.raises(UserError, match="there is no folder"):
         Store(tmp_path / "nowhere" / "runs.sqlite")
     with pytest.raises(UserError, match="cannot be opened"):
         Store("nosuch://host/base")
@@ -123,8 +123,8 @@ def test_two_stores_become_one(tmp_path):
     mine.add_arm(arm(), 2)
     theirs.add_arm(arm(), 4)
     theirs.add_arm(arm(x=2.0), 4)
-    assert mine.merge(theirs) == 2
-    assert mine.merge(theirs) == 0
+    assert mine.merge(theirs) == (2, 0)
+    assert mine.merge(theirs) == (0, 0)
     errors = {key: record.outcome.test_error for key, record in mine.get([spec(seed) for seed in range(4)]).items()}
     assert errors == {spec(0).key: 2.0, spec(1).key: 2.0, spec(2).key: 9.0, spec(3).key: 9.0}
     assert sorted(runs for _, runs in mine.arms()) == [4, 4]

@@ -53,7 +53,7 @@ def compare(
     seeds: Annotated[str, typer.Option(metavar="N", help="Runs of every method.")] = "5",
     epochs: Annotated[str | None, typer.Option(metavar="N", help="Passes over the training data.")] = None,
     model: Annotated[str | None, typer.Option(help=f"Of {', '.join(MODELS)}; by default picked from the data.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of the results [localmixup-results/DATA].")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the results [localmixup-results/DATA--TARGET].")] = None,
     jobs: Annotated[str | None, typer.Option(metavar="N", help="Runs at once [the cores].")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
     target: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of a table to predict.")] = None,
@@ -127,7 +127,7 @@ def inspect(
     mixup_alpha: Annotated[str, typer.Option(help="lam is drawn from Beta(mixup_alpha, mixup_alpha).")] = "1",
     train_size: Annotated[str | None, typer.Option(metavar="N", help="Look at so many random rows [all].")] = None,
     seed: Annotated[str, typer.Option(help="Of all draws.")] = "0",
-    out: Annotated[Path | None, typer.Option(help="Folder of the report [localmixup-results/DATA].")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the report [localmixup-results/DATA--TARGET].")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
     jobs: Annotated[str | None, typer.Option(metavar="N", help="Threads [the cores].")] = None,
     target: Annotated[str | None, typer.Option(metavar="COLUMN", help="Column of a table to predict.")] = None,
@@ -161,7 +161,7 @@ def _inspect(data: str, out: Path | None, settings: dict[str, Any], as_json: boo
     from localmixup.lab.main_job import check_writable
     from localmixup.lab.report.inspection_page import HEAD, rows, write_inspection
 
-    folder = out or _folder(data)
+    folder = out or _folder(data, settings["target"])
     check_writable(folder)
     bars: dict[str, Any] = {}
     with Progress(
@@ -205,8 +205,14 @@ def _inspect(data: str, out: Path | None, settings: dict[str, Any], as_json: boo
     console.print(f"\nreport: {report}", soft_wrap=True)
 
 
-def _folder(data: str) -> Path:
-    return Path("localmixup-results") / (Path(data).stem if Path(data).exists() else data.replace("/", "--"))
+def _folder(data: str, target: str | None) -> Path:
+    """A folder of its own for each data set and target: their names, with -- for every /."""
+    path = Path(data).expanduser()
+    if path.exists():
+        path, here = path.resolve(), Path.cwd().resolve()
+        path = path.relative_to(here) if path != here and path.is_relative_to(here) else path.relative_to(path.anchor)
+        data = path.as_posix()
+    return Path("localmixup-results") / "/".join([data, *([target] if target else [])]).replace("/", "--")
 
 
 @app.command()
@@ -222,7 +228,7 @@ def theory(
 
     with one_line_errors("nothing was written"):
         if figures is not None:
-            check_writable(figures)
+            check_writable(figures, "--figures")
         found = check_all()
         if as_json:
             print(json.dumps([finding._asdict() for finding in found], indent=1))
@@ -260,7 +266,7 @@ def _run(data: str, out: Path | None, settings: dict[str, Any]) -> tuple[Compari
     """One job with its progress on standard error."""
     from localmixup.lab.main_job import Job, run_job
 
-    folder = out or _folder(data)
+    folder = out or _folder(data, settings.get("target"))
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -283,7 +289,7 @@ def _run(data: str, out: Path | None, settings: dict[str, Any]) -> tuple[Compari
             finished.update(runs=done, of=wanted)
             progress.update(bar, description="training", total=wanted, completed=done)
             if done and done < wanted:
-                err.print(f"  {done} of {wanted} runs are in the store already")
+                err.print(f"  {done} of {wanted} runs {'is' if done == 1 else 'are'} in the store already")
 
         def on_finished(spec: Any) -> None:
             finished["runs"] += 1
@@ -300,7 +306,8 @@ def _run(data: str, out: Path | None, settings: dict[str, Any]) -> tuple[Compari
 def _print(comparison: Comparison) -> None:
     from localmixup.lab.report.page import cells, head
 
-    title = f"{comparison.data.name}: {comparison.training.model}, {len(comparison.seeds)} seeds"
+    seeds = len(comparison.seeds)
+    title = f"{comparison.data.name}: {comparison.training.model}, {seeds} {'seed' if seeds == 1 else 'seeds'}"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     names = head(comparison)
     for k, name in enumerate([names[0], *names[2:]]):
@@ -324,7 +331,15 @@ def _methods(text: str) -> tuple[str, ...]:
 
 
 def _fixed(given: dict[str, str | None]) -> dict[str, float]:
-    return {method: check_parameter(method, number(text)) for method, text in given.items() if text is not None}
+    found = {}
+    for method, text in given.items():
+        try:
+            if text is not None:
+                found[method] = check_parameter(method, number(text))
+        except ArgumentError as error:  # the graph knows its argument's name, not the option's
+            message = str(error).replace(PARAMETERS[method], f"--{_OPTION[method]}", 1)
+            raise ArgumentError(message) from None
+    return found
 
 
 def _shares(text: str) -> tuple[float, ...]:

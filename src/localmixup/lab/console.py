@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 
-from localmixup._checks import ArgumentError, check_integer, check_number
+from localmixup._checks import ArgumentError, check_integer
 from localmixup.lab.errors import UserError
 
 err = Console(stderr=True, soft_wrap=True, highlight=False)
@@ -67,9 +67,9 @@ def positive(name: str, text: str) -> float:
     Raises:
         ValueError: it is not.
     """
-    value = check_number(name, number(text), low=0, high=1e9)
-    if value == 0:
-        raise ArgumentError(f"{name} must be > 0, got 0")
+    value = number(text)
+    if isinstance(value, str) or not 0 < value <= 1e9:
+        raise ArgumentError(f"{name} must be > 0 and at most 1e+09, got {value!r}")
     return value
 
 

@@ -1,4 +1,4 @@
-"""The user's own files: arrays, folders of images, and Parquet in the Hugging Face Hub's layout; tables in `tables`."""
+"""The user's own files: folders of images, Parquet in the Hub's layout; tables in `tables`, .npz in `arrays`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from localmixup.lab.arrays import read_arrays
 from localmixup.lab.dataset import DataSet
 from localmixup.lab.errors import UserError, first_line
 from localmixup.lab.tables import read_table
@@ -44,7 +45,7 @@ def read(path: Path, *, target: str | None, task: str | None) -> DataSet:
     if path.stat().st_size == 0:
         raise UserError(f"{path}: the file is empty")
     if suffix == ".npz":
-        return _npz(path, task)
+        return read_arrays(path, task=task)
     if suffix == ".parquet" and _holds_images(path):
         return read_hub_folder(path, name=path.stem)
     return read_table(path, target=target, task=task)
@@ -195,64 +196,6 @@ def decode_images(images: Iterable[tuple[bytes | None, str | None]]) -> np.ndarr
         arrays = [a if a.ndim == 3 else np.repeat(a[..., None], 3, axis=2) for a in arrays]
     stacked = np.stack(arrays)
     return stacked[:, None] if gray else np.ascontiguousarray(stacked.transpose(0, 3, 1, 2))
-
-
-# ---- arrays ------------------------------------------------------------------------------------------------------
-
-
-def _npz(path: Path, task: str | None) -> DataSet:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key.lower(): file[key] for key in file.files}
-    except Exception as error:
-        raise UserError(f"{path}: not a NumPy archive of plain arrays: {first_line(error)}") from None
-    x, y = (_first_of(names, arrays) for names in (("x", "x_train", "data"), ("y", "y_train", "target", "labels")))
-    if x is None or y is None:
-        raise UserError(f"{path}: arrays x and y are needed (x_test and y_test may follow), got {', '.join(arrays)}")
-    for key in (x, y, "x_test", "y_test"):
-        if key in arrays and arrays[key].dtype.kind not in "fiub":
-            raise UserError(f"{path}: array {key!r} must hold numbers, got {arrays[key].dtype}")
-    inputs = arrays[x]
-    if inputs.ndim < 2:
-        raise UserError(f"{path}: array {x!r} must have shape (rows, ...), got {inputs.shape}")
-    image = inputs.ndim in (3, 4)
-    test = [arrays.get("x_test"), arrays.get("y_test")]
-    for array in (part for part in (inputs, arrays[y], *test) if part is not None):
-        if array.ndim == 0 or not array.size:
-            raise UserError(f"{path}: arrays must have rows, got shape {array.shape}")
-    targets = [None if t is None else t.reshape(-1) if t.size == len(t) else t for t in (arrays[y], test[1])]
-    if targets[0] is None or targets[0].ndim != 1:
-        raise UserError(f"{path}: array {y!r} must hold one target a row, got shape {arrays[y].shape}")
-    if test[0] is not None and test[0].shape[1:] != inputs.shape[1:]:
-        raise UserError(f"{path}: x_test has rows of shape {test[0].shape[1:]}, {x} of shape {inputs.shape[1:]}")
-    names: tuple[str, ...] = ()
-    whole = targets[0].dtype.kind in "iub" or (task == "classification" and bool((targets[0] % 1 == 0).all()))
-    if task == "classification" and not whole:
-        raise UserError(f"{path}: --task classification needs whole numbers in {y!r}, got {targets[0].dtype}")
-    if whole and task != "regression":
-        values = np.unique(targets[0])
-        names = tuple(str(c) for c in range(max(len(values), 1)))
-        targets = [None if t is None else t.astype(np.int64) for t in targets]
-    else:
-        targets = [None if t is None else t.astype(np.float64) for t in targets]
-    kept = [None if part is None else _as_inputs(part, image) for part in (inputs, test[0])]
-    told = f"{len(names)} classes" if names else "a quantity (regression)"
-    note = f"target {y!r}: {told}, from its type {arrays[y].dtype}"
-    assert kept[0] is not None
-    assert targets[0] is not None
-    return DataSet(
-        path.name, "image" if image else "table", kept[0], targets[0], kept[1], targets[1], names, notes=(note,)
-    )
-
-
-def _as_inputs(x: np.ndarray, image: bool) -> np.ndarray:
-    if not image:
-        return x.reshape(len(x), -1).astype(np.float64)
-    if x.ndim == 3:
-        x = x[:, None]
-    elif x.shape[-1] in (1, 3) and x.shape[1] not in (1, 3):
-        x = x.transpose(0, 3, 1, 2)
-    return np.ascontiguousarray(x if x.dtype == np.uint8 else x.astype(np.float32))
 
 
 # ---- small things ------------------------------------------------------------------------------------------------

@@ -119,6 +119,9 @@ def inspect(
         given = None if given is None else given[rows]
         if data.task == "classification" and len(np.unique(data.y)) < 2:
             raise UserError(f"--train-size {train_size}: only one class is left")
+    most = len(data.x) - 2
+    if data.task == "classification" and n_nearest > most:
+        raise UserError(f"--nearest must be between 1 and {most} here (rows but the two mixed), got {n_nearest}")
     prepared = prepare(data, hold_out=False)
     inputs = prepared.x
     features, space = _features(inputs, given, features_file, encoder, pca, seed, progress)
@@ -129,7 +132,7 @@ def inspect(
     used = np.arange(len(features))
     if classes is not None:
         report = intrusion(
-            features, classes, mixup_alpha=mixup_alpha, n_nearest=min(n_nearest, len(features) - 2),
+            features, classes, mixup_alpha=mixup_alpha, n_nearest=n_nearest,
             n_samples=n_samples, seed=seed, progress=lambda done, total: progress("intrusion", done, total),
         )  # fmt: skip
         suggestion = suggest(report, level=level)

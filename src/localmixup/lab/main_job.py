@@ -132,11 +132,12 @@ def run_job(
     return comparison, report
 
 
-def check_writable(folder: Path) -> None:
+def check_writable(folder: Path, option: str = "--out") -> None:
     """Make a folder for results, and try whether it can be written, before any work is done.
 
     Args:
         folder: of the results.
+        option: the one that named it, for the message.
 
     Raises:
         UserError: it cannot be made or written.
@@ -146,7 +147,7 @@ def check_writable(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise UserError(f"--out {folder}: cannot be written: {error.strerror or error}") from None
+        raise UserError(f"{option} {folder}: cannot be written: {error.strerror or error}") from None
 
 
 def _training(job: Job, data: DataSet) -> TrainingSpec:

@@ -77,40 +77,52 @@ def versions() -> dict[str, str]:
     return {**found, "python": platform.python_version(), "machine": platform.machine(), "system": platform.system()}
 
 
+class Added(NamedTuple):
+    """How much of another store was new."""
+
+    runs: int
+    findings: int
+
+
 class Store:
     """Finished runs by the key of their specification.
 
     Args:
         url: a SQLAlchemy URL, or the path of an SQLite file.
         create: make the tables where there are none; False to read only what is there.
+        called: how messages name it, where the user did not give `url` itself as `--store`.
 
     Raises:
         UserError: it cannot be opened, is another program's, was written by another version of the tables, or holds
             none and shall not be made.
     """
 
-    def __init__(self, url: str | Path, *, create: bool = True) -> None:
+    def __init__(self, url: str | Path, *, create: bool = True, called: str | None = None) -> None:
         text = str(url)
-        self.url = text if "://" in text else f"sqlite:///{Path(text).expanduser()}"
+        self.called = called or f"--store {text}"
+        self.url = text
+        if "://" not in text:
+            check_file(self.called, Path(text))
+            self.url = f"sqlite:///{Path(text).expanduser()}"
         try:
             # a writer waits for the other one instead of giving up
             options = {"connect_args": {"timeout": 60}} if self.url.startswith("sqlite") else {}
             self._engine = sa.create_engine(self.url, **options)
             there = set(sa.inspect(self._engine).get_table_names())
         except ModuleNotFoundError as error:
-            raise UserError(f"--store {text}: its driver is not installed: {error.name}") from None
+            raise UserError(f"{self.called}: its driver is not installed: {error.name}") from None
         except sa.exc.SQLAlchemyError as error:
-            raise UserError(f"--store {text}: cannot be opened: {_cause(error)}") from None
+            raise UserError(f"{self.called}: cannot be opened: {_cause(error)}") from None
         if there and _meta.name not in there:
             raise UserError(
-                f"--store {text}: this is another program's database (it has {', '.join(sorted(there)[:3])})"
+                f"{self.called}: this is another program's database (it has {', '.join(sorted(there)[:3])})"
             )
         if not create and not there:
-            raise UserError(f"--store {text}: there are no runs in it: it is empty, or the name is wrong")
+            raise UserError(f"{self.called}: there are no runs in it: it is empty, or the name is wrong")
         try:
             self._prepare()
         except sa.exc.SQLAlchemyError as error:
-            raise UserError(f"--store {text}: cannot be written: {_cause(error)}") from None
+            raise UserError(f"{self.called}: cannot be written: {_cause(error)}") from None
 
     def _prepare(self) -> None:
         for last_try in (False, True):
@@ -124,7 +136,7 @@ class Store:
                         _migrate(connection)
                     elif found != str(SCHEMA):
                         raise UserError(
-                            f"--store {self.url}: written with tables of version {found}, "
+                            f"{self.called}: written with tables of version {found}, "
                             f"this localmixup reads versions 1 to {SCHEMA}"
                         )
                 return
@@ -179,13 +191,13 @@ class Store:
         except sa.exc.IntegrityError:
             pass  # it is there already: another process finished the same
         except sa.exc.SQLAlchemyError as error:
-            raise UserError(f"--store {self.url}: cannot be written: {_cause(error)}") from None
+            raise UserError(f"{self.called}: cannot be written: {_cause(error)}") from None
 
     def arms(self) -> list[tuple[Arm, int]]:
         """All arms that were ever wanted, and of how many runs each."""
         with self._engine.connect() as connection:
             rows = connection.execute(sa.select(_arms).order_by(_arms.c.key)).all()
-        return [(_parsed(Arm, row.arm, self.url), row.runs) for row in rows]
+        return [(_parsed(Arm, row.arm, self.called), row.runs) for row in rows]
 
     def findings(self) -> list[Finding]:
         """Everything that was computed."""
@@ -193,32 +205,41 @@ class Store:
             rows = connection.execute(sa.select(_findings).order_by(_findings.c.key)).all()
         return [
             Finding(
-                _parsed(FindingSpec, row.spec, self.url), json.loads(row.value), json.loads(row.versions), row.finished
+                _parsed(FindingSpec, row.spec, self.called),
+                json.loads(row.value),
+                json.loads(row.versions),
+                row.finished,
             )
             for row in rows
         ]
 
-    def merge(self, other: Store) -> int:
+    def merge(self, other: Store) -> Added:
         """Take over everything that another store has and this one has not.
 
         Args:
             other: the store to read.
 
         Returns:
-            How many runs were new.
+            How many runs and findings were new.
+
+        Raises:
+            UserError: the other store cannot be read to its end.
         """
-        added = 0
+        added = {}
         for table in (_runs, _findings, _arms):
-            with other._engine.connect() as source, self._engine.begin() as connection:
+            try:
+                with other._engine.connect() as source:
+                    rows = [dict(row) for row in source.execute(sa.select(table)).mappings()]
+            except sa.exc.SQLAlchemyError as error:
+                raise UserError(f"{other.called}: cannot be read: {_cause(error)}") from None
+            with self._engine.begin() as connection:
                 there = set(connection.execute(sa.select(table.c.key)).scalars())
-                rows = [dict(row) for row in source.execute(sa.select(table)).mappings()]
                 if new := [row for row in rows if row["key"] not in there]:
                     connection.execute(table.insert(), new)
-            if table is _runs:
-                added = len(new)
+            added[table.name] = len(new)
             for row in rows if table is _arms else []:
-                self.add_arm(_parsed(Arm, row["arm"], other.url), row["runs"])
-        return added
+                self.add_arm(_parsed(Arm, row["arm"], other.called), row["runs"])
+        return Added(added[_runs.name], added[_findings.name])
 
     def get(self, specs: Iterable[RunSpec]) -> dict[str, Record]:
         """The records of those runs that are finished, by key.
@@ -233,12 +254,29 @@ class Store:
             for start in range(0, len(keys), 500):
                 query = sa.select(_runs).where(_runs.c.key.in_(keys[start : start + 500]))
                 for row in connection.execute(query):
-                    found[row.key] = _record(asked[row.key], row, self.url)
+                    found[row.key] = _record(asked[row.key], row, self.called)
         return found
 
     def close(self) -> None:
         """Let go of the connections."""
         self._engine.dispose()
+
+
+def check_file(called: str, path: Path) -> None:
+    """See that a path can be a file.
+
+    Args:
+        called: how messages name it.
+        path: of a file that is there or shall be made.
+
+    Raises:
+        UserError: it is a folder, or the folder that it lies in is not there.
+    """
+    path = path.expanduser()
+    if path.is_dir():
+        raise UserError(f"{called}: this is a folder, a file is needed")
+    if not path.parent.is_dir():
+        raise UserError(f"{called}: there is no folder {path.parent}")
 
 
 def _migrate(connection: sa.Connection) -> None:
@@ -264,24 +302,24 @@ def _json(value: Frozen) -> str:
     return value.model_dump_json()
 
 
-def _record(spec: RunSpec, row: Any, url: str) -> Record:
+def _record(spec: RunSpec, row: Any, called: str) -> Record:
     outcome = json.loads(row.outcome)
     outcome["curve"] = [tuple(point) for point in outcome["curve"]]
     try:
         return Record(spec, Outcome(**outcome), json.loads(row.versions), row.finished)
     except TypeError as error:
-        raise UserError(f"--store {url}: written by a newer localmixup: {first_line(error)}") from None
+        raise UserError(f"{called}: written by a newer localmixup: {first_line(error)}") from None
 
 
 _Value = TypeVar("_Value", bound=Frozen)
 
 
-def _parsed(kind: type[_Value], text: str, url: str) -> _Value:
+def _parsed(kind: type[_Value], text: str, called: str) -> _Value:
     try:
         return kind.model_validate_json(text)
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise UserError(f"--store {url}: written by a newer localmixup: {where}: {error.errors()[0]['msg']}") from None
+        raise UserError(f"{called}: written by a newer localmixup: {where}: {error.errors()[0]['msg']}") from None
 
 
 def _cause(error: BaseException) -> str:

@@ -12,7 +12,7 @@ from localmixup.lab.dataset import DataSet
 from localmixup.lab.errors import UserError, first_line
 
 _TARGET_NAMES = ("target", "label", "class", "y")
-_MOST_CLASSES = 20  # a column of whole numbers with more values than this is taken as a quantity
+MOST_CLASSES = 20  # a column of whole numbers with more values than this is taken as a quantity
 _MOST_CATEGORIES = 50
 
 
@@ -82,7 +82,7 @@ def _target(path: Path, column: Any, task: str | None) -> tuple[np.ndarray, tupl
     numeric = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
     distinct = column.nunique()
     whole = bool(numeric and np.isfinite(column.to_numpy(float)).all() and (column.to_numpy(float) % 1 == 0).all())
-    classes = task == "classification" or (task is None and (not numeric or (whole and distinct <= _MOST_CLASSES)))
+    classes = task == "classification" or (task is None and (not numeric or (whole and distinct <= MOST_CLASSES)))
     if not classes:
         if not numeric:
             raise UserError(

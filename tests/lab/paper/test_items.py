@@ -179,7 +179,9 @@ def test_data_that_are_not_there_are_left_out_and_said(tmp_path, data_root):
 
 
 def test_a_protocol_that_an_item_has_not_is_refused():
-    with pytest.raises(UserError, match="--protocol published: figure6 has paper, controlled"):
+    with pytest.raises(
+        UserError, match="--protocol published: figure6 has no such protocol, only paper and controlled"
+    ):
         ITEMS["figure6"].check("published")
 
 

@@ -7,12 +7,15 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import pytest
 from typer.testing import CliRunner
 
+from localmixup.lab import results, specs
 from localmixup.lab.commands import app
 from localmixup.lab.paper import reading, stores
+from localmixup.lab.training import Outcome
 
 
 def paper(*arguments):
@@ -41,7 +44,7 @@ def test_list_names_every_item_protocol_and_scale(folder):
         (["figure4", "--protocol", "papr"], "--protocol must be one of .* did you mean 'paper'"),
         (
             ["figure1", "--protocol", "controlled"],
-            r"--protocol controlled: figure1 has paper \(controlled: what can answer",
+            "--protocol controlled: figure1 has no such protocol, only paper$",
         ),
         (["figure4", "--scale", "huge"], "--scale must be one of 'smoke', 'cpu', 'full', got 'huge'"),
         (["figure4", "--runs", "0"], "--runs must be a whole number >= 1, got 0"),
@@ -67,6 +70,8 @@ def test_run_report_and_merge(folder):
                       "--store", f"{store}.sqlite")  # fmt: skip
         assert found.exit_code == 0, found.output
         assert "stored: sqlite:///" in found.stdout
+    again = paper("run", "figure3", "--scale", "smoke", "--store", "two.sqlite")
+    assert "1 run, it is in the store already" in again.stderr
     again = paper("run", "figure4", "--scale", "smoke", "--runs", "2", "--jobs", "1", "--store", "two.sqlite")
     assert "18 of them are in the store already" in again.stderr.replace("\n", " ")
     merged = paper("merge", "one.sqlite", "two.sqlite", "--into", "all.sqlite.xz")
@@ -82,6 +87,7 @@ def test_run_report_and_merge(folder):
     for name, message in (
         ("nothing.sqlite", "no such file"),
         ("docs/reproduction.md", "cannot be opened"),
+        ("docs", "this is a folder, a file is needed"),
         ("sqlite:///typo.sqlite", "there are no runs in it"),
     ):
         wrong = paper("report", "--store", name, "--out", "out")
@@ -102,6 +108,71 @@ def test_merging_keeps_what_is_there_and_a_broken_file_is_named(folder):
     found = paper("report", "--store", "half.sqlite.xz")
     assert found.exit_code == 2
     assert "--store half.sqlite.xz: cannot be read" in found.stderr
+
+
+@pytest.fixture
+def stored(folder):
+    """A store with one run and one finding."""
+    with closing(results.Store("good.sqlite")) as store:
+        training = specs.TrainingSpec(
+            model="mlp", pairs="set", updates=1, batch_size=2, learning_rate=0.1, weight_decay=0.0
+        )
+        arm = specs.Arm(
+            item="figure4", protocol="paper", scale="smoke", panel="spirals", label="vanilla",
+            data=specs.DataSpec(name="spirals", fingerprint="0"), training=training,
+            method=specs.MethodSpec(method="vanilla"),
+        )  # fmt: skip
+        store.add_arm(arm, 1)
+        store.add(arm.run(0), Outcome(1.0, 1.0, 0.1, 0.0, 1.0, 1.0, [], None))
+        store.add_finding(specs.FindingSpec(item="figure1", protocol="paper", scale="smoke", panel="a"), {"value": 1.0})
+    return folder
+
+
+def test_merge_counts_what_is_new_in_every_kind_of_target(stored):
+    for target in ("all.sqlite", "all.sqlite.xz"):
+        assert f"new in {target}: 1 run and 1 finding\n" in paper("merge", "good.sqlite", "--into", target).stdout
+        assert f"new in {target}: 0 runs and 0 findings\n" in paper("merge", "good.sqlite", "--into", target).stdout
+
+
+def test_what_is_wrong_is_named_as_the_user_named_it_and_nothing_is_left_behind(stored):
+    content = (stored / "good.sqlite").read_bytes()
+    (stored / "half.sqlite").write_bytes(content[: len(content) // 2])
+    # whole to its tables' names, but not to its rows
+    (stored / "torn.sqlite").write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
+    (stored / "junk.sqlite").write_text("junk")
+    (stored / "empty.sqlite").touch()
+    (stored / "folder").mkdir()
+    with closing(results.Store("compared.sqlite")):
+        pass
+    with sqlite3.connect("shop.sqlite") as connection:
+        connection.execute("create table customers (name text)")
+    connection.close()
+    before = sorted(map(str, stored.rglob("*")))
+    wrong = {
+        "half": "cannot be (opened|read)", "torn": "cannot be (opened|read|written)", "junk": "cannot be opened",
+        "empty": "there are no runs in it", "shop": "another program's database", "missing": "no such file",
+    }  # fmt: skip
+    commands = [
+        *(
+            (["report", "--store", f"{name}.sqlite"], f"--store {name}.sqlite: .*{text}")
+            for name, text in wrong.items()
+        ),
+        *((["merge", f"{k}.sqlite", "--into", "t.sqlite"], f"STORE {k}.sqlite: .*{v}") for k, v in wrong.items()),
+        (["report"], "results.sqlite: no such file; `localmixup paper run ITEM` makes it"),
+        (["report", "--store", "compared.sqlite"], "--store compared.sqlite: nothing of the paper is in it; `localmix"),
+        (["report", "--store", "folder"], "--store folder: this is a folder"),
+        (["report", "--store", "good.sqlite", "--markdown", "folder"], "--markdown folder: must be a file with a suf"),
+        (["report", "--store", "good.sqlite", "--markdown", "new"], "--markdown new: must be a file with a suffix"),
+        (["merge", "good.sqlite", "--into", "nodir/c.sqlite"], "--into nodir/c.sqlite: there is no folder nodir"),
+        (["merge", "good.sqlite", "--into", "nodir/c.sqlite.xz"], "--into nodir/c.sqlite.xz: there is no folder nodir"),
+        (["merge", "good.sqlite", "--into", "folder"], "--into folder: this is a folder"),
+        (["merge", "good.sqlite", "--into", "shop.sqlite"], "--into shop.sqlite: this is another program's database"),
+    ]
+    for arguments, message in commands:
+        found = paper(*arguments)
+        assert found.exit_code == 2, found.output
+        assert re.search(f"^error: .*{message}", found.stderr), (arguments, found.stderr)
+        assert sorted(map(str, stored.rglob("*"))) == before, arguments
 
 
 def test_a_store_of_a_newer_version_is_refused_with_the_reason(folder):

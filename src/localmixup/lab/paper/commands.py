@@ -74,7 +74,7 @@ def run_items(
             raise UserError("--device cuda: PyTorch sees no CUDA device here")
         counts = [None if text is None else whole(name, text) for name, text in (("--runs", runs), ("--jobs", jobs))]
         if store is None:
-            check_writable(_FOLDER)
+            check_writable(_FOLDER, "--store")
         opened = Store(store or _FOLDER / "results.sqlite")
         lost: list[UserError] = []
         try:
@@ -135,7 +135,8 @@ class _Told:
             self.progress.update(self.bar, visible=False)
         self.bar = self.progress.add_task(f"  {what}", total=wanted, completed=done)
         if not err.is_terminal or done:
-            kept = f", {done:,} of them are in the store already" if done else ""
+            are = "it is" if wanted == 1 else f"{done:,} of them {'is' if done == 1 else 'are'}"
+            kept = f", {are} in the store already" if done else ""
             err.print(f"  {what}: {wanted:,} {'run' if wanted == 1 else 'runs'}{kept}")
 
     def finished(self, spec: Any) -> None:
@@ -158,15 +159,25 @@ def report(
         from localmixup.lab.paper.report import write
         from localmixup.lab.paper.stores import opened
 
-        check_writable(out)
+        own = _FOLDER / "results.sqlite"
+        if not store and not own.is_file():
+            raise UserError(f"{own}: no such file; `localmixup paper run ITEM` makes it, --store names another one")
         text = markdown or out / "reproduction.md"
-        check_writable(text.parent)
+        if text.is_dir() or not text.suffix:
+            raise UserError(f"--markdown {text}: must be a file with a suffix, such as {text / 'reproduction.md'}")
         page = out / "paper.html"
-        with opened(store or [str(_FOLDER / "results.sqlite")]) as merged:
+        with opened(store or [str(own)]) as merged:
+            if not merged.arms() and not merged.findings():
+                raise UserError(
+                    f"{merged.called}: nothing of the paper is in it; `localmixup paper run ITEM --store URL` adds it "
+                    "(runs of `localmixup compare` are no part of the paper)"
+                )
+            check_writable(out)
+            check_writable(text.parent, "--markdown" if markdown else "--out")
             try:
                 sections = write(merged, page, text)
             except OSError as error:
-                raise UserError(f"--out {out}: cannot be written: {error.strerror or error}") from None
+                raise UserError(f"{error.filename or out}: cannot be written: {error.strerror or error}") from None
         for section in sections:
             if section.sentences:
                 console.print(f"\n{section.title}", style="bold")
@@ -186,5 +197,8 @@ def merge_stores(
     with one_line_errors("nothing was written"):
         from localmixup.lab.paper.stores import merge
 
-        added = merge(stores, into)
-        console.print(f"{added:,} runs were new in {into}")
+        runs, findings = merge(stores, into)
+        counts = (
+            f"{runs:,} {'run' if runs == 1 else 'runs'} and {findings:,} {'finding' if findings == 1 else 'findings'}"
+        )
+        console.print(f"new in {into}: {counts}", soft_wrap=True)

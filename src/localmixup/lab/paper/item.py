@@ -7,7 +7,6 @@ from typing import ClassVar
 
 from localmixup.lab.errors import UserError
 from localmixup.lab.paper.bench import Bench
-from localmixup.lab.paper.protocols import PROTOCOLS
 from localmixup.lab.paper.reading import Reading
 from localmixup.lab.paper.section import Section
 
@@ -37,8 +36,7 @@ class Item(ABC):
         """
         if protocol not in self.protocols:
             raise UserError(
-                f"--protocol {protocol}: {self.name} has {', '.join(self.protocols)} "
-                f"({protocol}: {PROTOCOLS[protocol].says})"
+                f"--protocol {protocol}: {self.name} has no such protocol, only {' and '.join(self.protocols)}"
             )
 
     @abstractmethod

@@ -6,40 +6,39 @@ import lzma
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from localmixup.lab.errors import UserError, first_line
-from localmixup.lab.results import Store
+from localmixup.lab.results import Added, Store, check_file
 
 
 @contextmanager
-def opened(names: Sequence[str]) -> Iterator[Store]:
+def opened(names: Sequence[str], *, option: str = "--store") -> Iterator[Store]:
     """One store that holds what all of the named ones hold; nothing is written to any of them.
 
     Args:
         names: URLs or paths; `.xz` files are unpacked first.
+        option: how messages call what was named.
 
     Raises:
         UserError: one is not there, or is not a store.
     """
     with tempfile.TemporaryDirectory(prefix="localmixup-") as folder:
-        merged = Store("sqlite://")
+        merged = Store("sqlite://", called=f"{option} {', '.join(names)}")
         for k, name in enumerate(names):
             # a copy, since opening an older store brings its tables up
             path = Path(folder) / f"{k}.sqlite"
-            if "://" in name:
-                source = Store(name, create=False)
-            else:
-                _copy(name, path)
-                source = Store(path, create=False)
-            merged.merge(source)
-            source.close()
+            called = f"{option} {name}"
+            if "://" not in name:
+                _copy(called, Path(name), path)
+            with closing(Store(name if "://" in name else path, create=False, called=called)) as source:
+                merged.merge(source)
         yield merged
         merged.close()
 
 
-def merge(names: Sequence[str], into: str) -> int:
+def merge(names: Sequence[str], into: str) -> Added:
     """Bring what several stores hold into one.
 
     Args:
@@ -47,38 +46,43 @@ def merge(names: Sequence[str], into: str) -> int:
         into: URL or path, packed where it ends in `.xz`; what it holds already stays.
 
     Returns:
-        How many runs were new there.
+        How much was new there.
 
     Raises:
         UserError: one cannot be read, or the last cannot be written.
     """
-    if into.endswith(".xz") and Path(into).expanduser().is_file():
-        names = [into, *names]  # what it holds already stays
-    if not into.endswith(".xz"):
-        target = Store(into)
-        with opened(names) as source:
-            added = target.merge(source)
-        target.close()
+    called = f"--into {into}"
+    # the sources first: where one is broken, no target is made
+    with opened(names, option="STORE") as source:
+        if not into.endswith(".xz"):
+            return _merged(source, into, called)
+        path = Path(into).expanduser()
+        check_file(called, path)
+        with tempfile.TemporaryDirectory(prefix="localmixup-") as folder:
+            plain = Path(folder) / "packed.sqlite"
+            if path.is_file():
+                _copy(called, path, plain)
+            added = _merged(source, plain, called)
+            partial = Path(f"{path}.part")
+            try:
+                with plain.open("rb") as data, lzma.open(partial, "wb", preset=9) as packed:
+                    shutil.copyfileobj(data, packed)
+                partial.replace(path)
+            except OSError as error:
+                raise UserError(f"{called}: cannot be written: {error.strerror or error}") from None
         return added
-    with tempfile.TemporaryDirectory(prefix="localmixup-") as folder, opened(names) as source:
-        plain = Path(folder) / "packed.sqlite"
-        target = Store(plain)
-        added = target.merge(source)
-        target.close()
-        partial = Path(f"{into}.part")
-        try:
-            with plain.open("rb") as data, lzma.open(partial, "wb", preset=9) as packed:
-                shutil.copyfileobj(data, packed)
-            partial.replace(into)
-        except OSError as error:
-            raise UserError(f"--into {into}: cannot be written: {error.strerror or error}") from None
-    return added
 
 
-def _copy(name: str, path: Path) -> None:
-    source = Path(name).expanduser()
+def _merged(source: Store, into: str | Path, called: str) -> Added:
+    with closing(Store(into, called=called)) as target:
+        return target.merge(source)
+
+
+def _copy(called: str, source: Path, path: Path) -> None:
+    source = source.expanduser()
+    check_file(called, source)
     if not source.is_file():
-        raise UserError(f"--store {name}: no such file")
+        raise UserError(f"{called}: no such file")
     try:
         if source.suffix == ".xz":
             with lzma.open(source) as packed, path.open("wb") as plain:
@@ -89,4 +93,4 @@ def _copy(name: str, path: Path) -> None:
                 if (beside := Path(f"{source}{suffix}")).is_file():
                     shutil.copy(beside, f"{path}{suffix}")
     except (OSError, EOFError, lzma.LZMAError) as error:
-        raise UserError(f"--store {name}: cannot be read: {first_line(error)}") from None
+        raise UserError(f"{called}: cannot be read: {first_line(error)}") from None

@@ -12,7 +12,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "localmixup"
 # each file of the library may import those before it
 ORDER = [
     "_shapes", "_checks", "_arrays", "distances", "calibration", "graphs", "adaptive", "config", "state", "interpolation", "batch",
-    "partners", "native", "mixing", "schedules", "pasting", "sequences", "manifold", "learned", "neighbors", "_cache", "pairs",
+    "partners", "settings", "native", "mixing", "schedules", "pasting", "sequences", "manifold", "learned", "neighbors", "_cache", "pairs",
 ]  # fmt: skip
 # rooms that stand on them, and may not know of each other nor of the lab
 ROOMS = ["geometry", "theory"]

@@ -250,3 +250,8 @@ def test_one_row():
     sampler = PairSampler(X[:1], ThresholdGraph(1.0), 2)
     assert sampler.mixed_share == 0
     assert list(sampler) == [[(0, 0), (0, 0)]]
+
+
+def test_a_generator_that_is_none_is_refused():
+    with pytest.raises(ValueError, match=r"generator must be a torch.Generator or None, got int"):
+        PairSampler(torch.randn(10, 2), CompleteGraph(), 4, generator=3)

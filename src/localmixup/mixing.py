@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import default_collate, get_worker_info
 
 from localmixup import partners
-from localmixup._checks import check_choice, check_number
-from localmixup.batch import PLANS, REDUCTIONS, MixedBatch, MixPlan
+from localmixup.batch import PLANS, MixedBatch, MixPlan
 from localmixup.config import graph_from_config, graph_to_config, settings_of, to_plain
 from localmixup.distances import as_features, norm_scale
 from localmixup.graphs import CompleteGraph, DistanceGraph, ExponentialGraph, LocalityGraph, ThresholdGraph
 from localmixup.interpolation import between, check_mixable, interpolate_and_measure, map_tensors, tensors_in
+from localmixup.settings import SETTINGS, checked
 from localmixup.state import DrawingModule
 
-OUTSIDE = ("discard", "unmix")
-
-_SETTINGS = ("graph", "mixup_alpha", "prob", "per_sample", "pairing", "outside", "reduction")
 _NO_DRAWS = (None, None)
 
 
@@ -97,12 +92,11 @@ class LocalMixup(DrawingModule):
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Settings may be changed between batches: they are checked, and what was made from them is made anew."""
-        if name in _CHECKS:
-            value = _CHECKS[name](value)
+        value = checked(name, value)
         if name == "graph":
             self._modules.pop(name, None)  # a module gives way to a graph that is none
         super().__setattr__(name, value)
-        if name in _SETTINGS and "_native" in self.__dict__:
+        if name in SETTINGS and "_native" in self.__dict__:
             self._plan_type, self._native = PLANS[self.reduction], self._native_mixer()
 
     def to_config(self) -> dict[str, Any]:
@@ -114,7 +108,7 @@ class LocalMixup(DrawingModule):
         >>> LocalMixup(CompleteGraph(), prob=0.5).to_config()["prob"]
         0.5
         """
-        settings = {name: to_plain(name, getattr(self, name)) for name in _SETTINGS if name != "graph"}
+        settings = {name: to_plain(name, getattr(self, name)) for name in SETTINGS if name != "graph"}
         return {"graph": graph_to_config(self.graph), **settings}
 
     @classmethod
@@ -128,7 +122,7 @@ class LocalMixup(DrawingModule):
         Raises:
             ValueError: an unknown setting, or one that is missing or out of range.
         """
-        settings = settings_of(config, _SETTINGS, cls.__name__)
+        settings = settings_of(config, SETTINGS, cls.__name__)
         return cls(graph_from_config(settings.pop("graph", None)), **settings, generator=generator)
 
     def set_extra_state(self, state: Tensor | None) -> None:
@@ -388,44 +382,6 @@ class LocalMixup(DrawingModule):
         )
         plan = self._finish(partner, lam, weigh(distances, slice(0, n)), draws)
         return plan.batch_type(mixed, y, plan.partner_of(y), plan.lam, plan.weights)
-
-
-def _checked_graph(graph: Any) -> LocalityGraph:
-    if not (hasattr(graph, "matrix") and hasattr(graph, "pair_weights")) or isinstance(graph, type):
-        raise ValueError(f"graph must be a graph such as ThresholdGraph(radius=1.0), got {graph!r}")
-    checked: LocalityGraph = graph
-    return checked
-
-
-def _checked_alpha(mixup_alpha: Any) -> float:
-    number = check_number("mixup_alpha", mixup_alpha, low=0, meaning="Beta(mixup_alpha, mixup_alpha)")
-    if number == 0:
-        raise ValueError("mixup_alpha must be > 0 (for vanilla training use prob=0 or IdentityGraph()), got 0")
-    return number
-
-
-def _checked_per_sample(per_sample: Any) -> bool:
-    if not isinstance(per_sample, (bool, np.bool_)):
-        raise ValueError(f"per_sample must be True or False, got {per_sample!r}")
-    return bool(per_sample)
-
-
-def _checked_generator(generator: Any) -> torch.Generator | None:
-    if generator is not None and not isinstance(generator, torch.Generator):
-        raise ValueError(f"generator must be a torch.Generator or None, got {type(generator).__name__}")
-    return generator
-
-
-_CHECKS: dict[str, Callable[[Any], Any]] = {
-    "graph": _checked_graph,
-    "mixup_alpha": _checked_alpha,
-    "prob": lambda value: check_number("prob", value, low=0, high=1),
-    "per_sample": _checked_per_sample,
-    "pairing": lambda value: check_choice("pairing", value, partners.PAIRINGS),
-    "outside": lambda value: check_choice("outside", value, OUTSIDE),
-    "reduction": lambda value: check_choice("reduction", value, REDUCTIONS),
-    "generator": _checked_generator,
-}
 
 
 def _batch_size(x: Any, y: Any) -> int:

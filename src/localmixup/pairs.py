@@ -91,6 +91,8 @@ class PairSampler(Sampler[list[tuple[int, int]]]):
         self.rows = len(features)
         default = math.ceil(self.rows / self.batch_size)
         self.num_batches = default if num_batches is None else check_integer("num_batches", num_batches, low=1)
+        if generator is not None and not isinstance(generator, torch.Generator):
+            raise ArgumentError(f"generator must be a torch.Generator or None, got {type(generator).__name__}")
         if generator is None:
             generator = torch.Generator().manual_seed(int(torch.randint(2**62, ())))
         self.generator = generator

@@ -5,8 +5,8 @@
 Nothing is compared here: that is done in the one process that has the results of both ranks.
 """
 
-import importlib.util
 import os
+import runpy
 import sys
 from pathlib import Path
 
@@ -321,10 +321,7 @@ def accelerated(accelerator, folder):
 
 
 def run_example(folder, name):
-    spec = importlib.util.spec_from_file_location(name, Path(folder) / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main(epochs=20)
+    return runpy.run_path(str(Path(folder) / f"{name}.py"))["main"](epochs=20)
 
 
 def main():

@@ -2,6 +2,7 @@
 
 import importlib.util
 import math
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -333,9 +334,16 @@ def test_against_timm_itself():
 
 def test_the_example_runs():
     path = Path(__file__).parents[2] / "examples" / "timm_loop.py"
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    errors = module.main()
+    errors = runpy.run_path(str(path))["main"]()
     # 90 is chance; that it trains is what is tested here, not which is better
     assert max(errors.values()) < 20
+
+
+def test_what_is_no_tensor_is_named():
+    with pytest.raises(ValueError, match=r"cutmix_minmax must be two shares, .* got 3"):
+        TimmLocalMixup(CompleteGraph(), cutmix_minmax=3)
+    mixup_fn = TimmLocalMixup(CompleteGraph(), num_classes=2)
+    with pytest.raises(ValueError, match="x must be a tensor, got ndarray"):
+        mixup_fn(torch.zeros(2, 3).numpy(), torch.tensor([0, 1]))
+    with pytest.raises(ValueError, match="target must be a tensor, got list"):
+        mixup_fn(torch.zeros(2, 3), [0, 1])

@@ -545,3 +545,12 @@ def test_named_tables_that_are_nowhere_or_have_no_target(tmp_path, monkeypatch, 
     quantities(30).rename(columns={"target": "sound"}).to_parquet(folder / "a.parquet")
     with pytest.raises(UserError, match="'target' is no column; there are speed, angle, sound"):
         load(name, data_root=tmp_path / "root")
+
+
+def test_test_labels_that_are_no_classes_are_refused(tmp_path):
+    x, y = np.random.default_rng(0).normal(size=(40, 2)), np.arange(40) % 2
+    np.savez(tmp_path / "a.npz", x=x, y=y, x_test=x[:4], y_test=[0.0, 1.0, 0.7, 1.0])
+    with pytest.raises(UserError, match="'y_test' must hold whole numbers, as classes are, got float64"):
+        load(str(tmp_path / "a.npz"))
+    np.savez(tmp_path / "b.npz", x=x, y=y, x_test=x[:4], y_test=[0.0, 1.0, 0.0, 1.0])
+    assert load(str(tmp_path / "b.npz")).y_test.tolist() == [0, 1, 0, 1]

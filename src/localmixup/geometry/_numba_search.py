@@ -36,6 +36,7 @@ def _lines(s0, s1, s2, s3, d, e, out):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def scan(S, D, flags, begin, end):  # type: ignore[no-untyped-def]
+    """Mark the pairs of rows and lines that can lie below the bound; see `_torch_search.scan`."""
     out = np.empty(8, np.int16)
     n = S.shape[1]
     for a in range(0, S.shape[0], 4):
@@ -51,6 +52,7 @@ def scan(S, D, flags, begin, end):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def collect(S, D, rows, start, limit, row_limit, unit, floor, found):  # type: ignore[no-untyped-def]
+    """Write down the triples of the marked pairs; see `_torch_search.collect`."""
     count = 0
     n = S.shape[1]
     for r in range(start, rows.shape[0]):

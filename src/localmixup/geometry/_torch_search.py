@@ -12,6 +12,15 @@ _BLOCK_VALUES = 8_000_000
 
 
 def scan(S: np.ndarray, D: np.ndarray, flags: np.ndarray, begin: int, end: int) -> None:
+    """Mark the pairs of a sample `a` and a first end `b` for which some second end can give a triangle worth a look.
+
+    Args:
+        S: rounded distances of samples to the ends, shape `(rows, n)`, int16.
+        D: rounded distances of the ends to each other, shape `(n, n)`, int16.
+        flags: set where a pair is marked, shape `(rows, n)`, bool.
+        begin: first of the columns `b` to look at.
+        end: the one behind the last.
+    """
     rows, lines = torch.from_numpy(S), torch.from_numpy(D)
     for b in range(begin, end):
         step = max(1, _BLOCK_VALUES // max(1, S.shape[1] - b))
@@ -31,6 +40,22 @@ def collect(
     floor: float,
     found: np.ndarray,
 ) -> tuple[int, int]:
+    """Write down the triples of the marked pairs whose bound lies below the limits.
+
+    Args:
+        S: as in `scan`.
+        D: as in `scan`.
+        rows: the marked pairs, shape `(p, 2)`.
+        start: the first of them to look at.
+        limit: squared distance below which a triple counts, by rounded radius.
+        row_limit: the same by sample.
+        unit: what one step of the rounded distances is worth.
+        floor: least squared distance of a sample to an end.
+        found: where the triples go, shape `(room, 3)`.
+
+    Returns:
+        How many were written, and the pair to go on from where the room is used up.
+    """
     count, n = 0, S.shape[1]
     for r in range(start, len(rows)):
         a, b = rows[r]

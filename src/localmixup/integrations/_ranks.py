@@ -102,6 +102,18 @@ def generator_of_rank(seed: int, rank: int | None = None) -> torch.Generator:
     return torch.Generator().manual_seed(int(state) % 2**63)
 
 
+def next_generator_of_rank(shared: torch.Generator) -> torch.Generator:
+    """A generator for one batch of this rank, made of the next draw of one that all ranks have in the same state.
+
+    So the state that is saved is the same on all ranks, and the draws are not.
+
+    Args:
+        shared: moves on by one draw.
+    """
+    drawn = torch.randint(2**62, (1,), device=shared.device, generator=shared)
+    return generator_of_rank(int(drawn))
+
+
 def follow_first_rank(generator: torch.Generator, device: torch.device) -> None:
     """Put a generator into the state that it has on rank 0, so that all ranks draw the same; every rank must call it.
 

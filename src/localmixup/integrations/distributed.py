@@ -23,16 +23,13 @@ from localmixup.integrations._ranks import (
     follow_first_rank,
     gather_rows,
     generator_of_rank,
+    next_generator_of_rank,
     rank_and_size,
     sum_over_ranks,
 )
 from localmixup.interpolation import check_mixable, map_tensors, tensors_in
 from localmixup.mixing import LocalMixup
-
-_SETTINGS = (
-    *("graph", "mixup_alpha", "prob", "per_sample", "pairing", "outside", "reduction"),
-    *("gather", "seed"),
-)
+from localmixup.settings import SETTINGS
 
 
 def mean_over_ranks(loss: Tensor) -> Tensor:
@@ -127,7 +124,7 @@ class DistributedLocalMixup(LocalMixup):
         Raises:
             ValueError: an unknown setting, or one that is missing or out of range.
         """
-        settings = settings_of(config, _SETTINGS, cls.__name__)
+        settings = settings_of(config, (*SETTINGS, "gather", "seed"), cls.__name__)
         mix = cls(graph_from_config(settings.pop("graph", None)), **settings)
         if generator is not None:
             mix.generator = generator
@@ -249,14 +246,11 @@ class DistributedLocalMixup(LocalMixup):
 
         So the state that is saved is the same on all ranks, and the draws are not.
         """
-        rank, size = rank_and_size()
-        shared = size == 1 or self._of_this_batch is not None or torch.compiler.is_compiling()
+        shared = rank_and_size()[1] == 1 or self._of_this_batch is not None or torch.compiler.is_compiling()
         if shared or not self.training or get_worker_info() is not None:
             yield
             return
-        generator = self._shared_generator()
-        drawn = torch.randint(2**62, (1,), device=generator.device, generator=generator)
-        self._of_this_batch = generator_of_rank(int(drawn), rank)
+        self._of_this_batch = next_generator_of_rank(self._shared_generator())
         try:
             yield
         finally:

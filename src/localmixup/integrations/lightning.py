@@ -16,7 +16,12 @@ from torch import Tensor, nn
 from localmixup._checks import ArgumentError
 from localmixup.batch import MixedBatch
 from localmixup.integrations._rank_batches import RANK_PLANS
-from localmixup.integrations._ranks import follow_first_rank, generator_of_rank, rank_and_size
+from localmixup.integrations._ranks import (
+    follow_first_rank,
+    generator_of_rank,
+    next_generator_of_rank,
+    rank_and_size,
+)
 from localmixup.interpolation import tensors_in
 from localmixup.mixing import LocalMixup
 
@@ -272,8 +277,7 @@ def _draws_of_the_rank(mix: nn.Module) -> Iterator[None]:
     if rank_and_size()[1] > 1:
         for part, generator in zip(parts, shared, strict=True):
             assert generator is not None
-            drawn = torch.randint(2**62, (1,), device=generator.device, generator=generator)
-            part.generator = generator_of_rank(int(drawn))
+            part.generator = next_generator_of_rank(generator)
     try:
         yield
     finally:

@@ -82,6 +82,8 @@ class TimmLocalMixup:
         self.graph, self.outside = graph, outside
         self.mixup_alpha = check_number("mixup_alpha", mixup_alpha, low=0, meaning="0 switches mixup off")
         self.cutmix_alpha = check_number("cutmix_alpha", cutmix_alpha, low=0, meaning="0 switches CutMix off")
+        if cutmix_minmax is not None and not isinstance(cutmix_minmax, Sequence):
+            raise ValueError(f"cutmix_minmax must be two shares, 0 <= least <= largest <= 1, got {cutmix_minmax!r}")
         self.cutmix_minmax = None if cutmix_minmax is None else tuple(cutmix_minmax)
         if self.cutmix_minmax is not None:
             if len(self.cutmix_minmax) != 2 or not 0 <= self.cutmix_minmax[0] <= self.cutmix_minmax[1] <= 1:
@@ -120,6 +122,9 @@ class TimmLocalMixup:
             x: as above.
             target: as above.
         """
+        for name, value in (("x", x), ("target", target)):
+            if not isinstance(value, Tensor):
+                raise ValueError(f"{name} must be a tensor, got {type(value).__name__}")
         check_mixable(x)
         if target.ndim != 1 or target.is_floating_point() or x.ndim == 0 or len(target) != len(x):
             raise ValueError(

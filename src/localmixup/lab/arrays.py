@@ -76,7 +76,7 @@ def read_arrays(path: Path, *, task: str | None) -> DataSet:
 
 def _classes(path: Path, y: str, targets: np.ndarray, task: str | None) -> tuple[np.ndarray, tuple[str, ...]]:
     """Class indices and the names of the classes, in the order of the labels: whole numbers or text, as in tables."""
-    values, codes = np.unique(_labels(targets), return_inverse=True)
+    values, codes = np.unique(_labels(path, y, targets), return_inverse=True)
     numbered = values.dtype.kind == "i" and np.array_equal(values, np.arange(len(values)))
     if not numbered and len(values) > len(targets) // 2:
         raise UserError(f"{path}: array {y!r} has {len(values)} different values in {len(targets)} rows: no classes")
@@ -90,13 +90,15 @@ def _classes(path: Path, y: str, targets: np.ndarray, task: str | None) -> tuple
 
 def _codes(path: Path, targets: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
     place = {name: k for k, name in enumerate(names)}
-    labels = [str(label) for label in _labels(targets)]
+    labels = [str(label) for label in _labels(path, "y_test", targets)]
     if unknown := [label for label in labels if label not in place]:
         raise UserError(f"{path}: y_test has the class {unknown[0]!r}, which no training row has")
     return np.array([place[label] for label in labels], dtype=np.int64)
 
 
-def _labels(targets: np.ndarray) -> np.ndarray:
+def _labels(path: Path, name: str, targets: np.ndarray) -> np.ndarray:
+    if targets.dtype.kind == "f" and not bool((targets % 1 == 0).all()):
+        raise UserError(f"{path}: array {name!r} must hold whole numbers, as classes are, got {targets.dtype}")
     return targets.astype(str) if targets.dtype.kind in "US" else targets.astype(np.int64)
 
 

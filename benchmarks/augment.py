@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from localmixup import ExponentialGraph, LocalMixup, native
+from localmixup import ExponentialGraph, LocalMixup
 
 SHAPES = ((128, 3, 32, 32), (256, 3, 224, 224), (512, 64))
 DECAY = 3e-3  # the paper's for CIFAR-10
@@ -108,8 +108,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     where = torch.cuda.get_device_name() if options.device == "cuda" else f"{platform.machine()} CPU"
-    path = "native path built" if native.load() is not None else "plain path (no native library)"
-    print(f"{where}, {path}, torch {torch.__version__}, {options.threads} thread(s), float32, medians in microseconds")
+    print(f"{where}, torch {torch.__version__}, {options.threads} thread(s), float32, medians in microseconds")
     for shape in SHAPES:
         torch.compiler.reset()
         x = torch.randn(shape, device=options.device)

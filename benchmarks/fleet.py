@@ -16,10 +16,10 @@ import torch
 import torch.nn.functional as F
 
 from localmixup.lab import fleet
-from localmixup.lab.data import load
-from localmixup.lab.dataset import prepare
+from localmixup.lab.data.dataset import prepare
+from localmixup.lab.data.named import load
 from localmixup.lab.models import build_model
-from localmixup.lab.specs import DataSpec, MethodSpec, RunSpec, TrainingSpec
+from localmixup.lab.runs.spec import DataSpec, MethodSpec, RunSpec, TrainingSpec
 
 CASES = {20: 4.0, 50: 1.5, 241: 0.6}  # batch size: radius at which 20 of it count
 ROUNDS = 7

@@ -27,11 +27,11 @@ from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits
 
 from localmixup import KNNGraph, PairSampler
-from localmixup.neighbors import nearest
+from localmixup.sampling.neighbors import nearest
 
 
 def rows_of(count: int, folder: Path | None) -> tuple[str, torch.Tensor]:
-    from localmixup.lab.data import load
+    from localmixup.lab.data.named import load
     from localmixup.lab.errors import UserError
 
     try:

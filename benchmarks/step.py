@@ -29,7 +29,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from localmixup import ExponentialGraph, LocalMixup, native
+from localmixup import ExponentialGraph, LocalMixup
 from localmixup.lab.models import build_model
 
 CLASSES = 10
@@ -148,7 +148,6 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     where = torch.cuda.get_device_name() if options.device == "cuda" else f"{platform.machine()} CPU"
-    path = "native path" if native.load() else "no native path"
     print(
         f"{where}, torch {torch.__version__}, {options.threads} thread(s), batch {options.batch}, float32, "
         f"ExponentialGraph at a mean weight of 0.5, {path}"

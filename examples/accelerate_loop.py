@@ -10,7 +10,7 @@ from accelerate.utils import set_seed
 from torch.utils.data import DataLoader, TensorDataset
 
 from localmixup import CompleteGraph, ThresholdGraph
-from localmixup.integrations.distributed import DistributedLocalMixup
+from localmixup.distributed import DistributedLocalMixup
 
 
 def spirals(n: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -12,7 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
 from localmixup import CompleteGraph, ThresholdGraph
-from localmixup.integrations.distributed import DistributedLocalMixup, mean_over_ranks
+from localmixup.distributed import DistributedLocalMixup, mean_over_ranks
 
 
 def spirals(n: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:

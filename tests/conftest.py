@@ -4,13 +4,11 @@ import os
 
 os.environ["LOCALMIXUP_CHECK_SHAPES"] = "1"
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
-# whatever this user has built: test_native.py builds its own
-os.environ["LOCALMIXUP_NATIVE"] = "0"
 
 from jaxtyping import install_import_hook
 
 # not graphs: their own checks of arguments are what is tested there
-CHECKED = ("distances", "partners", "neighbors")
+CHECKED = ("_distances", "_partners", "sampling.neighbors")
 install_import_hook([f"localmixup.{name}" for name in CHECKED], "beartype.beartype")
 
 import torch  # noqa: E402

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localmixup.distances import distance_matrix, distances_between, distances_of_pairs, pair_distances
+from localmixup._distances import distance_matrix, distances_between, distances_of_pairs, pair_distances
 
 METRICS = ["euclidean", "rms", "cosine"]
 
@@ -99,11 +99,11 @@ def test_distances_are_a_metric_invariant_under_shifts(values, shift):
 
 
 def test_blocks_do_not_change_the_result(monkeypatch):
-    import localmixup.distances
+    import localmixup._distances
 
     x = torch.randn(20, 5, generator=torch.Generator().manual_seed(0))
     i, j = torch.triu_indices(20, 20)
     whole = distances_of_pairs(x, i, j)
-    monkeypatch.setattr(localmixup.distances, "_BLOCK_BYTES", 64)
+    monkeypatch.setattr(localmixup._distances, "_BLOCK_BYTES", 64)
     assert torch.equal(distances_of_pairs(x, i, j), whole)
     assert distances_between(x[:0], x[:0]).shape == (0,)

@@ -1,6 +1,6 @@
 """`python -m localmixup` is the command `localmixup`."""
 
-from localmixup.cli import main
+from localmixup.lab.cli.main import main
 
 if __name__ == "__main__":
     main()

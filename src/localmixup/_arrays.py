@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from localmixup._checks import ArgumentError
+from localmixup._validate import ArgumentError
 
 
 def as_float64(name: str, value: Any, *, ndim: tuple[int, ...] = (1, 2)) -> np.ndarray:

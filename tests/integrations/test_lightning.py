@@ -590,7 +590,7 @@ RANKS = """
 import sys, torch, torch.distributed as dist
 sys.path.insert(0, {folder!r})
 from test_lightning import *
-from localmixup.integrations.distributed import DistributedLocalMixup
+from localmixup.distributed import DistributedLocalMixup
 
 def mix_of(kind, resuming):
     graph = ExponentialGraph(decay=0.5)

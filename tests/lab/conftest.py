@@ -12,7 +12,7 @@ def _own_cache(tmp_path_factory, monkeypatch):
 @pytest.fixture(scope="session")
 def blobs():
     """Two classes of points, far enough apart to learn in a few updates."""
-    from localmixup.lab.dataset import DataSet
+    from localmixup.lab.data.dataset import DataSet
 
     rng = np.random.default_rng(0)
     y = np.arange(120) % 2
@@ -22,7 +22,7 @@ def blobs():
 
 @pytest.fixture(scope="session")
 def prepared(blobs):
-    from localmixup.lab.dataset import prepare
+    from localmixup.lab.data.dataset import prepare
 
     return prepare(blobs)
 

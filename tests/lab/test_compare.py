@@ -6,15 +6,15 @@ import re
 import pytest
 
 from localmixup import ExponentialGraph, KNNGraph, ThresholdGraph
+from localmixup._validate import ArgumentError
+from localmixup.lab.analysis.comparison import Row
+from localmixup.lab.analysis.decisions import verdict_of
+from localmixup.lab.analysis.statistics import Difference, Mean, holm, mean_of, paired
 from localmixup.lab.compare import candidates, compare
-from localmixup.lab.comparison import Row
-from localmixup.lab.engine import run_all
-from localmixup.lab.errors import UserError
-from localmixup.lab.parameters import check_parameter, graph_of
-from localmixup.lab.results import Store
-from localmixup.lab.specs import DataSpec, MethodSpec, TrainingSpec
-from localmixup.lab.statistics import Difference, Mean, holm, mean_of, paired
-from localmixup.lab.verdict import verdict_of
+from localmixup.lab.methods.parameters import check_parameter, graph_of
+from localmixup.lab.runs.engine import run_all
+from localmixup.lab.runs.spec import DataSpec, MethodSpec, TrainingSpec
+from localmixup.lab.runs.store import Store
 
 TRAINING = TrainingSpec(model="mlp", updates=30, batch_size=16, learning_rate=0.01)
 DATA = DataSpec(name="blobs", fingerprint="x")
@@ -196,9 +196,9 @@ def test_wrong_parameters_are_named(method, value, message):
 
 def test_a_batch_that_does_not_fit_is_refused(prepared):
     training = TRAINING.model_copy(update={"pairs": "batch", "batch_size": 64})
-    with pytest.raises(UserError, match=r"7\d training samples are too few"):
+    with pytest.raises(ArgumentError, match=r"7\d training samples are too few"):
         candidates("local-threshold", prepared, training, fixed={}, kept_shares=(0.1,))
-    with pytest.raises(UserError, match="use --pairs set"):
+    with pytest.raises(ArgumentError, match="use --pairs set"):
         candidates("local-knn", prepared, training, fixed={"local-knn": 3}, kept_shares=(0.1,))
     grid = candidates("local-knn", prepared, TRAINING, fixed={"local-knn": 3.0}, kept_shares=())
     assert {spec.parameter for spec in grid} == {3.0}

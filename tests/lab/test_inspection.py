@@ -7,7 +7,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from localmixup.lab.commands import app
+from localmixup.lab.cli.app import app
 
 
 def run(*arguments):

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from localmixup._checks import ArgumentError
+from localmixup._validate import ArgumentError
 from localmixup.geometry.curve import Staircase
 
 _VERSION = 1

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from localmixup._validate import ArgumentError
+
 _ROUNDING = 1e-13  # a step must be lower than the one before by more than this share
 
 
@@ -68,7 +70,7 @@ class LipschitzCurve(NamedTuple):
         """
         wanted = np.asarray(radius, dtype=np.float64)
         if np.isnan(wanted).any() or (wanted < 0).any():
-            raise ValueError(f"radius must be >= 0 (0 is vanilla training, inf is mixup), got {radius!r}")
+            raise ArgumentError(f"radius must be >= 0 (0 is vanilla training, inf is mixup), got {radius!r}")
         found = self.value[np.searchsorted(np.asarray(self.radius), wanted, side="right") - 1]
         return float(found) if np.ndim(radius) == 0 else found
 

@@ -22,9 +22,16 @@ import torch
 from torch import Tensor
 
 from localmixup._arrays import as_tensor
-from localmixup._checks import ArgumentError, check_integer, check_number
-from localmixup.distances import as_features, distances_of_pairs
-from localmixup.graphs import CompleteGraph, DistanceGraph, ExponentialGraph, KNNGraph, LocalityGraph, ThresholdGraph
+from localmixup._distances import as_features, distances_of_pairs
+from localmixup._validate import ArgumentError, check_integer, check_number
+from localmixup.graphs.base import (
+    CompleteGraph,
+    DistanceGraph,
+    ExponentialGraph,
+    KNNGraph,
+    LocalityGraph,
+    ThresholdGraph,
+)
 
 _WIDE = 5_000_000  # up to so many values everything is measured in float64
 GRID = 9  # values of lam where all pairs are tried

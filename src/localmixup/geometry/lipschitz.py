@@ -24,8 +24,8 @@ import torch
 from torch import Tensor
 
 from localmixup._arrays import as_tensor
-from localmixup._checks import ArgumentError, check_choice, check_integer, check_number
-from localmixup.distances import as_features
+from localmixup._distances import as_features
+from localmixup._validate import ArgumentError, check_choice, check_integer, check_number
 from localmixup.geometry.checkpoint import Checkpoint
 from localmixup.geometry.curve import LipschitzCurve, Witness
 from localmixup.geometry.hulls import least_hull_distance

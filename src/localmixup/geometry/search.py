@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from localmixup._checks import ArgumentError, check_choice
+from localmixup._validate import ArgumentError, check_choice
 from localmixup.geometry.curve import Staircase
 
 _TOP = 32000

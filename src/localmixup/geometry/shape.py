@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from localmixup._arrays import as_tensor
-from localmixup._checks import ArgumentError, check_integer
-from localmixup.distances import as_features
+from localmixup._distances import as_features
+from localmixup._validate import ArgumentError, check_integer
 
 
 class ClassShape(NamedTuple):

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from localmixup._checks import check_number
+from localmixup._validate import check_number
 from localmixup.geometry.intrusion import GRID, IntrusionReport, Rates, graph_with
 
 PARAMETERS = ("radius", "decay", "n_neighbors")

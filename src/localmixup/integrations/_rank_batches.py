@@ -1,6 +1,6 @@
 """What one of several ranks mixed: batches whose loss is weighed over all ranks, plans with partners on any rank.
 
-NamedTuples as those of `localmixup.batch` are, with the same fields, so they cross workers and device transfers too.
+NamedTuples as those of `localmixup._batch` are, with the same fields, so they cross workers and device transfers too.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from localmixup._checks import check_choice
-from localmixup.batch import REDUCTIONS, MixedBatch, MixPlan
+from localmixup._batch import REDUCTIONS, MixedBatch, MixPlan
+from localmixup._interpolate import between, check_mixable, map_tensors, tensors_in
+from localmixup._validate import check_choice
 from localmixup.integrations._ranks import gather_rows, rank_and_size, sum_over_ranks
-from localmixup.interpolation import between, check_mixable, map_tensors, tensors_in
 
 
 class RankBatch(MixedBatch):

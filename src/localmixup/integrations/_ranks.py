@@ -14,8 +14,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from localmixup._checks import ArgumentError
-from localmixup.interpolation import map_tensors, tensors_in
+from localmixup._interpolate import map_tensors, tensors_in
+from localmixup._validate import ArgumentError
 
 
 def rank_and_size() -> tuple[int, int]:

@@ -16,9 +16,10 @@ from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
-from localmixup._checks import ArgumentError, check_choice, check_integer, check_number
-from localmixup.calibration import calibrate
-from localmixup.graphs import CompleteGraph, ExponentialGraph, IdentityGraph, KNNGraph, ThresholdGraph
+from localmixup._mixup import LocalMixup
+from localmixup._validate import ArgumentError, check_choice, check_integer, check_number
+from localmixup.graphs.base import CompleteGraph, ExponentialGraph, IdentityGraph, KNNGraph, ThresholdGraph
+from localmixup.graphs.fit import calibrate
 from localmixup.integrations._torch_mlp import (
     TrainingRows,
     distinct_rows,
@@ -28,7 +29,6 @@ from localmixup.integrations._torch_mlp import (
     threads_for,
     train_epoch,
 )
-from localmixup.mixing import LocalMixup
 
 _CALIBRATED: dict[str, Any] = {"exponential": ExponentialGraph, "threshold": ThresholdGraph, "knn": KNNGraph}
 _GIVEN = {"exponential": "decay", "threshold": "radius", "knn": "n_neighbors"}

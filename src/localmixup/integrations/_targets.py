@@ -11,7 +11,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from localmixup.batch import MixedBatch
+from localmixup._batch import MixedBatch
+from localmixup._validate import ArgumentError
 
 
 def weighted_targets(batch: MixedBatch, num_classes: int, *, label_smoothing: float = 0.0) -> Tensor:
@@ -62,7 +63,7 @@ def check_carries_weights(loss: Callable[[Tensor, Tensor], Tensor], num_classes:
     expected = (rows * factors).mean()
     if carried.ndim or not torch.allclose(carried, expected, rtol=1e-4):
         name = getattr(loss, "__name__", type(loss).__name__)
-        raise ValueError(
+        raise ArgumentError(
             f"loss must be linear in the target and averaged over the batch, as soft cross-entropy is, so that weights "
             f"can travel in the rows of the target; {name} is not. Binary cross-entropy also has the term "
             f"(1 - t) log(1 - p), which a row multiplied by its weight turns into another one; label smoothing inside "

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from localmixup.mixing import LocalMixup
+from localmixup._mixup import LocalMixup
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
 """From outputs `(n, q)` and targets to one loss a sample, shape `(n,)`."""

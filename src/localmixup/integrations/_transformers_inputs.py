@@ -16,9 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from localmixup._checks import ArgumentError
-from localmixup.batch import MixPlan
-from localmixup.sequences import masked_features, mix_sequences
+from localmixup._batch import MixPlan
+from localmixup._validate import ArgumentError
+from localmixup.extras.sequences import masked_features, mix_sequences
 
 TOKENS, MASK = "input_ids", "attention_mask"
 

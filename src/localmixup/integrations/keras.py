@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
-from localmixup._checks import check_integer
-from localmixup.batch import MixedBatch
-from localmixup.graphs import LocalityGraph
+from localmixup._batch import MixedBatch
+from localmixup._mixup import LocalMixup
+from localmixup._validate import ArgumentError, check_integer
+from localmixup.graphs.base import LocalityGraph
 from localmixup.integrations._targets import shares
-from localmixup.mixing import LocalMixup
 
 
 class _MixedBatches:
@@ -82,10 +82,10 @@ class _MixedBatches:
         sizes = {a.shape[:1] for a in tree_leaves(self.x)} | {self.y.shape[:1]}
         if len(sizes) != 1 or sizes == {()}:
             shapes = ", ".join(str(a.shape) for a in [*tree_leaves(self.x), self.y])
-            raise ValueError(f"x and y must have the same first dimension, got shapes {shapes}")
+            raise ArgumentError(f"x and y must have the same first dimension, got shapes {shapes}")
         for array in tree_leaves(self.x):
             if not np.issubdtype(array.dtype, np.floating):
-                raise ValueError(f"x must be floating point to be mixed, got {array.dtype}: use .astype('float32')")
+                raise ArgumentError(f"x must be floating point to be mixed, got {array.dtype}: use .astype('float32')")
         self.batch_size = check_integer("batch_size", batch_size, low=1)
         self.shuffle = bool(shuffle)
         self.seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
@@ -144,18 +144,18 @@ def _targets(y: Any, num_classes: int | None) -> Any:
     """Targets that can be mixed: class indices as int64, all else as floating point."""
     if num_classes is not None:
         if y.ndim != 1 or not np.issubdtype(y.dtype, np.integer):
-            raise ValueError(
+            raise ArgumentError(
                 f"y must hold class indices of shape (m,) where num_classes is given, got {y.dtype} of shape {y.shape}"
             )
         if len(y) and not 0 <= y.min() <= y.max() < num_classes:
-            raise ValueError(
+            raise ArgumentError(
                 f"num_classes={num_classes} allows classes 0 to {num_classes - 1}, got {y.min()}, {y.max()}"
             )
         return y.astype(np.int64)
     if np.issubdtype(y.dtype, np.floating):
         return y
     if y.ndim < 2:
-        raise ValueError(
+        raise ArgumentError(
             f"num_classes must be given for class indices, got None and y of {y.dtype} "
             "(values to regress, or binary labels, must be floating point)"
         )

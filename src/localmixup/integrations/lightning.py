@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from localmixup._checks import ArgumentError
-from localmixup.batch import MixedBatch
+from localmixup._batch import MixedBatch
+from localmixup._interpolate import tensors_in
+from localmixup._mixup import LocalMixup
+from localmixup._validate import ArgumentError
 from localmixup.integrations._rank_batches import RANK_PLANS
 from localmixup.integrations._ranks import (
     follow_first_rank,
@@ -22,8 +24,6 @@ from localmixup.integrations._ranks import (
     next_generator_of_rank,
     rank_and_size,
 )
-from localmixup.interpolation import tensors_in
-from localmixup.mixing import LocalMixup
 
 if TYPE_CHECKING:
     _Module = nn.Module

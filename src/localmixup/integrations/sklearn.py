@@ -17,7 +17,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 from torch import Tensor
 
-from localmixup._checks import ArgumentError, check_choice
+from localmixup._validate import ArgumentError, check_choice
 from localmixup.integrations._sklearn_base import LocalMixupMLP
 from localmixup.integrations._torch_mlp import TrainingRows
 

@@ -11,14 +11,14 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from localmixup._checks import check_choice, check_integer, check_number
-from localmixup.batch import MixedBatch, MixPlan
-from localmixup.graphs import LocalityGraph
+from localmixup._batch import MixedBatch, MixPlan
+from localmixup._interpolate import check_mixable, interpolate
+from localmixup._mixup import LocalMixup
+from localmixup._partners import draw_lam, flip
+from localmixup._validate import ArgumentError, check_choice, check_integer, check_number
+from localmixup.extras.cutmix import paste, span
+from localmixup.graphs.base import LocalityGraph
 from localmixup.integrations._targets import check_carries_weights, weighted_targets
-from localmixup.interpolation import check_mixable, interpolate
-from localmixup.mixing import LocalMixup
-from localmixup.partners import draw_lam, flip
-from localmixup.pasting import paste, span
 
 MODES = ("batch", "pair", "elem")
 
@@ -83,14 +83,16 @@ class TimmLocalMixup:
         self.mixup_alpha = check_number("mixup_alpha", mixup_alpha, low=0, meaning="0 switches mixup off")
         self.cutmix_alpha = check_number("cutmix_alpha", cutmix_alpha, low=0, meaning="0 switches CutMix off")
         if cutmix_minmax is not None and not isinstance(cutmix_minmax, Sequence):
-            raise ValueError(f"cutmix_minmax must be two shares, 0 <= least <= largest <= 1, got {cutmix_minmax!r}")
+            raise ArgumentError(f"cutmix_minmax must be two shares, 0 <= least <= largest <= 1, got {cutmix_minmax!r}")
         self.cutmix_minmax = None if cutmix_minmax is None else tuple(cutmix_minmax)
         if self.cutmix_minmax is not None:
             if len(self.cutmix_minmax) != 2 or not 0 <= self.cutmix_minmax[0] <= self.cutmix_minmax[1] <= 1:
-                raise ValueError(f"cutmix_minmax must be two shares, 0 <= least <= largest <= 1, got {cutmix_minmax}")
+                raise ArgumentError(
+                    f"cutmix_minmax must be two shares, 0 <= least <= largest <= 1, got {cutmix_minmax}"
+                )
             self.cutmix_alpha = 1.0
         if not self.mixup_alpha and not self.cutmix_alpha:
-            raise ValueError("one of mixup_alpha, cutmix_alpha, cutmix_minmax must be on, got 0, 0 and None")
+            raise ArgumentError("one of mixup_alpha, cutmix_alpha, cutmix_minmax must be on, got 0, 0 and None")
         self.mix_prob = check_number("prob", prob, low=0, high=1)
         self.switch_prob = check_number("switch_prob", switch_prob, low=0, high=1)
         self.mode = check_choice("mode", mode, MODES)
@@ -124,10 +126,10 @@ class TimmLocalMixup:
         """
         for name, value in (("x", x), ("target", target)):
             if not isinstance(value, Tensor):
-                raise ValueError(f"{name} must be a tensor, got {type(value).__name__}")
+                raise ArgumentError(f"{name} must be a tensor, got {type(value).__name__}")
         check_mixable(x)
         if target.ndim != 1 or target.is_floating_point() or x.ndim == 0 or len(target) != len(x):
-            raise ValueError(
+            raise ArgumentError(
                 f"target must hold {len(x) if x.ndim else 1} class indices, one a sample, "
                 f"got {target.dtype} of shape {tuple(target.shape)}"
             )
@@ -205,7 +207,7 @@ class TimmLocalMixup:
     def _draw_boxes(self, lam: Tensor, x: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Where the box of each image begins and ends along its rows and along its columns."""
         if x.ndim < 3:
-            raise ValueError(f"x must have shape (n, ..., h, w) for CutMix, got {tuple(x.shape)}")
+            raise ArgumentError(f"x must have shape (n, ..., h, w) for CutMix, got {tuple(x.shape)}")
         n, ends = len(x), []
         for size in x.shape[-2:]:
             at = self._spread(self._uniform(self._count(n), x), n)

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_flatten, tree_unflatten
 from torch.utils.data import default_collate
 
-from localmixup._checks import check_integer, check_number
-from localmixup.graphs import LocalityGraph
+from localmixup._mixup import LocalMixup
+from localmixup._validate import ArgumentError, check_integer, check_number
+from localmixup.graphs.base import LocalityGraph
 from localmixup.integrations._targets import check_carries_weights, weighted_targets
-from localmixup.mixing import LocalMixup
 
 LabelsGetter = Callable[[Any], Any]
 
@@ -73,11 +73,11 @@ class LocalMixUp(nn.Module):
         super().__init__()
         self.alpha = check_number("alpha", alpha, low=-math.inf)
         if self.alpha <= 0:
-            raise ValueError(f"alpha must be > 0 (for vanilla training use prob=0 or IdentityGraph()), got {alpha}")
+            raise ArgumentError(f"alpha must be > 0 (for vanilla training use prob=0 or IdentityGraph()), got {alpha}")
         self.num_classes = None if num_classes is None else check_integer("num_classes", num_classes, low=1)
         if labels_getter != "default" and not callable(labels_getter):
             reason = "; without labels there is nothing that could carry the weights" if labels_getter is None else ""
-            raise ValueError(f"labels_getter must be 'default' or a callable, got {labels_getter!r}{reason}")
+            raise ArgumentError(f"labels_getter must be 'default' or a callable, got {labels_getter!r}{reason}")
         self._labels_getter: LabelsGetter = labels_getter if callable(labels_getter) else find_labels
         self.mixup = LocalMixup(
             graph,
@@ -115,7 +115,7 @@ class LocalMixUp(nn.Module):
         classes = self._classes(labels)
         at_labels = [i for i, leaf in enumerate(leaves) if leaf is labels]
         if not at_labels:
-            raise ValueError("labels_getter must return a tensor that is itself in the inputs, got another one")
+            raise ArgumentError("labels_getter must return a tensor that is itself in the inputs, got another one")
         at_images = _where_images(leaves, labels)
         images = tuple(_plain_image(leaves[i], len(classes)) for i in at_images)
         batch = self.mixup(images[0] if len(images) == 1 else images, classes)
@@ -151,23 +151,23 @@ class LocalMixUp(nn.Module):
     def _classes(self, labels: Any) -> Tensor:
         """Labels as class indices, shape `(n,)`, or probabilities, shape `(n, c)`."""
         if not isinstance(labels, Tensor):
-            raise ValueError(f"labels must be a tensor, got {type(labels).__name__}")
+            raise ArgumentError(f"labels must be a tensor, got {type(labels).__name__}")
         if labels.ndim not in (1, 2):
-            raise ValueError(
+            raise ArgumentError(
                 "labels must be class indices of shape (n,) or probabilities of shape (n, num_classes), "
                 f"but got a tensor of shape {tuple(labels.shape)}"
             )
         if labels.ndim == 2:
             if self.num_classes not in (None, labels.shape[1]):
-                raise ValueError(
+                raise ArgumentError(
                     f"labels of shape (n, c) must have c = num_classes = {self.num_classes}, "
                     f"got shape {tuple(labels.shape)} (num_classes may be None for them)"
                 )
             return labels if labels.is_floating_point() else labels.float()
         if labels.is_floating_point():
-            raise ValueError(f"labels of shape (n,) must be class indices, got {labels.dtype}")
+            raise ArgumentError(f"labels of shape (n,) must be class indices, got {labels.dtype}")
         if self.num_classes is None:
-            raise ValueError("num_classes must be given for labels that are class indices, got None")
+            raise ArgumentError("num_classes must be given for labels that are class indices, got None")
         return labels.long()
 
 
@@ -187,14 +187,14 @@ def find_labels(inputs: Any) -> Any:
     if isinstance(found, Tensor) and not _torchvision_kind(found):
         return found
     if not isinstance(found, Mapping):
-        raise ValueError(
+        raise ArgumentError(
             "inputs must be a dict, or a tuple whose second item is a tensor or a dict, when labels_getter='default'; "
             f"got {type(found).__name__}"
         )
     keys = [key for key in found if isinstance(key, str)]
     for key in [k for k in keys if k.lower() == "labels"] + [k for k in keys if "label" in k.lower()]:
         return found[key]
-    raise ValueError(
+    raise ArgumentError(
         f"inputs hold no labels: no key contains 'label' among {', '.join(map(repr, found))}; "
         "give a function as labels_getter"
     )
@@ -214,7 +214,7 @@ def _refuse_unmixable(leaves: list[Any]) -> None:
         if any(base.__module__.partition(".")[0] == "PIL" for base in type(leaf).__mro__):
             kind = "PIL image"
         if kind not in ("", "Image", "Video"):
-            raise ValueError(
+            raise ArgumentError(
                 f"LocalMixUp does not support PIL images, bounding boxes, masks and key points, got a {kind}"
             )
 
@@ -224,17 +224,17 @@ def _where_images(leaves: list[Any], labels: Tensor) -> list[int]:
     typed = [i for i, leaf in enumerate(leaves) if _torchvision_kind(leaf)]
     plain = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor) and leaf is not labels]
     if not plain:
-        raise ValueError("inputs must hold a batch of images beside the labels, got no other tensor")
+        raise ArgumentError("inputs must hold a batch of images beside the labels, got no other tensor")
     return typed or plain[:1]
 
 
 def _plain_image(image: Tensor, n: int) -> Tensor:
     video = _torchvision_kind(image) == "Video"
     if image.ndim != (5 if video else 4):
-        raise ValueError(
+        raise ArgumentError(
             "images must be a batch with 4 dimensions (n, c, h, w), or 5 (n, t, c, h, w) for tv_tensors.Video, "
             f"got a {'video' if video else 'tensor'} of shape {tuple(image.shape)}"
         )
     if image.shape[0] != n:
-        raise ValueError(f"images and labels must have the same batch size, got {image.shape[0]} and {n}")
+        raise ArgumentError(f"images and labels must have the same batch size, got {image.shape[0]} and {n}")
     return image.as_subclass(Tensor)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from localmixup._checks import ArgumentError, check_choice
-from localmixup.batch import MixPlan
+from localmixup._batch import MixPlan
+from localmixup._mixup import LocalMixup
+from localmixup._validate import ArgumentError, check_choice
 from localmixup.integrations._ranks import generator_of_rank, rank_and_size, sum_over_ranks
 from localmixup.integrations._transformers_inputs import (
     TOKENS,
@@ -25,7 +26,6 @@ from localmixup.integrations._transformers_inputs import (
     run_mixed,
 )
 from localmixup.integrations._transformers_inputs import embedding_features as embedding_features
-from localmixup.mixing import LocalMixup
 
 if TYPE_CHECKING:
     from transformers import Trainer as _Trainer

@@ -6,16 +6,16 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from localmixup.calibration import calibrate, describe, sample_distances
-from localmixup.lab.comparison import Comparison, Row
-from localmixup.lab.dataset import Prepared
-from localmixup.lab.errors import UserError
+from localmixup._validate import ArgumentError
+from localmixup.graphs.fit import calibrate, describe, sample_distances
+from localmixup.lab.analysis.comparison import Comparison, Row
+from localmixup.lab.analysis.decisions import verdict_of
+from localmixup.lab.analysis.statistics import Difference, holm, mean_of, paired
+from localmixup.lab.data.dataset import Prepared
 from localmixup.lab.methods import LOCAL, METHODS
-from localmixup.lab.parameters import GRAPHS, PARAMETERS, describe_spec, graph_of
-from localmixup.lab.results import Record
-from localmixup.lab.specs import DataSpec, MethodSpec, RunSpec, TrainingSpec
-from localmixup.lab.statistics import Difference, holm, mean_of, paired
-from localmixup.lab.verdict import verdict_of
+from localmixup.lab.methods.parameters import GRAPHS, PARAMETERS, describe_spec, graph_of
+from localmixup.lab.runs.spec import DataSpec, MethodSpec, RunSpec, TrainingSpec
+from localmixup.lab.runs.store import Record
 
 KEPT_SHARES = {"set": (0.01, 0.05, 0.2), "batch": (0.125, 0.25, 0.5)}
 """How local: the shares of nearest pairs of the grid, by where pairs come from. Of a batch not many are near."""
@@ -46,13 +46,15 @@ def candidates(
     if training.pairs == "batch":
         kept_shares = [share for share in kept_shares if training.batch_size / share <= 0.8 * len(prepared.x)]
         if not kept_shares and method not in fixed:
-            raise UserError(
+            raise ArgumentError(
                 f"--pairs batch: {round(0.8 * len(prepared.x))} training samples are too few for a batch in which "
                 f"{training.batch_size} local pairs count; use --pairs set"
             )
     if method in fixed:
         if training.pairs == "batch" and method == "local-knn":
-            raise UserError("--n-neighbors: in a batch only so many pairs count, however large it is; use --pairs set")
+            raise ArgumentError(
+                "--n-neighbors: in a batch only so many pairs count, however large it is; use --pairs set"
+            )
         graph = graph_of(MethodSpec(method=method, parameter=fixed[method]))
         share = _kept_by(graph, prepared, population)
         parameters = [(fixed[method], share)]

@@ -1,18 +1,16 @@
-"""The one kind of error that the command line prints as a line of its own, without a traceback."""
+"""Errors of the lab beside `ArgumentError`, and how to quote those of other libraries."""
+
+from localmixup._validate import ArgumentError
 
 
-class UserError(Exception):
-    """A mistake in what the user gave: the message names it, and what is allowed."""
-
-
-class DataMissingError(UserError):
-    """A named data set is nowhere to be found."""
+class DataMissingError(ArgumentError):
+    """A named data set cannot be found."""
 
 
 def first_line(error: BaseException) -> str:
-    """What another library's error says, cut to its first line.
+    """Return the first line of an error's message, or its type where it has none.
 
     Args:
-        error: any.
+        error: any exception.
     """
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

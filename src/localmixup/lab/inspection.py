@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from localmixup.calibration import DistanceSample, sample_distances
+from localmixup._validate import ArgumentError
 from localmixup.geometry import (
     Choice,
     ClassShape,
@@ -28,9 +28,9 @@ from localmixup.geometry import (
     suggest,
 )
 from localmixup.geometry.intrusion import Rate, Rates, graph_with
-from localmixup.lab.data import load
-from localmixup.lab.dataset import DataSet, prepare
-from localmixup.lab.errors import UserError
+from localmixup.graphs.fit import DistanceSample, sample_distances
+from localmixup.lab.data.dataset import DataSet, prepare
+from localmixup.lab.data.named import load
 
 LIPSCHITZ_SAMPLES = 1000  # of a class, for Q(D): the search grows with the cube of it
 Progress = Callable[[str, float, float], object]
@@ -91,7 +91,7 @@ def inspect(
     """Measure what mixup does to a data set.
 
     Args:
-        source: see `localmixup.lab.data.load`.
+        source: see `localmixup.lab.data.named.load`.
         target: see there.
         task: see there.
         data_root: see there.
@@ -109,7 +109,7 @@ def inspect(
         progress: called with what is being done, how much of it is, and how much it is in all.
 
     Raises:
-        UserError: something in the data or the files is not as it should be.
+        ArgumentError: something in the data or the files is not as it should be.
     """
     data = load(source, target=target, task=task, data_root=data_root)
     given = None if features_file is None else _read_features(features_file, len(data.x))
@@ -118,10 +118,10 @@ def inspect(
         data = replace(data, x=data.x[rows], y=data.y[rows])
         given = None if given is None else given[rows]
         if data.task == "classification" and len(np.unique(data.y)) < 2:
-            raise UserError(f"--train-size {train_size}: only one class is left")
+            raise ArgumentError(f"--train-size {train_size}: only one class is left")
     most = len(data.x) - 2
     if data.task == "classification" and n_nearest > most:
-        raise UserError(f"--nearest must be between 1 and {most} here (rows but the two mixed), got {n_nearest}")
+        raise ArgumentError(f"--nearest must be between 1 and {most} here (rows but the two mixed), got {n_nearest}")
     prepared = prepare(data, hold_out=False)
     inputs = prepared.x
     features, space = _features(inputs, given, features_file, encoder, pca, seed, progress)
@@ -331,7 +331,7 @@ def _features(
         name for name, value in (("--features", given), ("--encoder", encoder), ("--pca", pca)) if value is not None
     ]
     if len(chosen) > 1:
-        raise UserError(f"{' and '.join(chosen)}: give one of them")
+        raise ArgumentError(f"{' and '.join(chosen)}: give one of them")
     if given is not None:
         return given, f"the features of {features_file}"
     if encoder is not None:
@@ -342,7 +342,7 @@ def _features(
 
         most = min(flat.shape)
         if not 1 <= pca <= most:
-            raise UserError(f"--pca must be between 1 and {most} here (rows or values of a sample), got {pca}")
+            raise ArgumentError(f"--pca must be between 1 and {most} here (rows or values of a sample), got {pca}")
         found = PCA(pca, random_state=seed).fit(flat.numpy())
         kept = float(found.explained_variance_ratio_.sum())
         values = torch.from_numpy(np.ascontiguousarray(found.transform(flat.numpy()), dtype=np.float32))
@@ -354,31 +354,31 @@ def _read_features(path: Path, rows: int) -> Tensor:
     try:
         array = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"--features {path}: no .npy file that can be read: {error}") from None
+        raise ArgumentError(f"--features {path}: no .npy file that can be read: {error}") from None
     if not isinstance(array, np.ndarray) or array.ndim < 2 or array.dtype.kind not in "fiu":
-        raise UserError(f"--features {path}: must hold one array of numbers, shape (rows, values)")
+        raise ArgumentError(f"--features {path}: must hold one array of numbers, shape (rows, values)")
     if len(array) != rows:
-        raise UserError(f"--features {path}: has {len(array):,} rows, the data have {rows:,}")
+        raise ArgumentError(f"--features {path}: has {len(array):,} rows, the data have {rows:,}")
     if not np.isfinite(array).all():
         place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        raise UserError(f"--features {path}: must be finite, got {array[place]} at position {place}")
+        raise ArgumentError(f"--features {path}: must be finite, got {array[place]} at position {place}")
     wide = array.dtype == np.float64 or array.dtype.kind in "iu"  # all the digits that there are
     return torch.from_numpy(np.array(array.reshape(rows, -1), dtype=np.float64 if wide else np.float32))
 
 
 def _encoded(path: Path, inputs: Tensor, progress: Progress) -> Tensor:
     if not path.is_file():
-        raise UserError(f"--encoder {path}: no such file")
+        raise ArgumentError(f"--encoder {path}: no such file")
     exported = path.suffix == ".pt2"
     if not zipfile.is_zipfile(path):  # both are archives; torch.export prints a traceback of its own on others
-        raise UserError(f"--encoder {path}: neither TorchScript nor an exported program (.pt2)")
+        raise ArgumentError(f"--encoder {path}: neither TorchScript nor an exported program (.pt2)")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of TorchScript, which people have files of
             model: Any = torch.export.load(path).module() if exported else torch.jit.load(str(path))  # type: ignore[no-untyped-call]
     except (RuntimeError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
         reason = str(error).strip().splitlines()[0][:200]
-        raise UserError(f"--encoder {path}: neither TorchScript nor an exported program (.pt2): {reason}") from None
+        raise ArgumentError(f"--encoder {path}: neither TorchScript nor an exported program (.pt2): {reason}") from None
     if not exported:
         model.eval()
     parts = []
@@ -389,9 +389,11 @@ def _encoded(path: Path, inputs: Tensor, progress: Progress) -> Tensor:
                 out = model(batch)
             except (RuntimeError, ValueError, TypeError, AssertionError) as error:
                 reason = str(error).strip().splitlines()[-1][:200]
-                raise UserError(f"--encoder {path}: failed on inputs of shape {tuple(batch.shape)}: {reason}") from None
+                raise ArgumentError(
+                    f"--encoder {path}: failed on inputs of shape {tuple(batch.shape)}: {reason}"
+                ) from None
             if not isinstance(out, Tensor) or len(out) != len(batch) or not bool(torch.isfinite(out).all()):
-                raise UserError(f"--encoder {path}: must return one finite row a sample")
+                raise ArgumentError(f"--encoder {path}: must return one finite row a sample")
             parts.append(out.flatten(1).float())
             progress("encoding", start + len(batch), len(inputs))
     return torch.cat(parts)

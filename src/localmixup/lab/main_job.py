@@ -11,17 +11,17 @@ from typing import Any
 
 import torch
 
+from localmixup._validate import ArgumentError
 from localmixup.lab import compare as comparing
-from localmixup.lab.augmentation import AUGMENTATIONS
-from localmixup.lab.comparison import Comparison
-from localmixup.lab.data import load
-from localmixup.lab.dataset import DataSet, prepare
-from localmixup.lab.engine import run_all
-from localmixup.lab.errors import UserError
+from localmixup.lab.analysis.comparison import Comparison
+from localmixup.lab.data.augmentation import AUGMENTATIONS
+from localmixup.lab.data.dataset import DataSet, prepare
+from localmixup.lab.data.named import load
 from localmixup.lab.models import MODELS, build_model, pick_model
 from localmixup.lab.report.page import write_report
-from localmixup.lab.results import Record, Store, versions
-from localmixup.lab.specs import DataSpec, RunSpec, TrainingSpec
+from localmixup.lab.runs.engine import run_all
+from localmixup.lab.runs.spec import DataSpec, RunSpec, TrainingSpec
+from localmixup.lab.runs.store import Record, Store, versions
 
 _DEFAULT_UPDATES = {"mlp": 1500, "lenet5": 1000, "resnet": 2000}
 _SET_BYTES = 4 * 2**30  # training inputs beyond this are mixed within the batch
@@ -32,7 +32,7 @@ class Job:
     """What the user asked for; every field that is None is picked from the data.
 
     Attributes:
-        source: see `localmixup.lab.data.load`.
+        source: see `localmixup.lab.data.named.load`.
         methods: keys of `localmixup.lab.methods.METHODS`.
         seeds: how many.
         epochs: passes over the training data.
@@ -87,7 +87,7 @@ def run_job(
         What was found, and the path of the report.
 
     Raises:
-        UserError: something in the job is not as it should be; all of it is checked before the first run.
+        ArgumentError: something in the job is not as it should be; all of it is checked before the first run.
     """
     check_writable(job.out)
     data = load(job.source, target=job.target, task=job.task, data_root=job.data_root)
@@ -95,9 +95,11 @@ def run_job(
     on_data(data, training)
     prepared = prepare(data, train_size=job.train_size)
     if data.task == "regression" and {"within-class", "between-class"} & set(job.methods):
-        raise UserError("--methods: within-class and between-class need classes; the target is a quantity (regression)")
+        raise ArgumentError(
+            "--methods: within-class and between-class need classes; the target is a quantity (regression)"
+        )
     if data.kind != "image" and "cutmix" in job.methods:
-        raise UserError(f"--methods: cutmix needs images; {data.name} is a table")
+        raise ArgumentError(f"--methods: cutmix needs images; {data.name} is a table")
     store = Store(job.store or job.out / "results.sqlite")
     gathered: dict[str, Record] = {}
 
@@ -128,7 +130,9 @@ def run_job(
         (job.out / "comparison.json").write_text(comparison.model_dump_json(indent=1), encoding="utf-8")
         write_report(report, comparison, gathered, data, prepared)
     except OSError as error:
-        raise UserError(f"--out {job.out}: cannot be written: {error.strerror or error}; all runs are stored") from None
+        raise ArgumentError(
+            f"--out {job.out}: cannot be written: {error.strerror or error}; all runs are stored"
+        ) from None
     return comparison, report
 
 
@@ -140,38 +144,38 @@ def check_writable(folder: Path, option: str = "--out") -> None:
         option: the one that named it, for the message.
 
     Raises:
-        UserError: it cannot be made or written.
+        ArgumentError: it cannot be made or written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise UserError(f"{option} {folder}: cannot be written: {error.strerror or error}") from None
+        raise ArgumentError(f"{option} {folder}: cannot be written: {error.strerror or error}") from None
 
 
 def _training(job: Job, data: DataSet) -> TrainingSpec:
     """What all methods have in common, picked from the data where the user said nothing."""
     model = job.model or pick_model(data.shape)
     if model not in MODELS:
-        raise UserError(f"--model must be one of {', '.join(MODELS)}, got {model!r}")
+        raise ArgumentError(f"--model must be one of {', '.join(MODELS)}, got {model!r}")
     try:
         build_model(model, data.shape, data.outputs)
     except ValueError as error:
-        raise UserError(f"--model: {error}") from None
+        raise ArgumentError(f"--model: {error}") from None
     pool = len(data.x) if data.x_test is not None else round(0.8 * len(data.x))
     rows = 0.8 * min(pool, job.train_size or pool)
     a_pass = max(1, math.ceil(rows / job.batch_size))
     updates = _DEFAULT_UPDATES[model] if job.epochs is None else math.ceil(job.epochs * a_pass)
     augmentation = job.augmentation or ("crop-flip" if data.name in ("cifar10", "cifar100") else "none")
     if augmentation != "none" and data.kind != "image":
-        raise UserError(f"--augment {augmentation} needs images, {data.name} is a table")
+        raise ArgumentError(f"--augment {augmentation} needs images, {data.name} is a table")
     if augmentation not in AUGMENTATIONS:
-        raise UserError(f"--augment must be one of {', '.join(AUGMENTATIONS)}, got {augmentation!r}")
+        raise ArgumentError(f"--augment must be one of {', '.join(AUGMENTATIONS)}, got {augmentation!r}")
     if job.device == "cuda" and not torch.cuda.is_available():
-        raise UserError("--device cuda: PyTorch sees no CUDA device here")
+        raise ArgumentError("--device cuda: PyTorch sees no CUDA device here")
     if job.device == "cpu" and job.precision == "fp16":
-        raise UserError("--precision fp16 needs a GPU; on the CPU use bf16 or no")
+        raise ArgumentError("--precision fp16 needs a GPU; on the CPU use bf16 or no")
     fits = rows * data.x[0].size * 4 <= _SET_BYTES
     values: dict[str, Any] = {
         "model": model,

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from localmixup._arrays import as_float64, same_kind
-from localmixup._checks import ArgumentError, check_choice, check_number
+from localmixup._validate import ArgumentError, check_choice, check_number
 
 _BLOCK_PAIRS = 4_000_000
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from localmixup._arrays import as_float64, same_kind
-from localmixup._checks import ArgumentError, check_number
+from localmixup._validate import ArgumentError, check_number
 
 
 def mixup_coefficients(

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from localmixup._arrays import as_float64, same_kind
-from localmixup._checks import check_choice, check_integer
+from localmixup._validate import check_choice, check_integer
 
 KINDS = ("paper", "open", "density")
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from localmixup.lab.methods import METHODS, Batch
-from localmixup.lab.specs import MethodSpec, TrainingSpec
+from localmixup.lab.runs.spec import MethodSpec, TrainingSpec
 
 
 @pytest.fixture

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from localmixup.lab.dataset import DataSet, prepare
+from localmixup.lab.data.dataset import DataSet, prepare
 from localmixup.lab.methods import METHODS, Batch
 from localmixup.lab.models import build_model
-from localmixup.lab.specs import DataSpec, MethodSpec, RunSpec, TrainingSpec
-from localmixup.lab.training import train
+from localmixup.lab.runs.spec import DataSpec, MethodSpec, RunSpec, TrainingSpec
+from localmixup.lab.runs.train import train
 
 PARAMETERS = {
     "local-threshold": 1.0,

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from localmixup.lab.errors import UserError
+from localmixup._validate import ArgumentError
 from localmixup.lab.models import MODELS, build_model
 from localmixup.lab.paper import ITEMS, figure4
 from localmixup.lab.paper.bench import Bench
 from localmixup.lab.paper.protocols import PROTOCOLS
 from localmixup.lab.paper.reading import Reading
 from localmixup.lab.paper.report import write
-from localmixup.lab.results import Store
+from localmixup.lab.runs.store import Store
 
 SHAPES = {
     "cifar10": (3, 32, 32), "cifar100": (3, 32, 32), "fashion_mnist": (1, 28, 28), "mnist": (1, 28, 28),
@@ -174,23 +174,23 @@ def test_data_that_are_not_there_are_left_out_and_said(tmp_path, data_root):
     assert len(notes) == 3
     assert sum(len(r.records) for r in Reading(bench.store).of("table1")) == 6
     assert "cifar10 was not found" in notes[0]
-    with pytest.raises(UserError, match="cifar10 was not found"):
+    with pytest.raises(ArgumentError, match="cifar10 was not found"):
         ITEMS["table3"].run(bench)
 
 
 def test_a_protocol_that_an_item_has_not_is_refused():
     with pytest.raises(
-        UserError, match="--protocol published: figure6 has no such protocol, only paper and controlled"
+        ArgumentError, match="--protocol published: figure6 has no such protocol, only paper and controlled"
     ):
         ITEMS["figure6"].check("published")
 
 
 @pytest.mark.parametrize("protocol", list(PROTOCOLS))
 def test_the_recipes_of_full_size_name_what_there_is(protocol):
-    from localmixup.lab.augmentation import AUGMENTATIONS
-    from localmixup.lab.corruptions import parse
+    from localmixup.lab.data.augmentation import AUGMENTATIONS
+    from localmixup.lab.data.corruptions import parse
     from localmixup.lab.methods import METHODS
-    from localmixup.lab.optimizers import learning_rates
+    from localmixup.lab.runs.optimizers import learning_rates
 
     for recipe in [*PROTOCOLS[protocol].full.values(), *PROTOCOLS[protocol].small.values()]:
         training = recipe.training.model_copy(update={"updates": 40})
@@ -230,7 +230,7 @@ def test_batches_of_figure4_are_those_that_the_authors_found(tmp_path):
 
 def test_the_counted_samples_of_figure4_are_equal(tmp_path):
     """20 on average: over 400 updates the mean of a radius is within four standard errors."""
-    from localmixup.lab.fleet import train_many
+    from localmixup.lab.runs.fleet import train_many
 
     bench = Bench(Store("sqlite://"), "paper", "full")
     loaded = bench.data("spirals")

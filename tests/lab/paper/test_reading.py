@@ -6,6 +6,7 @@ import pytest
 import sqlalchemy as sa
 from scipy import stats
 
+from localmixup.lab.analysis.statistics import Difference, Mean
 from localmixup.lab.paper import ITEMS
 from localmixup.lab.paper.reading import (
     ArmResult,
@@ -20,10 +21,9 @@ from localmixup.lab.paper.reading import (
     table_of,
 )
 from localmixup.lab.paper.table1 import chosen
-from localmixup.lab.results import Store
-from localmixup.lab.specs import Arm, DataSpec, MethodSpec, TrainingSpec
-from localmixup.lab.statistics import Difference, Mean
-from localmixup.lab.training import Outcome
+from localmixup.lab.runs.spec import Arm, DataSpec, MethodSpec, TrainingSpec
+from localmixup.lab.runs.store import Store
+from localmixup.lab.runs.train import Outcome
 
 TRAINING = TrainingSpec(model="mlp", updates=20, pairs="batch")
 

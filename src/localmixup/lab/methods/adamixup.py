@@ -21,12 +21,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from localmixup import CompleteGraph, LocalityGraph, MixedBatch
-from localmixup._checks import ArgumentError
-from localmixup.batch import PLANS
-from localmixup.interpolation import between
+from localmixup._batch import PLANS
+from localmixup._interpolate import between
+from localmixup._validate import ArgumentError
 from localmixup.lab.methods.base import Batch, Method, PairSource
 from localmixup.lab.methods.manifold import layers_of
-from localmixup.lab.specs import MethodSpec, TrainingSpec
+from localmixup.lab.runs.spec import MethodSpec, TrainingSpec
 
 _HEAD_STD = 1e-3  # of the fresh weights of both heads, as in the authors' code
 

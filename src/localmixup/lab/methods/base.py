@@ -11,8 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from localmixup import IdentityGraph, LocalityGraph, LocalMixup, MixedBatch, PairSampler
-from localmixup.lab.specs import MethodSpec, TrainingSpec
-from localmixup.pairs import NoPairsError
+from localmixup._validate import ArgumentError
+from localmixup.lab.runs.spec import MethodSpec, TrainingSpec
+from localmixup.sampling.pairs import NoPairsError
 
 
 class Batch(NamedTuple):
@@ -60,7 +61,7 @@ class Method(ABC):
         given = dict(spec.options)
         if unknown := sorted(set(given) - set(self.OPTIONS)):
             allowed = ", ".join(self.OPTIONS) or "none"
-            raise ValueError(f"options of {spec.method} must be of {allowed}, got {', '.join(unknown)}")
+            raise ArgumentError(f"options of {spec.method} must be of {allowed}, got {', '.join(unknown)}")
         self.options = {**self.OPTIONS, **given}
         self.criterion: Callable[..., Tensor] = F.cross_entropy if task == "classification" else _squared_error
         self.mix = self.mixer()

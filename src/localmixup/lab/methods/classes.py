@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from localmixup import CompleteGraph, LocalityGraph, LocalMixup
+from localmixup._partners import between_class, within_class
 from localmixup.lab.methods.base import Method, PairSource
-from localmixup.partners import between_class, within_class
 
 
 class _ByClass(Method):

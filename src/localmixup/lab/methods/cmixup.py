@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from localmixup import CompleteGraph, LocalityGraph, MixedBatch
-from localmixup._checks import ArgumentError, check_number
+from localmixup._validate import ArgumentError, check_number
 from localmixup.lab.methods.base import Batch, Method, PairSource
-from localmixup.lab.specs import MethodSpec, TrainingSpec
+from localmixup.lab.runs.spec import MethodSpec, TrainingSpec
 
 _BLOCK = 2**22  # probabilities at a time, 32 MB
 

@@ -9,7 +9,7 @@ import math
 import torch
 
 from localmixup import CompleteGraph, LocalityGraph, MixedBatch
-from localmixup._checks import ArgumentError
+from localmixup._validate import ArgumentError
 from localmixup.lab.methods.base import Batch, Method
 
 

@@ -9,10 +9,10 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from localmixup import CompleteGraph, LocalityGraph, MixedBatch
-from localmixup._checks import ArgumentError, check_number
-from localmixup.distances import as_features
+from localmixup._distances import as_features
+from localmixup._validate import ArgumentError, check_number
 from localmixup.lab.methods.base import Batch, Method, PairSource
-from localmixup.lab.specs import MethodSpec, TrainingSpec
+from localmixup.lab.runs.spec import MethodSpec, TrainingSpec
 
 
 class KMixup(Method):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from localmixup import ExponentialGraph, KNNGraph, LocalityGraph, LocalMixup, ThresholdGraph
+from localmixup._validate import ArgumentError
 from localmixup.lab.methods.base import Method
 
 
@@ -20,7 +21,7 @@ class _Local(Method):
     def parameter(self) -> float:
         """The graph's parameter."""
         if self.spec.parameter is None:
-            raise ValueError(f"parameter must be given for {self.spec.method}, got None")
+            raise ArgumentError(f"parameter must be given for {self.spec.method}, got None")
         return self.spec.parameter
 
 

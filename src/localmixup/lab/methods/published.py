@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from localmixup import CompleteGraph, LocalMixup, MixedBatch, PairSampler, ThresholdGraph
-from localmixup.batch import PLANS
-from localmixup.distances import distances_between
-from localmixup.interpolation import between
+from localmixup._batch import PLANS
+from localmixup._distances import distances_between
+from localmixup._interpolate import between
 from localmixup.lab.methods.base import Batch, PairSource
 from localmixup.lab.methods.local import LocalExponential, LocalThreshold
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from localmixup import CompleteGraph, LocalityGraph, LocalMixup, MixedBatch
-from localmixup._checks import check_number
+from localmixup._validate import check_number
 from localmixup.lab.methods.base import Batch, Method
 
 

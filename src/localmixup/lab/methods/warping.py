@@ -18,12 +18,12 @@ from scipy.special import betaincinv
 from torch import Tensor, nn
 
 from localmixup import CompleteGraph, LocalityGraph, MixedBatch
-from localmixup._checks import ArgumentError, check_choice, check_number
-from localmixup.distances import distances_between
-from localmixup.interpolation import between
+from localmixup._distances import distances_between
+from localmixup._interpolate import between
+from localmixup._validate import ArgumentError, check_choice, check_number
 from localmixup.lab.methods.base import Batch, Method
 from localmixup.lab.methods.manifold import layers_of
-from localmixup.lab.specs import MethodSpec, TrainingSpec
+from localmixup.lab.runs.spec import MethodSpec, TrainingSpec
 
 
 class WarpingMixup(Method):

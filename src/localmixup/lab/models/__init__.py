@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from torch import nn
 
-from localmixup._checks import check_choice
+from localmixup._validate import ArgumentError, check_choice
 from localmixup.lab.models.dense import mlp, mlp3_softmax, mlp_leaky
 from localmixup.lab.models.densenet import densenet_bc
 from localmixup.lab.models.lenet import lenet5, lenet5_conv3
@@ -82,5 +82,5 @@ def build_model(name: str, shape: tuple[int, ...], outputs: int) -> nn.Sequentia
     if check_choice("model", name, MODELS) in _FOR_ANY_SHAPE:
         return _FOR_ANY_SHAPE[name](shape, outputs)
     if len(shape) != 3 or min(shape[1:]) < 16:
-        raise ValueError(f"model {name!r} needs images of at least 16 x 16 pixels, got inputs of shape {shape}")
+        raise ArgumentError(f"model {name!r} needs images of at least 16 x 16 pixels, got inputs of shape {shape}")
     return _FOR_IMAGES[name](shape, outputs)

@@ -8,6 +8,8 @@ from itertools import pairwise
 
 from torch import nn
 
+from localmixup._validate import ArgumentError
+
 
 def mlp(shape: tuple[int, ...], outputs: int) -> nn.Sequential:
     """Two hidden layers of 100 with ReLU, as section 5.1 says.
@@ -33,7 +35,9 @@ def mlp3_softmax(shape: tuple[int, ...], outputs: int) -> nn.Sequential:
         ValueError: fewer outputs, of which a softmax is the constant 1.
     """
     if outputs < 2:
-        raise ValueError(f"outputs of the model 'mlp3-softmax' must be >= 2 (a softmax over one is 1), got {outputs}")
+        raise ArgumentError(
+            f"outputs of the model 'mlp3-softmax' must be >= 2 (a softmax over one is 1), got {outputs}"
+        )
     *hidden, head = _dense(shape, (100, 100, 100), nn.ReLU, outputs)
     return nn.Sequential(*hidden, nn.Sequential(head, nn.Softmax(dim=1)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from localmixup.lab.analysis.statistics import mean_of
 from localmixup.lab.paper.bench import Bench
 from localmixup.lab.paper.images import grid_of, panels_of
 from localmixup.lab.paper.item import Item
@@ -17,8 +18,7 @@ from localmixup.lab.paper.reading import (
 )
 from localmixup.lab.paper.section import Chart, Reported, Section, Series, Table
 from localmixup.lab.paper.table1 import chosen
-from localmixup.lab.specs import MethodSpec
-from localmixup.lab.statistics import mean_of
+from localmixup.lab.runs.spec import MethodSpec
 
 _PLAIN = {"AdaMixUp": "adamixup", "mixup": "mixup", "vanilla": "vanilla"}
 _LEVELS = (10.0, 5.0, 2.0)

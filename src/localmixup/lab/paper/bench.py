@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from localmixup.lab.data import load
-from localmixup.lab.dataset import DataSet, Prepared, prepare
-from localmixup.lab.engine import run_all
-from localmixup.lab.results import Record, Store
-from localmixup.lab.specs import Arm, DataSpec, FindingSpec, RunSpec
+from localmixup.lab.data.dataset import DataSet, Prepared, prepare
+from localmixup.lab.data.named import load
+from localmixup.lab.runs.engine import run_all
+from localmixup.lab.runs.spec import Arm, DataSpec, FindingSpec, RunSpec
+from localmixup.lab.runs.store import Record, Store
 
 
 class Loaded(NamedTuple):
@@ -33,8 +33,8 @@ class Bench:
         runs: of every arm, where the user said so; None for what the scale says.
         jobs: processes at once; None for the cores.
         device: `"cpu"` or `"cuda"`.
-        backend: see `localmixup.lab.engine.run_all`.
-        scheduler: see `localmixup.lab.engine.run_all`.
+        backend: see `localmixup.lab.runs.engine.run_all`.
+        scheduler: see `localmixup.lab.runs.engine.run_all`.
         data_root: where named data sets lie.
         on_plan: called before runs with what they are, how many are wanted and how many are in the store already.
         on_finished: called after each stored run.
@@ -59,11 +59,11 @@ class Bench:
         """A data set, read once.
 
         Args:
-            name: see `localmixup.lab.data.load`.
+            name: see `localmixup.lab.data.named.load`.
             train_size: random rows of the training data to use; None for all.
 
         Raises:
-            UserError: it is not there.
+            ArgumentError: it is not there.
         """
         key = (name, train_size)
         if key not in self._loaded:

@@ -8,7 +8,7 @@ from localmixup.lab.paper.images import panels_of
 from localmixup.lab.paper.item import Item
 from localmixup.lab.paper.reading import ArmResult, Reading, groups, reported, sign_sentence, table_of
 from localmixup.lab.paper.section import Reported, Section
-from localmixup.lab.specs import FindingSpec, MethodSpec
+from localmixup.lab.runs.spec import FindingSpec, MethodSpec
 
 _VALUES = {"within classes": "intra_class_only", "between classes": "inter_class_only"}
 

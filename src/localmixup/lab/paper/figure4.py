@@ -8,13 +8,13 @@ from itertools import pairwise
 import numpy as np
 import torch
 
+from localmixup.lab.analysis.statistics import holm, mean_of, paired
 from localmixup.lab.paper.bench import Bench, Loaded
 from localmixup.lab.paper.item import Item
 from localmixup.lab.paper.protocols import PROTOCOLS, SCALES, SpiralProtocol
 from localmixup.lab.paper.reading import ArmResult, Reading, against, effect, groups, table_of
 from localmixup.lab.paper.section import Chart, Section, Series, Table
-from localmixup.lab.specs import Arm, FindingSpec, MethodSpec, TrainingSpec
-from localmixup.lab.statistics import holm, mean_of, paired
+from localmixup.lab.runs.spec import Arm, FindingSpec, MethodSpec, TrainingSpec
 
 COUNTED = 20  # samples an update that count on average
 MAIN = "local mixup"

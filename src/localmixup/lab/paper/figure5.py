@@ -10,7 +10,7 @@ from localmixup.lab.paper.bench import Bench
 from localmixup.lab.paper.item import Item
 from localmixup.lab.paper.reading import Reading, reported
 from localmixup.lab.paper.section import Chart, Section, Series
-from localmixup.lab.specs import FindingSpec
+from localmixup.lab.runs.spec import FindingSpec
 
 MEAN, DEVIATION = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
 """What the authors' script normalises the channels with; these deviations are not those of the pixels (0.247, ...)."""

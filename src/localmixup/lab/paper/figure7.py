@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from localmixup.calibration import sample_distances
+from localmixup.graphs.fit import sample_distances
+from localmixup.lab.analysis.statistics import mean_of
 from localmixup.lab.paper.bench import Bench
 from localmixup.lab.paper.images import Panel, panels_of
 from localmixup.lab.paper.item import Item
 from localmixup.lab.paper.protocols import PROTOCOLS
 from localmixup.lab.paper.reading import ArmResult, Reading, against, effect, groups, table_of
 from localmixup.lab.paper.section import Chart, Section, Series
-from localmixup.lab.specs import Arm, MethodSpec
-from localmixup.lab.statistics import mean_of
+from localmixup.lab.runs.spec import Arm, MethodSpec
 
 DECAYS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 TIMES_MEDIAN = (0.1, 0.3, 1.0, 3.0, 10.0)

@@ -6,12 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 
 from localmixup import ExponentialGraph
-from localmixup.calibration import calibrate
+from localmixup.graphs.fit import calibrate
 from localmixup.lab.errors import DataMissingError
 from localmixup.lab.paper.bench import Bench, Loaded
 from localmixup.lab.paper.protocols import PROTOCOLS, SCALES, Recipe
-from localmixup.lab.results import Record
-from localmixup.lab.specs import Arm, MethodSpec, TrainingSpec
+from localmixup.lab.runs.spec import Arm, MethodSpec, TrainingSpec
+from localmixup.lab.runs.store import Record
 
 REDUCTIONS = {"mean": "sum(w l) / n", "weighted_mean": "sum(w l) / sum(w)", "sum": "sum(w l)"}
 

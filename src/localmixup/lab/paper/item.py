@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
-from localmixup.lab.errors import UserError
+from localmixup._validate import ArgumentError
 from localmixup.lab.paper.bench import Bench
 from localmixup.lab.paper.reading import Reading
 from localmixup.lab.paper.section import Section
@@ -32,10 +32,10 @@ class Item(ABC):
             protocol: a key of `PROTOCOLS`.
 
         Raises:
-            UserError: it has not.
+            ArgumentError: it has not.
         """
         if protocol not in self.protocols:
-            raise UserError(
+            raise ArgumentError(
                 f"--protocol {protocol}: {self.name} has no such protocol, only {' and '.join(self.protocols)}"
             )
 
@@ -47,7 +47,7 @@ class Item(ABC):
             bench: tells protocol and scale, and keeps the results.
 
         Raises:
-            UserError: data that are not there.
+            ArgumentError: data that are not there.
         """
 
     @abstractmethod

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from localmixup.lab.specs import Frozen, TrainingSpec
+from localmixup.lab.runs.spec import Frozen, TrainingSpec
 
 NOISE = tuple(f"gaussian {noise_std:g}" for noise_std in (0.0025, 0.005, 0.0075, 0.01))
 """The noise of table 2, on images in [0, 1]."""

@@ -9,11 +9,11 @@ from functools import cache
 from importlib import resources
 from typing import Any, NamedTuple
 
+from localmixup.lab.analysis.statistics import Difference, Mean, holm, mean_of, paired
+from localmixup.lab.methods.parameters import describe_spec
 from localmixup.lab.paper.section import Line, Reported, Table
-from localmixup.lab.parameters import describe_spec
-from localmixup.lab.results import Finding, Record, Store
-from localmixup.lab.specs import Arm, TrainingSpec, key_of
-from localmixup.lab.statistics import Difference, Mean, holm, mean_of, paired
+from localmixup.lab.runs.spec import Arm, TrainingSpec, key_of
+from localmixup.lab.runs.store import Finding, Record, Store
 
 ORDER = {"paper": 0, "published": 1, "controlled": 2}
 

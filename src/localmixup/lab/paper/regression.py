@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from localmixup import ExponentialGraph, ThresholdGraph
-from localmixup.calibration import calibrate
+from localmixup.graphs.fit import calibrate
 from localmixup.lab.paper.bench import Bench
 from localmixup.lab.paper.images import mean_validation, panels_with
 from localmixup.lab.paper.item import Item
 from localmixup.lab.paper.protocols import Recipe
 from localmixup.lab.paper.reading import Reading, against, groups, locality, table_of
 from localmixup.lab.paper.section import Section
-from localmixup.lab.specs import MethodSpec, TrainingSpec
+from localmixup.lab.runs.spec import MethodSpec, TrainingSpec
 
 _BANDWIDTHS = {"airfoil": 1.75, "no2": 1.2}
 _KEPT = (0.05, 0.2, 0.5)

@@ -12,7 +12,7 @@ from localmixup.lab.paper.reading import Reading
 from localmixup.lab.paper.section import Line, Section, Table
 from localmixup.lab.report.page import write_page
 from localmixup.lab.report.pictures import png_uri
-from localmixup.lab.results import Store, versions
+from localmixup.lab.runs.store import Store, versions
 
 HEAD = [
     "",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from localmixup.lab.statistics import Difference, Mean
+from localmixup.lab.analysis.statistics import Difference, Mean
 
 
 class Reported(NamedTuple):

@@ -11,13 +11,13 @@ import torch
 from scipy.spatial import cKDTree
 
 from localmixup import CompleteGraph, LocalityGraph, PairSampler, ThresholdGraph
-from localmixup.lab.generators import spirals
+from localmixup.lab.data.generators import spirals
 from localmixup.lab.paper.bench import Bench, Loaded
 from localmixup.lab.paper.item import Item
 from localmixup.lab.paper.reading import Reading
 from localmixup.lab.paper.section import Section, Still
 from localmixup.lab.report.pictures import CLASS_COLORS
-from localmixup.lab.specs import FindingSpec
+from localmixup.lab.runs.spec import FindingSpec
 
 READINGS = {"spirals": "published", "spirals-gaussian": "paper"}
 RADII = {"none": 0.0, "local, radius 0.5": 0.5, "all pairs": math.inf}

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from localmixup.lab.errors import UserError, first_line
-from localmixup.lab.results import Added, Store, check_file
+from localmixup._validate import ArgumentError
+from localmixup.lab.errors import first_line
+from localmixup.lab.runs.store import Added, Store, check_file
 
 
 @contextmanager
@@ -22,7 +23,7 @@ def opened(names: Sequence[str], *, option: str = "--store") -> Iterator[Store]:
         option: how messages call what was named.
 
     Raises:
-        UserError: one is not there, or is not a store.
+        ArgumentError: one is not there, or is not a store.
     """
     with tempfile.TemporaryDirectory(prefix="localmixup-") as folder:
         merged = Store("sqlite://", called=f"{option} {', '.join(names)}")
@@ -49,7 +50,7 @@ def merge(names: Sequence[str], into: str) -> Added:
         How much was new there.
 
     Raises:
-        UserError: one cannot be read, or the last cannot be written.
+        ArgumentError: one cannot be read, or the last cannot be written.
     """
     called = f"--into {into}"
     # the sources first: where one is broken, no target is made
@@ -69,7 +70,7 @@ def merge(names: Sequence[str], into: str) -> Added:
                     shutil.copyfileobj(data, packed)
                 partial.replace(path)
             except OSError as error:
-                raise UserError(f"{called}: cannot be written: {error.strerror or error}") from None
+                raise ArgumentError(f"{called}: cannot be written: {error.strerror or error}") from None
         return added
 
 
@@ -82,7 +83,7 @@ def _copy(called: str, source: Path, path: Path) -> None:
     source = source.expanduser()
     check_file(called, source)
     if not source.is_file():
-        raise UserError(f"{called}: no such file")
+        raise ArgumentError(f"{called}: no such file")
     try:
         if source.suffix == ".xz":
             with lzma.open(source) as packed, path.open("wb") as plain:
@@ -93,4 +94,4 @@ def _copy(called: str, source: Path, path: Path) -> None:
                 if (beside := Path(f"{source}{suffix}")).is_file():
                     shutil.copy(beside, f"{path}{suffix}")
     except (OSError, EOFError, lzma.LZMAError) as error:
-        raise UserError(f"{called}: cannot be read: {first_line(error)}") from None
+        raise ArgumentError(f"{called}: cannot be read: {first_line(error)}") from None

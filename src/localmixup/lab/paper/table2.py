@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from localmixup.lab.analysis.statistics import mean_of
 from localmixup.lab.paper.bench import Bench
 from localmixup.lab.paper.images import compare_local, panels_of
 from localmixup.lab.paper.item import Item
@@ -9,8 +10,7 @@ from localmixup.lab.paper.protocols import NOISE
 from localmixup.lab.paper.reading import ArmResult, Reading, against, groups, reported, table_of
 from localmixup.lab.paper.section import Chart, Reported, Section, Series
 from localmixup.lab.paper.table1 import Table1, chosen
-from localmixup.lab.results import Record
-from localmixup.lab.statistics import mean_of
+from localmixup.lab.runs.store import Record
 
 _ROWS = {"vanilla": "vanilla", "mixup": "mixup"}
 

@@ -7,7 +7,7 @@ from localmixup.lab.paper.images import mean_validation, panels_of
 from localmixup.lab.paper.item import Item
 from localmixup.lab.paper.reading import ArmResult, Reading, against, groups, locality, reported, table_of
 from localmixup.lab.paper.section import Reported, Section
-from localmixup.lab.specs import MethodSpec
+from localmixup.lab.runs.spec import MethodSpec
 
 NEIGHBORS = (1, 5, 10)
 

@@ -9,12 +9,12 @@ import numpy as np
 import plotly.graph_objects as go
 import torch
 
-from localmixup.calibration import DistanceSample
-from localmixup.graphs import KNNGraph
-from localmixup.lab.comparison import Comparison, Row
+from localmixup.graphs.base import KNNGraph
+from localmixup.graphs.fit import DistanceSample
+from localmixup.lab.analysis.comparison import Comparison, Row
 from localmixup.lab.methods import LOCAL
-from localmixup.lab.parameters import describe_spec, graph_of
-from localmixup.lab.results import Record
+from localmixup.lab.methods.parameters import describe_spec, graph_of
+from localmixup.lab.runs.store import Record
 
 # told apart by people who see few colours too (Okabe and Ito)
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#7F7F7F")

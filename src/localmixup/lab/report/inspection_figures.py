@@ -8,10 +8,10 @@ import numpy as np
 import plotly.graph_objects as go
 import torch
 
-from localmixup.calibration import describe
 from localmixup.geometry.intrusion import Rate, graph_with
 from localmixup.geometry.suggestion import PARAMETERS
-from localmixup.graphs import ExponentialGraph
+from localmixup.graphs.base import ExponentialGraph
+from localmixup.graphs.fit import describe
 from localmixup.lab.inspection import Inspection, class_name, percent
 from localmixup.lab.report.figures import COLORS, Figure, finished
 

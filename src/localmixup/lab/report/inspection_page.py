@@ -14,7 +14,7 @@ from localmixup.lab.inspection import LIPSCHITZ_SAMPLES, Inspection, coincident,
 from localmixup.lab.report import inspection_figures as figures
 from localmixup.lab.report.page import write_page
 from localmixup.lab.report.pictures import CLASS_COLORS, Picture, image_uri, png_uri
-from localmixup.lab.results import versions
+from localmixup.lab.runs.store import versions
 
 _WORST = 6
 HEAD = ["graph", "mean weight", "intrusion (95 %)", "within class", "between", "contradiction", "disagreement"]

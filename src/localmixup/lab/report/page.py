@@ -12,16 +12,16 @@ import jinja2
 import plotly.offline
 from markupsafe import Markup
 
-from localmixup.calibration import sample_distances
-from localmixup.lab.augmentation import AUGMENTATIONS
-from localmixup.lab.comparison import Comparison, Row
-from localmixup.lab.dataset import DataSet, Prepared
+from localmixup.graphs.fit import sample_distances
+from localmixup.lab.analysis.comparison import Comparison, Row
+from localmixup.lab.analysis.decisions import p_value
+from localmixup.lab.data.augmentation import AUGMENTATIONS
+from localmixup.lab.data.dataset import DataSet, Prepared
 from localmixup.lab.methods import LOCAL
 from localmixup.lab.models import MODELS
 from localmixup.lab.report import figures, pictures
 from localmixup.lab.report.figures import Figure
-from localmixup.lab.results import Record
-from localmixup.lab.verdict import p_value
+from localmixup.lab.runs.store import Record
 
 
 def write_report(

@@ -12,14 +12,14 @@ from PIL import Image
 from torch import Tensor
 
 from localmixup import CompleteGraph, LocalityGraph, PairSampler
-from localmixup.distances import distances_of_pairs
-from localmixup.graphs import DistanceGraph, KNNGraph
-from localmixup.lab.comparison import Comparison
-from localmixup.lab.dataset import DataSet, Prepared
-from localmixup.lab.parameters import graph_of
+from localmixup._distances import distances_of_pairs
+from localmixup.graphs.base import DistanceGraph, KNNGraph
+from localmixup.lab.analysis.comparison import Comparison
+from localmixup.lab.data.dataset import DataSet, Prepared
+from localmixup.lab.methods.parameters import graph_of
 from localmixup.lab.report.figures import local_rows
-from localmixup.lab.results import Record
-from localmixup.lab.training import region_box, unpack_regions
+from localmixup.lab.runs.store import Record
+from localmixup.lab.runs.train import region_box, unpack_regions
 
 _SEGMENTS = 500
 _STRIP = 7

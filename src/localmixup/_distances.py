@@ -1,0 +1,235 @@
+"""Distances between samples: of pairs and of a whole batch, safe in half precision and far from the origin.
+
+Distances are always taken from the difference of two samples, in float32 at least (float64 for float64): the product
+form `|x|^2 + |y|^2 - 2 x.y`, which `torch.cdist` uses by default for more than 25 rows, loses all digits where the
+data has an offset, and a sum of squares in float16 overflows beyond 256.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from localmixup._shapes import Float, Int
+from localmixup._validate import ArgumentError, check_choice
+
+Metric = str | Callable[[Tensor, Tensor], Tensor]
+"""`"euclidean"`, `"rms"`, `"cosine"`, or a function of two batches `(n, ...)` that returns distances `(n,)`."""
+
+METRICS = ("euclidean", "rms", "cosine")
+
+_SUM_LENGTH = 4096  # a float32 sum of squares over more terms than this is off by more than 1e-6
+_BLOCK_BYTES = 64 * 2**20
+
+
+def check_metric(metric: Metric) -> Metric:
+    """Return `metric` if it can be used.
+
+    Raises:
+        ValueError: it is neither a known name nor callable.
+
+    >>> check_metric("rms")
+    'rms'
+    """
+    return metric if callable(metric) else check_choice("metric", metric, METRICS)
+
+
+def as_features(features: Tensor) -> Tensor:
+    """Features as a detached batch of vectors, shape `(n, d)`, in float32 or, for float64, in float64.
+
+    Args:
+        features: one row a sample, shape `(n, ...)`; integers are taken as numbers.
+
+    Raises:
+        ValueError: there is no batch dimension.
+    """
+    if features.ndim == 0:
+        raise ArgumentError("features must have shape (n, ...), one row a sample, got a scalar")
+    detached = features.detach()
+    flat = detached.flatten(1) if features.ndim > 1 else detached[:, None]
+    return flat if flat.dtype == torch.float64 else flat.float()
+
+
+def norms(difference: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
+    """Euclidean norm of every row, accurate to 1e-6 for any number of columns.
+
+    Args:
+        difference: shape `(n, d)`, float32 or float64.
+
+    Returns:
+        The norms, shape `(n,)`.
+
+    >>> norms(torch.tensor([[3.0, 4.0]]))
+    tensor([5.])
+    """
+    length: Tensor
+    if difference.shape[1] <= _SUM_LENGTH:
+        length = torch.linalg.vector_norm(difference, dim=1)
+    else:
+        parts = [torch.linalg.vector_norm(part, dim=1) for part in torch.split(difference, _SUM_LENGTH, dim=1)]
+        length = torch.linalg.vector_norm(torch.stack(parts), dim=0)
+    return length
+
+
+def norm_scale(metric: Metric, dimensions: int) -> float | None:
+    """Factor from a Euclidean norm to the distance, or None for a metric that is not a norm of the difference.
+
+    Args:
+        metric: see `Metric`.
+        dimensions: number of values of one sample.
+
+    >>> norm_scale("rms", 4)
+    0.5
+    """
+    if metric == "euclidean":
+        return 1.0
+    if metric == "rms":
+        return 1.0 / math.sqrt(max(dimensions, 1))
+    return None
+
+
+def distances_between(a: Tensor, b: Tensor, metric: Metric = "euclidean") -> Float[Tensor, "n"]:
+    """Distance between row i of `a` and row i of `b`.
+
+    Args:
+        a: shape `(n, ...)`.
+        b: shape `(n, ...)`.
+        metric: `"euclidean"`; `"rms"`, the Euclidean distance over the square root of the number of values, which
+            does not grow with the size of a sample; `"cosine"`, one minus the cosine (1 where a row is zero); or a
+            function of two batches.
+
+    Returns:
+        Distances >= 0, shape `(n,)`, float32 (float64 for float64 rows).
+
+    Raises:
+        ValueError: `metric` is not known, or a function of one's own returned another shape.
+
+    >>> distances_between(torch.tensor([[0.0, 0.0]]), torch.tensor([[3.0, 4.0]]), "rms")
+    tensor([3.5355])
+    """
+    check_metric(metric)
+    if callable(metric):
+        distances = metric(a.detach(), b.detach()).detach()
+        if distances.shape != (a.shape[0],):
+            raise ArgumentError(
+                f"metric must return one distance a pair, shape {(a.shape[0],)}, got {tuple(distances.shape)}"
+            )
+        return distances if distances.dtype == torch.float64 else distances.float()
+    flat_a, flat_b = as_features(a), as_features(b)
+    scale = norm_scale(metric, flat_a.shape[1])
+    if scale is None:
+        return (1 - (_unit(flat_a) * _unit(flat_b)).sum(dim=1)).clamp_min(0).to(flat_a.dtype)
+    return norms(flat_a - flat_b) * scale
+
+
+def pair_distances(features: Tensor, partner: Int[Tensor, "n"], metric: Metric = "euclidean") -> Float[Tensor, "n"]:
+    """Distance of every sample to its partner, `d(x_i, x_partner[i])`; exactly 0 where the partner is the sample.
+
+    Args:
+        features: what distances are measured on, shape `(n, ...)`.
+        partner: index of each sample's partner, shape `(n,)`.
+        metric: see `distances_between`.
+
+    Returns:
+        Distances >= 0, shape `(n,)`, float32 (float64 for float64 features).
+
+    >>> pair_distances(torch.tensor([[0.0], [3.0]]), torch.tensor([1, 1]))
+    tensor([3., 0.])
+    """
+    distances = distances_between(features, features.index_select(0, partner), metric)
+    itself = partner == torch.arange(len(partner), device=partner.device)
+    return distances.masked_fill(itself, 0.0)
+
+
+def distance_matrix(features: Tensor, metric: Metric = "euclidean") -> Float[Tensor, "n n"]:
+    """All distances within a batch, `D[i, j] = d(x_i, x_j)` (section 4.1), with an exact zero diagonal.
+
+    Args:
+        features: shape `(n, ...)`.
+        metric: see `distances_between`.
+
+    Returns:
+        Symmetric for a symmetric metric, shape `(n, n)`, float32 (float64 for float64 features).
+
+    >>> distance_matrix(torch.tensor([[0.0], [3.0]]))
+    tensor([[0., 3.],
+            [3., 0.]])
+    """
+    check_metric(metric)
+    n = features.shape[0]
+    if callable(metric):
+        rows = [distances_between(features[i : i + 1].expand_as(features), features, metric) for i in range(n)]
+        matrix = torch.stack(rows) if rows else features.new_zeros(0, 0, dtype=torch.float32)
+    elif metric == "cosine":
+        flat = as_features(features)
+        unit = _unit(flat)
+        matrix = (1 - unit @ unit.T).clamp_min(0).to(flat.dtype)
+    else:
+        flat = as_features(features)
+        by_product = flat.dtype == torch.float32 and flat.device.type == "cpu" and n > 8
+        matrix = _matrix_by_product(flat) if by_product else _matrix_by_difference(flat)
+        matrix = matrix * (norm_scale(metric, flat.shape[1]) or 1.0)
+    return matrix.masked_fill(torch.eye(n, dtype=torch.bool, device=matrix.device), 0.0)
+
+
+def _unit(flat: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
+    """Rows of length 1 in float64, where the cosine of far-off data keeps its digits; a zero row stays zero."""
+    wide = flat.double()
+    largest = wide.abs().amax(dim=1, keepdim=True) if flat.numel() else wide
+    wide = wide / torch.where(largest > 0, largest, 1.0)
+    lengths: Tensor = torch.linalg.vector_norm(wide, dim=1, keepdim=True)
+    return wide / lengths.clamp_min(1e-300)
+
+
+def _matrix_by_difference(flat: Float[Tensor, "n d"]) -> Float[Tensor, "n n"]:
+    matrix = flat.new_zeros(flat.shape[0], flat.shape[0])
+    for part in torch.split(flat, _SUM_LENGTH, dim=1):
+        matrix = torch.hypot(matrix, torch.cdist(part, part, compute_mode="donot_use_mm_for_euclid_dist"))
+    return matrix
+
+
+def _matrix_by_product(flat: Float[Tensor, "n d"]) -> Float[Tensor, "n n"]:
+    """The same for float32, faster on images: a product in float64, and near pairs, where it loses digits, directly."""
+    centred = flat.double() - flat.double().mean(dim=0)
+    lengths = centred.square().sum(dim=1)
+    sums = lengths[:, None] + lengths
+    squares = (sums - 2 * (centred @ centred.T)).clamp_min_(0)
+    matrix = squares.sqrt().float()
+    # the product is off by some 1e-14 of the sums: beyond this a float32 distance keeps all its digits
+    first, second = (squares < 1e-5 * sums).triu(diagonal=1).nonzero(as_tuple=True)
+    if len(first) > squares.numel() // 50 or not bool(torch.isfinite(lengths).all()):
+        return _matrix_by_difference(flat)
+    near = distances_of_pairs(flat, first, second)
+    matrix[first, second] = near
+    matrix[second, first] = near
+    return matrix
+
+
+def distances_of_pairs(
+    features: Tensor, first: Int[Tensor, "p"], second: Int[Tensor, "p"], metric: Metric = "euclidean"
+) -> Float[Tensor, "p"]:
+    """Distances of any list of pairs, computed in blocks so that memory stays bounded.
+
+    Args:
+        features: shape `(m, ...)`.
+        first: index of one end of each pair, shape `(p,)`.
+        second: index of the other end, shape `(p,)`.
+        metric: see `distances_between`.
+
+    Returns:
+        Distances, shape `(p,)`; exactly 0 where both ends are the same sample.
+
+    >>> distances_of_pairs(torch.tensor([[0.0], [3.0]]), torch.tensor([0]), torch.tensor([1]))
+    tensor([3.])
+    """
+    block = max(1, _BLOCK_BYTES // max(1, 4 * features[:1].numel()))
+    parts = [
+        distances_between(features[a], features[b], metric)
+        for a, b in zip(torch.split(first, block), torch.split(second, block), strict=True)
+    ]
+    if not parts:
+        return torch.zeros(0, dtype=torch.float64 if features.dtype == torch.float64 else torch.float32)
+    return torch.cat(parts).masked_fill(first == second, 0.0)

@@ -1,0 +1,1 @@
+"""Mixing beyond the inputs of a batch."""

@@ -1,0 +1,138 @@
+"""An exponential graph whose decay follows the data, for features that change while they are measured.
+
+The features of a network in training drift in scale, and those of its layers differ in it; a decay set beforehand
+means another locality from one epoch to the next. Here the decay is one over a running scale of the distances.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from localmixup._distances import Metric, check_metric, distance_matrix, pair_distances
+from localmixup._shapes import Float, Int
+from localmixup._validate import ArgumentError, check_number
+from localmixup.graphs.base import LocalityGraph
+
+_NEWTON_STEPS = 20
+
+
+class AdaptiveExponentialGraph(nn.Module, LocalityGraph):
+    """Exponential graph with a decay that keeps a wanted effect: `W[i, j] = exp(-d(x_i, x_j) / scale)`.
+
+    Each batch has its own scale, and the running one follows: `scale = momentum scale + (1 - momentum) of the batch`.
+    Where no batch had a scale yet (one sample, duplicates) every weight is 1. In `.eval()` mode the scale stands still.
+
+    The scale is a buffer: a `LocalMixup` with this graph carries it in its `state_dict()`.
+
+    Args:
+        mean_weight: the mean weight of the pairs of distinct samples, in (0, 1); default 0.5 where `times_median` is
+            not given. A batch whose duplicates alone exceed it leaves the scale as it is.
+        times_median: instead, the decay as this multiple of one over the median distance, > 0.
+        momentum: share of the old scale that stays at each batch, in [0, 1); 0 measures each batch by itself.
+        metric: see `localmixup._distances`.
+
+    Raises:
+        ValueError: both wishes are given, or an argument is out of range.
+
+    >>> graph = AdaptiveExponentialGraph(times_median=1.0)
+    >>> graph.pair_weights(torch.tensor([[0.0], [2.0]]), torch.tensor([1, 0]))
+    tensor([0.3679, 0.3679])
+    >>> graph.decay
+    0.5
+    """
+
+    scale: Tensor
+
+    def __init__(
+        self,
+        *,
+        mean_weight: float | None = None,
+        times_median: float | None = None,
+        momentum: float = 0.9,
+        metric: Metric = "euclidean",
+    ) -> None:
+        super().__init__()
+        if mean_weight is not None and times_median is not None:
+            raise ArgumentError(f"give one of mean_weight and times_median, got {mean_weight} and {times_median}")
+        if times_median is None:
+            mean_weight = check_number("mean_weight", 0.5 if mean_weight is None else mean_weight, low=0, high=1)
+            if mean_weight in (0, 1):
+                raise ArgumentError(
+                    f"mean_weight must lie between 0 (IdentityGraph) and 1 (CompleteGraph), got {mean_weight}"
+                )
+        else:
+            times_median = check_number("times_median", times_median, low=0)
+            if times_median in (0, float("inf")):
+                raise ArgumentError(
+                    f"times_median must lie between 0 (CompleteGraph) and inf (IdentityGraph), got {times_median}"
+                )
+        self.mean_weight = mean_weight
+        self.times_median = times_median
+        self.momentum = check_number("momentum", momentum, low=0, high=1)
+        if self.momentum == 1:
+            raise ArgumentError("momentum must be < 1 (1 would never follow), got 1")
+        self.metric = check_metric(metric)
+        self.register_buffer("scale", torch.tensor(float("nan")))
+
+    def extra_repr(self) -> str:
+        """The settings, for `repr`."""
+        wish = f"times_median={self.times_median}" if self.mean_weight is None else f"mean_weight={self.mean_weight}"
+        return f"{wish}, momentum={self.momentum:g}, metric={self.metric!r}"
+
+    @property
+    def decay(self) -> float:
+        """The decay as it stands, one over the running scale; NaN before the first batch."""
+        return 1 / float(self.scale)
+
+    def matrix(self, features: Float[Tensor, "n ..."]) -> Float[Tensor, "n n"]:
+        """The whole weight matrix W, shape `(n, n)`; the scale follows its pairs of distinct samples."""
+        distances = distance_matrix(features, self.metric)
+        itself = torch.eye(len(distances), dtype=torch.bool, device=distances.device)
+        return self._weigh(distances, itself)
+
+    def pair_weights(self, features: Float[Tensor, "n ..."], partner: Int[Tensor, "n"]) -> Float[Tensor, "n"]:
+        """The weight of every sample with its partner, shape `(n,)`; the scale follows the pairs that differ."""
+        itself = partner == torch.arange(len(partner), device=partner.device)
+        return self._weigh(pair_distances(features, partner, self.metric), itself)
+
+    def weights_of_distances(self, distances: Tensor, *, population: int) -> Tensor:
+        """The weights as the scale stands; the population does not matter."""
+        scale = self.scale.to(distances.device, distances.dtype)
+        return torch.where(scale.isnan(), 1.0, torch.exp(-distances / scale))
+
+    @torch.no_grad()
+    def _weigh(self, distances: Tensor, itself: Tensor) -> Tensor:
+        if self.training and distances.numel():
+            self._follow(distances, itself)
+        return self.weights_of_distances(distances, population=0).masked_fill(itself, 1.0)
+
+    def _follow(self, distances: Tensor, itself: Tensor) -> None:
+        """Move the scale towards that of the batch; without a branch on a value, so that a GPU need not wait."""
+        median = distances.masked_fill(itself, torch.nan).nanmedian()
+        unit = median
+        if self.mean_weight is not None:
+            unit = median * _scale_of_mean(distances / median, itself, self.mean_weight)
+        scale = unit / (self.times_median or 1.0)
+        old = self.scale.to(scale.device, scale.dtype)
+        moved = torch.where(old.isnan(), scale, self.momentum * old + (1 - self.momentum) * scale)
+        known = (scale > 0) & scale.isfinite()
+        self.scale.copy_(torch.where(known, moved, old))
+
+
+def _scale_of_mean(distances: Tensor, itself: Tensor, mean_weight: float) -> Tensor:
+    """The scale s at which the mean of `exp(-d / s)` over the distinct pairs is `mean_weight`, by Newton's method.
+
+    The mean is convex and falls with the decay, so from 0 the steps never pass the root. Infinite, or not a number,
+    where no decay reaches it.
+    """
+    wide = distances.double() if distances.device.type != "mps" else distances
+    share = (~itself).to(wide.dtype)
+    share = share / share.sum()
+    wide = wide.masked_fill(itself, 0.0)
+    decay = torch.zeros((), dtype=wide.dtype, device=wide.device)
+    for _ in range(_NEWTON_STEPS):
+        weights = share * torch.exp(-decay * wide)
+        decay = decay + (weights.sum() - mean_weight) / (weights * wide).sum()
+    reached = ((share * torch.exp(-decay * wide)).sum() - mean_weight).abs() < 1e-3
+    return torch.where(reached, 1 / decay, torch.nan).to(distances.dtype)

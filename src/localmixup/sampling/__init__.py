@@ -1,0 +1,1 @@
+"""Pairs of a whole training set."""

@@ -1,0 +1,483 @@
+"""Two real processes under torchrun with gloo, held against one process and against loops over samples.
+
+One launch serves all of it: `ranks_script.py` does what is to be done on each rank, and the tests compare.
+"""
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import ranks_script
+import torch
+import torch.nn.functional as F
+from filelock import FileLock
+from ranks_script import CASES, EXPONENTIAL, SEED, SPLITS, Hidden, data, gradient_of, make_model, options, sequences
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from localmixup import CompleteGraph, ExponentialGraph, KNNGraph, LocalMixup, MixedBatch, ThresholdGraph, mix_sequences
+from localmixup.distributed import DistributedLocalMixup, mean_over_ranks
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-6}
+
+
+def environment():
+    kept = {k: v for k, v in os.environ.items() if k != "LOCALMIXUP_CHECK_SHAPES"}
+    return {**kept, "OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture(scope="module")
+def ranks(tmp_path_factory):
+    """What each of the two ranks found; launched once, however many processes the tests run in."""
+    pytest.importorskip("accelerate")
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "ranks"
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            folder.mkdir()
+            launch(folder, tmp_path_factory.mktemp("empty"))
+    return [torch.load(folder / f"rank{rank}.pt", weights_only=False) for rank in (0, 1)]
+
+
+def launch(folder, empty):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    command += [ranks_script.__file__, str(folder), str(EXAMPLES)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=empty, env=environment(), timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr[-5000:]
+    assert not list(empty.iterdir())
+
+
+def slow_loss(batches, outputs, reduction):
+    """Eq. (3) over the samples of all ranks, one after the other; `outputs` in their order."""
+    total, weight, count = torch.zeros((), dtype=outputs.dtype), 0.0, 0
+    for batch in batches:
+        for y, other, lam, w in zip(*(batch[k] for k in ("targets", "partner_targets", "lam", "weights")), strict=True):
+            log_p = outputs[count].log_softmax(0)
+            total = total - w * (lam * log_p[y] + (1 - lam) * log_p[other])
+            weight, count = weight + float(w), count + 1
+    if reduction == "sum":
+        return total
+    return total / (count if reduction == "mean" else max(weight, 1e-30))
+
+
+def slow_loss_and_gradient(batches, reduction="weighted_mean"):
+    model = make_model(batches[0]["inputs"].dtype)
+    loss = slow_loss(batches, model(torch.cat([batch["inputs"] for batch in batches])), reduction)
+    loss.backward()
+    return loss.detach(), gradient_of(model)
+
+
+def one_process(case=None, **changes):
+    chosen = {**(options(case) if case else {"graph": EXPONENTIAL}), **changes}
+    return LocalMixup(**chosen, generator=torch.Generator().manual_seed(SEED))
+
+
+def both(ranks, *keys):
+    found = list(ranks)
+    for key in keys:
+        found = [f[key] for f in found]
+    return found
+
+
+def close(a, b, tolerance=1e-12):
+    torch.testing.assert_close(a, b, rtol=0, atol=tolerance)
+
+
+# ---- pairs across ranks --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
+@pytest.mark.parametrize("case", CASES)
+def test_gathered_is_the_one_process_result(ranks, case, dtype):
+    """Three batches, split unevenly, one with a rank that has none: plan, mixed batch, loss, gradient."""
+    mix, tolerance = one_process(case), TOLERANCE[dtype]
+    for i, (x, y) in enumerate(data(dtype=dtype)):
+        whole = mix(x, y)
+        parts = both(ranks, "gathered", (case, dtype), i)
+        assert [len(p["lam"]) for p in parts] == list(SPLITS[i])
+        for name, value in whole._asdict().items():
+            close(torch.cat([p[name] for p in parts]), value, tolerance)
+        if whole.reduction == "none":
+            model = make_model(dtype)
+            close(
+                torch.cat([p["loss"] for p in parts]), whole.loss(F.cross_entropy, model(whole.inputs)).detach(), 1e-6
+            )
+            continue
+        loss, gradient = slow_loss_and_gradient(parts, whole.reduction)
+        # of a sum the error is that of 12 losses
+        tolerance *= 12 if whole.reduction == "sum" else 1
+        for part in parts:
+            close(part["global"], loss, tolerance)
+            close(part["gradient"], gradient, tolerance)
+        close(torch.stack([p["loss"] for p in parts]).mean(), loss, tolerance)
+        model = make_model(dtype)
+        whole.loss(F.cross_entropy, model(whole.inputs)).backward()
+        close(parts[0]["gradient"], gradient_of(model), tolerance)
+
+
+def test_pairs_do_cross_ranks(ranks):
+    first, second = both(ranks, "structures", "partner")
+    assert (first >= 5).any()
+    assert (second < 0).any()
+    whole = torch.cat([first, second + 5])
+    assert sorted(whole.tolist()) == list(range(12))
+
+
+def test_features_of_ones_own_are_gathered_too(ranks):
+    x, y = data()[0]
+    whole = one_process()(x, y, features=x @ torch.arange(15.0, dtype=x.dtype).view(5, 3).sin())
+    parts = both(ranks, "features")
+    for name, value in whole._asdict().items():
+        close(torch.cat([p[name] for p in parts]), value)
+    loss, gradient = slow_loss_and_gradient(parts)
+    close(parts[1]["global"], loss)
+    close(parts[1]["gradient"], gradient)
+
+
+def test_structures_and_plans(ranks):
+    x, y = data()[0]
+    # features are the inputs side by side
+    whole = one_process()({"a": x, "b": x[:, :2]}, y)
+    found = {
+        name: torch.cat(both(ranks, "structures", name))
+        for name in both(ranks, "structures")[0]
+        if name != "mixed share"
+    }
+    close(found["a"], whole.inputs["a"])
+    close(found["b"], whole.inputs["b"])
+    assert torch.equal(found["partner y"], whole.partner_targets)
+    assert torch.equal(found["partner one-hot"], F.one_hot(whole.partner_targets, 3).bool())
+    plan = one_process().plan(x, y)
+    close(found["applied"], plan.mix(x))
+    assert torch.equal(found["applied"], found["written"])
+    assert torch.equal(found["applied partner y"], y[plan.partner])
+    for rank, rows in enumerate((slice(0, 5), slice(5, 12))):
+        moved = plan.partner[rows] != torch.arange(12)[rows]
+        expected = (plan.weights[rows] * moved).sum() / plan.weights[rows].sum()
+        close(ranks[rank]["structures"]["mixed share"], expected)
+
+
+def test_boxes_and_sequences_cross_ranks_too(ranks):
+    x, y = data()[0]
+    plan = one_process().plan(x, y)
+    found = {k: torch.cat(both(ranks, "other mixing", k)) for k in ("boxes", "lam", "sequences", "mask")}
+    own = (found["boxes"] == torch.arange(12.0).view(12, 1, 1, 1)).flatten(1)
+    theirs = (found["boxes"] == plan.partner.view(12, 1, 1, 1)).flatten(1)
+    assert (own | theirs).all()
+    close(own.double().mean(1), torch.where(plan.partner == torch.arange(12), 1.0, found["lam"]))
+    assert not own.all()
+    for got, expected in zip((found["sequences"], found["mask"]), mix_sequences(plan, *sequences()), strict=True):
+        close(got, expected)
+
+
+def test_hidden_layers_are_mixed_with_gradients_to_the_rank_of_the_partner(ranks):
+    x, y = data()[0]
+    model = Hidden(one_process())
+    outputs, others, plan = model(x, y)
+    loss = plan.batch_type(x, y, others, plan.lam, plan.weights).loss(F.cross_entropy, outputs)
+    loss.backward()
+    for found in both(ranks, "hidden"):
+        close(found["global"], loss.detach())
+        close(found["gradient"], gradient_of(model))
+
+
+def test_accumulated_gradients_are_those_of_the_mean_of_the_batches(ranks):
+    mix, model = one_process(), make_model()
+    for x, y in data()[:2]:
+        batch = mix(x, y)
+        (batch.loss(F.cross_entropy, model(batch.inputs)) / 2).backward()
+    for found in both(ranks, "accumulated"):
+        close(found, gradient_of(model))
+
+
+def test_ranks_that_drew_apart_are_brought_together(ranks):
+    (x, y), *_ = data()
+    plan = one_process().plan(x, y)
+    parts = both(ranks, "drifted")
+    assert torch.equal(torch.cat([parts[0].partner, parts[1].partner + 6]), plan.partner)
+    close(torch.cat([p.lam for p in parts]), plan.lam)
+
+
+# ---- pairs within the rank -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_within_ranks_the_loss_is_that_of_the_global_batch(ranks, case):
+    for i, split in enumerate(SPLITS):
+        parts = both(ranks, "within", case, i)
+        assert [len(p["lam"]) for p in parts] == list(split)
+        for part, x in zip(parts, data()[i][0].split(split), strict=True):
+            # a mixed sample lies between two of its own rank
+            line = part["lam"][:, None, None] * x[:, None] + (1 - part["lam"])[:, None, None] * x[None]
+            assert not len(x) or (line - part["inputs"][:, None]).abs().amax(2).amin(1).max() < 1e-12
+        reduction = CASES[case].get("reduction", "weighted_mean")
+        if reduction == "none":
+            continue
+        loss, gradient = slow_loss_and_gradient(parts, reduction)
+        for part in parts:
+            close(part["global"], loss)
+            close(part["gradient"], gradient)
+
+
+def test_ranks_draw_differently_where_one_seed_for_all_draws_the_same(ranks):
+    trap = both(ranks, "within", "plain plan")
+    assert torch.equal(trap[0].partner, trap[1].partner)
+    assert torch.equal(trap[0].lam, trap[1].lam)
+    ours = both(ranks, "within", "plan")
+    assert not torch.equal(ours[0].partner, ours[1].partner)
+    assert ours[0].lam[0] != ours[1].lam[0]
+    pairs = both(ranks, "within", "pairs")
+    assert pairs[0][0] != pairs[1][0]
+
+
+def test_a_mean_of_each_rank_is_another_loss(ranks):
+    """The trap that `RankBatch.loss` is for."""
+    parts = both(ranks, "within", "plain")
+    _, gradient = slow_loss_and_gradient(parts)
+    assert (parts[0]["gradient"] - gradient).abs().max() > 1e-3
+
+
+# ---- state ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("gather", [False, True])
+def test_the_state_of_rank_0_resumes_both(ranks, gather):
+    for whole, rest in both(ranks, "resumed", gather):
+        assert len(rest) == 3
+        for before, after in zip(whole[2:], rest, strict=True):
+            assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+    lams = [[batch[3][0].item() for batch in rest] for _, rest in both(ranks, "resumed", gather)]
+    assert (lams[0] == lams[1]) == gather
+    assert len(set(lams[1])) == 3
+
+
+def test_a_rank_may_evaluate_and_save_alone(ranks):
+    x, y = data()[0]
+    found = ranks[0]["alone"]
+    close(found["loss"], F.cross_entropy(make_model()(x), y).detach())
+    assert torch.equal(found["partner"], torch.arange(12))
+    assert torch.equal(found["unmixed"], x)
+    assert found["keys"] == ["_extra_state"]
+
+
+# ---- what is sent --------------------------------------------------------------------------------------------------
+
+
+def test_rows_of_every_dtype(ranks):
+    for name, value in ranks[0]["rows"]["all"].items():
+        expected = torch.cat(both(ranks, "rows", "mine", name))
+        assert value.dtype == expected.dtype
+        assert torch.equal(value, expected)
+        assert torch.equal(value, ranks[1]["rows"]["all"][name])
+    assert len(expected) == 4
+    assert ranks[1]["rows"]["nobody"] == (0, 4)
+
+
+def test_rows_that_differ_are_an_error_on_every_rank(ranks):
+    for rank, width, dtype in ((0, 3, "float32"), (1, 4, "float64")):
+        shapes, dtypes = ranks[rank]["rows"]["messages"]
+        assert shapes == f"inputs must have rows alike on every rank, got torch.float32 ({width},) on rank {rank}"
+        assert dtypes == f"inputs must have rows alike on every rank, got torch.{dtype} (3,) on rank {rank}"
+
+
+# ---- DataLoader workers --------------------------------------------------------------------------------------------
+
+
+def lams_of(found, name):
+    return [[batch[3][0].item() for batch in epoch] for epoch in found["workers"][name]]
+
+
+def test_workers_of_each_rank_draw_for_themselves(ranks):
+    trap = [lams_of(found, "plain") for found in ranks]
+    assert trap[0] == trap[1]
+    for name in ("ours", "main", "spawn"):
+        drawn = [lam for found in ranks for epoch in lams_of(found, name) for lam in epoch]
+        # 4 batches an epoch of each rank; two epochs but for "spawn"
+        assert len(drawn) == len(set(drawn)) == (8 if name == "spawn" else 16)
+
+
+def test_batches_of_workers_have_the_global_loss_and_their_reduction(ranks):
+    batches = [dict(zip(MixedBatch._fields, f["workers"]["ours"][0][0], strict=True)) for f in ranks]
+    _, gradient = slow_loss_and_gradient(batches)
+    for found in both(ranks, "workers"):
+        assert found["reduction"] == "mean"
+        close(found["gradient"], gradient)
+
+
+def test_workers_cannot_gather(ranks):
+    for collate, worker, pairs in both(ranks, "workers", "refused"):
+        assert "gather must be False here, got True: collate_fn runs in DataLoader workers" in collate
+        assert "gather must be False here, got True: a DataLoader worker has no part in the process group" in worker
+        assert "gather must be False here, got True: pairs have their partners already" in pairs
+
+
+# ---- Accelerate ----------------------------------------------------------------------------------------------------
+
+
+def test_accelerate_trains_as_one_process(ranks):
+    """Two epochs of four global batches, gradients of two accumulated; then the second from its checkpoint."""
+    assert both(ranks, "size") == [2, 2]
+    mix, model = one_process(), make_model()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for epoch in ("first", "second"):
+        losses = []
+        for i, (x, y) in enumerate(data(4, 8)):
+            batch = mix(x, y)
+            loss = batch.loss(F.cross_entropy, model(batch.inputs))
+            (loss / 2).backward()
+            if i % 2:
+                optimizer.step()
+                optimizer.zero_grad()
+            losses.append(loss.detach())
+        for found in both(ranks, "accelerated"):
+            close(found[epoch][0], torch.cat([p.detach().flatten() for p in model.parameters()]))
+            close(found[epoch][1], torch.stack(losses))
+    for found in both(ranks, "accelerated"):
+        assert all(torch.equal(a, b) for a, b in zip(found["again"], found["second"], strict=True))
+
+
+@pytest.mark.parametrize("name", ["ddp", "accelerate"])
+def test_the_examples_run_on_two_ranks(ranks, name):
+    """`ddp_loop.py` and `accelerate_loop.py`; that they train is what is tested here, not which is better."""
+    first, second = both(ranks, f"{name} example")
+    assert first == second
+    # 50 is chance
+    assert max(first.values()) < 40
+
+
+def test_the_examples_run_in_one_process(tmp_path):
+    pytest.importorskip("accelerate")
+    code = f"""
+import sys
+sys.path.insert(0, {str(EXAMPLES)!r})
+import accelerate_loop, ddp_loop, json
+print(json.dumps([ddp_loop.main(epochs=20), accelerate_loop.main(epochs=20)]))
+"""
+    kept = {k: v for k, v in environment().items() if k not in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=kept, cwd=tmp_path, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert max(error for errors in json.loads(done.stdout.splitlines()[-1]) for error in errors.values()) < 40
+    assert not list(tmp_path.iterdir())
+
+
+def test_accelerate_launch_on_a_cpu_starts_one_process_only(tmp_path):
+    """The trap that the documentation warns of: `--num_processes` is not heeded, so it says torchrun."""
+    pytest.importorskip("accelerate")
+    script = tmp_path / "said.py"
+    script.write_text("import os, json\nprint(json.dumps(os.environ.get('WORLD_SIZE', '1')))\n")
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", str(script)]
+    kept = {**environment(), "HF_HOME": str(tmp_path)}
+    done = subprocess.run(command, capture_output=True, text=True, env=kept, cwd=tmp_path, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line) for line in done.stdout.splitlines()] == ["1"]
+
+
+# ---- one process ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("gather", [False, True])
+@pytest.mark.parametrize("case", CASES)
+def test_without_a_group_it_is_local_mixup(case, gather):
+    ours, plain = DistributedLocalMixup(**options(case), gather=gather, seed=SEED), one_process(case)
+    for x, y in data():
+        batch, expected = ours(x, y), plain(x, y)
+        assert all(torch.equal(a, b) for a, b in zip(batch, expected, strict=True))
+        outputs = make_model()(x)
+        assert torch.equal(batch.loss(F.cross_entropy, outputs), expected.loss(F.cross_entropy, outputs))
+    assert torch.equal(ours.plan(x, y).partner, plain.plan(x, y).partner)
+    loss = torch.tensor(2.0, requires_grad=True)
+    assert mean_over_ranks(loss) == 2.0
+    assert not mean_over_ranks(loss).requires_grad
+
+
+def test_loaders_and_pairs_of_one_process():
+    (x, y), *_ = data()
+    loaders = []
+    for mix in (DistributedLocalMixup(EXPONENTIAL, seed=SEED), one_process()):
+        generator = torch.Generator().manual_seed(0)
+        loaders.append(
+            DataLoader(TensorDataset(x, y), 4, collate_fn=mix.collate_fn, num_workers=1, generator=generator)
+        )
+        assert mix.mix_pairs(x, y, x, y).lam.shape == (12,)
+    for batch, expected in zip(*loaders, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(batch, expected, strict=True))
+
+
+def test_config_copies_and_representation():
+    mix = DistributedLocalMixup(KNNGraph(n_neighbors=2), gather=True, seed=5, prob=0.5, reduction="mean")
+    config = json.loads(json.dumps(mix.to_config()))
+    assert config["gather"] is True
+    assert config["seed"] == 5
+    again = DistributedLocalMixup.from_config(config)
+    assert again.to_config() == mix.to_config()
+    assert repr(again) == repr(mix)
+    assert "gather=True, seed=5" in repr(mix)
+    plain = DistributedLocalMixup.from_config(LocalMixup(CompleteGraph()).to_config())
+    assert not plain.gather
+    x, y = data()[0]
+    one, other = mix.plan(x, y), again.plan(x, y)
+    assert torch.equal(one.partner, other.partner)
+    mix, again = (pickle.loads(pickle.dumps(m)) for m in (mix, again))
+    assert torch.equal(mix.plan(x, y).partner, again.plan(x, y).partner)
+    assert pickle.loads(pickle.dumps(one)).batch_type.reduction == "mean"
+    generator = torch.Generator().manual_seed(3)
+    assert DistributedLocalMixup.from_config(config, generator).generator is generator
+
+
+def test_accelerate_moves_a_batch_and_keeps_its_type():
+    operations = pytest.importorskip("accelerate.utils")
+    for reduction in ("weighted_mean", "mean", "sum", "none"):
+        mix = DistributedLocalMixup(EXPONENTIAL, reduction=reduction)
+        x, y = data()[0]
+        batch = mix({"x": x}, y)
+        moved = operations.send_to_device(batch, torch.device("meta"))
+        assert type(moved) is type(batch)
+        assert moved.reduction == reduction
+        assert moved.inputs["x"].device.type == moved.weights.device.type == "meta"
+        assert type(operations.send_to_device(mix.plan(x, y), "cpu")) is type(mix.plan(x, y))
+
+
+def test_changes_of_settings_are_followed():
+    mix, (x, y) = DistributedLocalMixup(ThresholdGraph(radius=0.0), seed=SEED), data()[0]
+    mix.reduction = "sum"
+    assert mix(x, y).reduction == mix.plan(x, y).batch_type.reduction == "sum"
+    mix.eval()
+    batch = mix(x, y)
+    assert type(batch) is LocalMixup(CompleteGraph(), reduction="sum").eval()(x, y).__class__
+    assert torch.equal(batch.inputs, x)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"gather": 1}, "gather must be True or False, got 1"),
+        ({"gather": "features"}, "gather must be True or False, got 'features'"),
+        ({"seed": -1}, "seed must be a whole number >= 0"),
+        ({"seed": None}, "seed must be a whole number >= 0"),
+        ({"graph": ThresholdGraph}, "graph must be a graph"),
+        ({"prob": 2}, "prob must be between 0 and 1"),
+    ],
+)
+def test_errors_name_the_argument(change, message):
+    with pytest.raises(ValueError, match=message):
+        DistributedLocalMixup(**{"graph": CompleteGraph(), **change})
+
+
+def test_a_loss_that_is_averaged_already_is_refused():
+    x, y = data()[0]
+    batch = DistributedLocalMixup(ExponentialGraph(decay=1.0))(x, y)
+    with pytest.raises(ValueError, match="criterion must have reduction='none'"):
+        batch.loss(nn.CrossEntropyLoss(), make_model()(x))
+    with pytest.raises(ValueError, match="reduction must be one of"):
+        batch.loss(F.cross_entropy, make_model()(x), reduction="average")
+    with pytest.raises(ValueError, match="DistributedLocalMixup"):
+        DistributedLocalMixup.from_config({"graph": {"name": "CompleteGraph"}, "gathers": True})

@@ -16,8 +16,8 @@ import torch
 import torch.nn.functional as F
 
 from localmixup.lab import fleet
-from localmixup.lab.data.dataset import prepare
-from localmixup.lab.data.named import load
+from localmixup.lab.data.prepared import prepare
+from localmixup.lab.data.sources import load
 from localmixup.lab.models import build_model
 from localmixup.lab.runs.spec import DataSpec, MethodSpec, RunSpec, TrainingSpec
 

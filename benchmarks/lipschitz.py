@@ -47,7 +47,7 @@ def brute_force(x: torch.Tensor, y: torch.Tensor, radius: float) -> tuple[float,
 
 
 def cifar10(per_class: int | None) -> tuple[torch.Tensor, np.ndarray]:
-    from localmixup.lab.data.named import load
+    from localmixup.lab.data.sources import load
 
     data = load("cifar10")
     rows = [np.flatnonzero(data.y == c)[:per_class] for c in range(10)]

@@ -31,7 +31,7 @@ from localmixup.sampling.neighbors import nearest
 
 
 def rows_of(count: int, folder: Path | None) -> tuple[str, torch.Tensor]:
-    from localmixup.lab.data.named import load
+    from localmixup.lab.data.sources import load
     from localmixup.lab.errors import UserError
 
     try:

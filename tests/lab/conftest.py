@@ -22,7 +22,7 @@ def blobs():
 
 @pytest.fixture(scope="session")
 def prepared(blobs):
-    from localmixup.lab.data.dataset import prepare
+    from localmixup.lab.data.prepared import prepare
 
     return prepare(blobs)
 

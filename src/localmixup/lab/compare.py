@@ -11,7 +11,7 @@ from localmixup.graphs.fit import calibrate, describe, sample_distances
 from localmixup.lab.analysis.comparison import Comparison, Row
 from localmixup.lab.analysis.decisions import verdict_of
 from localmixup.lab.analysis.statistics import Difference, holm, mean_of, paired
-from localmixup.lab.data.dataset import Prepared
+from localmixup.lab.data.prepared import Prepared
 from localmixup.lab.methods import LOCAL, METHODS
 from localmixup.lab.methods.parameters import GRAPHS, PARAMETERS, describe_spec, graph_of
 from localmixup.lab.runs.spec import DataSpec, MethodSpec, RunSpec, TrainingSpec

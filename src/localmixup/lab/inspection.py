@@ -29,8 +29,9 @@ from localmixup.geometry import (
 )
 from localmixup.geometry.intrusion import Rate, Rates, graph_with
 from localmixup.graphs.fit import DistanceSample, sample_distances
-from localmixup.lab.data.dataset import DataSet, prepare
-from localmixup.lab.data.named import load
+from localmixup.lab.data.dataset import DataSet
+from localmixup.lab.data.prepared import prepare
+from localmixup.lab.data.sources import load
 
 LIPSCHITZ_SAMPLES = 1000  # of a class, for Q(D): the search grows with the cube of it
 Progress = Callable[[str, float, float], object]
@@ -91,7 +92,7 @@ def inspect(
     """Measure what mixup does to a data set.
 
     Args:
-        source: see `localmixup.lab.data.named.load`.
+        source: see `localmixup.lab.data.sources.load`.
         target: see there.
         task: see there.
         data_root: see there.

@@ -15,8 +15,9 @@ from localmixup._validate import ArgumentError
 from localmixup.lab import compare as comparing
 from localmixup.lab.analysis.comparison import Comparison
 from localmixup.lab.data.augmentation import AUGMENTATIONS
-from localmixup.lab.data.dataset import DataSet, prepare
-from localmixup.lab.data.named import load
+from localmixup.lab.data.dataset import DataSet
+from localmixup.lab.data.prepared import prepare
+from localmixup.lab.data.sources import load
 from localmixup.lab.models import MODELS, build_model, pick_model
 from localmixup.lab.report.page import write_report
 from localmixup.lab.runs.engine import run_all
@@ -32,7 +33,7 @@ class Job:
     """What the user asked for; every field that is None is picked from the data.
 
     Attributes:
-        source: see `localmixup.lab.data.named.load`.
+        source: see `localmixup.lab.data.sources.load`.
         methods: keys of `localmixup.lab.methods.METHODS`.
         seeds: how many.
         epochs: passes over the training data.

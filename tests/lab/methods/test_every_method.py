@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from localmixup.lab.data.dataset import DataSet, prepare
+from localmixup.lab.data.dataset import DataSet
+from localmixup.lab.data.prepared import prepare
 from localmixup.lab.methods import METHODS, Batch
 from localmixup.lab.models import build_model
 from localmixup.lab.runs.spec import DataSpec, MethodSpec, RunSpec, TrainingSpec

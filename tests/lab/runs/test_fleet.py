@@ -5,8 +5,8 @@ import pytest
 import torch
 from scipy import stats
 
-from localmixup.lab.data.dataset import prepare
-from localmixup.lab.data.named import load
+from localmixup.lab.data.prepared import prepare
+from localmixup.lab.data.sources import load
 from localmixup.lab.runs import fleet
 from localmixup.lab.runs.spec import DataSpec, MethodSpec, RunSpec, TrainingSpec
 from localmixup.lab.runs.train import train

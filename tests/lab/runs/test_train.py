@@ -5,8 +5,9 @@ import torch
 import torch.nn.functional as F
 
 from localmixup.lab.data.augmentation import augment
-from localmixup.lab.data.dataset import DataSet, prepare
+from localmixup.lab.data.dataset import DataSet
 from localmixup.lab.data.generators import digits
+from localmixup.lab.data.prepared import prepare
 from localmixup.lab.methods import METHODS, Batch, Method
 from localmixup.lab.models import MODELS
 from localmixup.lab.runs.spec import DataSpec, MethodSpec, RunSpec, TrainingSpec

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from localmixup.lab.data.dataset import DataSet, Prepared, prepare
-from localmixup.lab.data.named import load
+from localmixup.lab.data.dataset import DataSet
+from localmixup.lab.data.prepared import Prepared, prepare
+from localmixup.lab.data.sources import load
 from localmixup.lab.runs.engine import run_all
 from localmixup.lab.runs.spec import Arm, DataSpec, FindingSpec, RunSpec
 from localmixup.lab.runs.store import Record, Store
@@ -59,7 +60,7 @@ class Bench:
         """A data set, read once.
 
         Args:
-            name: see `localmixup.lab.data.named.load`.
+            name: see `localmixup.lab.data.sources.load`.
             train_size: random rows of the training data to use; None for all.
 
         Raises:

@@ -16,7 +16,8 @@ from localmixup.graphs.fit import sample_distances
 from localmixup.lab.analysis.comparison import Comparison, Row
 from localmixup.lab.analysis.decisions import p_value
 from localmixup.lab.data.augmentation import AUGMENTATIONS
-from localmixup.lab.data.dataset import DataSet, Prepared
+from localmixup.lab.data.dataset import DataSet
+from localmixup.lab.data.prepared import Prepared
 from localmixup.lab.methods import LOCAL
 from localmixup.lab.models import MODELS
 from localmixup.lab.report import figures, pictures

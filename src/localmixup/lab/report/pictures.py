@@ -15,7 +15,8 @@ from localmixup import CompleteGraph, LocalityGraph, PairSampler
 from localmixup._distances import distances_of_pairs
 from localmixup.graphs.base import DistanceGraph, KNNGraph
 from localmixup.lab.analysis.comparison import Comparison
-from localmixup.lab.data.dataset import DataSet, Prepared
+from localmixup.lab.data.dataset import DataSet
+from localmixup.lab.data.prepared import Prepared
 from localmixup.lab.methods.parameters import graph_of
 from localmixup.lab.report.figures import local_rows
 from localmixup.lab.runs.store import Record

@@ -18,7 +18,7 @@ import torch
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
 from localmixup._validate import ArgumentError
-from localmixup.lab.data.dataset import Prepared
+from localmixup.lab.data.prepared import Prepared
 from localmixup.lab.errors import first_line
 from localmixup.lab.runs import fleet
 from localmixup.lab.runs.spec import RunSpec

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from localmixup.lab.data.dataset import Prepared, split_validation
+from localmixup.lab.data.prepared import Prepared, split_validation
 from localmixup.lab.models import build_model
 from localmixup.lab.runs.optimizers import learning_rates
 from localmixup.lab.runs.spec import RunSpec

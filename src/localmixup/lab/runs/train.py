@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from localmixup._batch import effective_sample_size
 from localmixup.lab.data.augmentation import augment
 from localmixup.lab.data.corruptions import corrupt, parse
-from localmixup.lab.data.dataset import Prepared, split_validation
+from localmixup.lab.data.prepared import Prepared, split_validation
 from localmixup.lab.methods import METHODS, Batch, Method
 from localmixup.lab.models import build_model
 from localmixup.lab.runs.optimizers import build_optimizer

@@ -9,9 +9,10 @@ import torch
 from PIL import Image
 
 from localmixup._validate import ArgumentError
-from localmixup.lab.data.dataset import CLIP, DataSet, checked, prepare, split_validation
+from localmixup.lab.data.dataset import DataSet, check_dataset
 from localmixup.lab.data.generators import spirals
-from localmixup.lab.data.named import load
+from localmixup.lab.data.prepared import CLIP, prepare, split_validation
+from localmixup.lab.data.sources import load
 
 
 def png(array):
@@ -399,7 +400,7 @@ def test_a_regression_target_is_standardised_and_its_unit_kept():
 def test_rare_classes_do_not_stop_the_split():
     y = np.zeros(40, dtype=np.int64)
     y[3] = 1
-    data = checked(
+    data = check_dataset(
         DataSet(
             "rare", "table", np.random.default_rng(0).normal(size=(40, 2)).astype(np.float32), y, class_names=("a", "b")
         )
@@ -497,7 +498,7 @@ def test_image_sets_with_a_configuration_that_are_nowhere(tmp_path, monkeypatch,
         f"{name} was not found; looked in --data-root ({folder}, {folder / configuration}), "
         f"$LOCALMIXUP_DATA (elsewhere/{name}, elsewhere/{name}/{configuration}), "
         f"./data (data/{name}, data/{name}/{configuration}), the Hub ({hub}, {configuration}). "
-        f"{hub} could not be had from the Hub: no network"
+        f"{hub} could not be loaded from the Hub: no network"
     )
 
 

@@ -1,0 +1,68 @@
+"""Names of data sets, and the check that a source may be one.
+
+This module imports nothing heavy, so that the command line can check a name before it loads anything else.
+"""
+
+from pathlib import Path
+
+from localmixup._validate import ArgumentError, check_choice
+
+IMAGE_SETS = {
+    "cifar10": "uoft-cs/cifar10",
+    "cifar100": "uoft-cs/cifar100",
+    "fashion_mnist": "zalando-datasets/fashion_mnist",
+    "mnist": "ylecun/mnist",
+    "svhn": "ufldl-stanford/svhn",
+}
+"""Named image sets and their names on the Hub."""
+
+CONFIGURATIONS = {"cifar100": "cifar100", "svhn": "cropped_digits"}
+"""Configuration of an image set on the Hub.
+
+On disk it may also be a sub-folder. Of these sets only the files `train-*` and `test-*` are read.
+"""
+
+TABLES = ("airfoil", "no2")
+"""Named regression tables: folders of Parquet files with a column `target`. They are not on the Hub."""
+
+NAMED = {
+    "digits": "scikit-learn's 1,797 handwritten digits of 8 x 8 pixels",
+    "spirals": "two spirals as the authors' code draws them: uniform noise of 0.5, the second the first mirrored",
+    "spirals-gaussian": "two spirals as the paper's text says: Gaussian noise of standard deviation 1.5",
+    "cifar10": "CIFAR-10",
+    "cifar100": "CIFAR-100, its 100 fine classes",
+    "fashion_mnist": "Fashion-MNIST",
+    "mnist": "MNIST",
+    "svhn": "Street View House Numbers, cropped digits of 32 x 32 pixels, without the extra images",
+    "airfoil": "Airfoil Self-Noise: the sound pressure of a wing section, 1,503 rows",
+    "no2": "NO2: the logarithm of its concentration at a road in Oslo, 500 rows",
+}
+"""Every data set that has a name here."""
+
+SUFFIXES = (".csv", ".parquet", ".npz")
+"""Files that can be read."""
+
+
+def check_source(source: str) -> None:
+    """Check that `source` may be a data set, without reading anything.
+
+    Args:
+        source: as for `localmixup.lab.data.sources.load`.
+
+    Raises:
+        ArgumentError: it is neither a known name, nor an existing path, nor of the form of a name on the Hub.
+
+    >>> check_source("digits")
+    """
+    if source in NAMED or Path(source).expanduser().exists():
+        return
+    suffix = Path(source).suffix.lower()
+    if suffix in SUFFIXES or source.startswith((".", "/", "~")) or source.count("/") > 1:
+        raise ArgumentError(f"DATA: no such file or folder: {source}")
+    if "/" in source:
+        return
+    try:
+        check_choice("DATA", source, NAMED)
+    except ArgumentError as error:
+        choices = "or the path of a .csv, .parquet or .npz file or of a folder of images"
+        raise ArgumentError(f"{error}; {choices}") from None

@@ -1,0 +1,114 @@
+"""Load a data set from its name, from the user's files, or from the Hugging Face Hub."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from localmixup._validate import ArgumentError
+from localmixup.lab.data.arrays import read_arrays
+from localmixup.lab.data.dataset import DataSet, check_dataset
+from localmixup.lab.data.generators import digits, spirals
+from localmixup.lab.data.hub import holds_images, read_hub, read_hub_folder
+from localmixup.lab.data.images import read_image_folder
+from localmixup.lab.data.names import CONFIGURATIONS, IMAGE_SETS, SUFFIXES, TABLES, check_source
+from localmixup.lab.data.tables import read_table
+from localmixup.lab.errors import DataMissingError
+
+
+def load(source: str, *, target: str | None = None, task: str | None = None, data_root: Path | None = None) -> DataSet:
+    """Find and read a data set.
+
+    Args:
+        source: a name in `NAMED`; a `.csv`, `.parquet` or `.npz` file; a folder with one folder of images per class;
+            a folder of Parquet files in the layout of the Hub; or a name on the Hub, `owner/name`.
+        target: the column to predict, for tables.
+        task: `"classification"` or `"regression"`; by default the target decides.
+        data_root: the folder that holds named image sets and tables, each in a folder of its name.
+
+    Returns:
+        The data set, checked by `check_dataset`.
+
+    Raises:
+        ArgumentError: the data cannot be found or read, or cannot be trained on.
+    """
+    return check_dataset(_read(source, target=target, task=task, data_root=data_root))
+
+
+def _read(source: str, *, target: str | None, task: str | None, data_root: Path | None) -> DataSet:
+    if source == "digits":
+        return DataSet("digits", "image", *digits(), class_names=tuple("0123456789"))
+    if source in ("spirals", "spirals-gaussian"):
+        reading = "published" if source == "spirals" else "paper"
+        return DataSet(source, "table", *spirals(reading=reading), class_names=("first", "second"))
+    if source in IMAGE_SETS:
+        return _named_images(source, data_root)
+    if source in TABLES:
+        return _named_table(source, data_root, target=target, task=task)
+    path = Path(source).expanduser()
+    if path.exists():
+        return _read_path(path, target=target, task=task)
+    check_source(source)
+    return read_hub(source, name=source)
+
+
+def _read_path(path: Path, *, target: str | None, task: str | None) -> DataSet:
+    if path.is_dir():
+        return read_hub_folder(path, name=path.name) if any(path.glob("*.parquet")) else read_image_folder(path)
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise ArgumentError(f"{path}: a file must be one of {', '.join(SUFFIXES)}, got {suffix or 'no suffix'!r}")
+    if path.stat().st_size == 0:
+        raise ArgumentError(f"{path}: the file is empty")
+    if suffix == ".npz":
+        return read_arrays(path, task=task)
+    if suffix == ".parquet" and holds_images(path):
+        return read_hub_folder(path, name=path.stem)
+    return read_table(path, target=target, task=task)
+
+
+def _named_images(name: str, data_root: Path | None) -> DataSet:
+    configuration = CONFIGURATIONS.get(name)
+    if configuration is None:
+        splits, on_hub = None, IMAGE_SETS[name]
+        folder, tried = _look_for("*.parquet", [name], data_root)
+    else:
+        splits, on_hub = ("train-", "test-"), f"{IMAGE_SETS[name]}, {configuration}"
+        folder, tried = _look_for("train-*.parquet", [name, f"{name}/{configuration}"], data_root)
+    if folder is not None:
+        return read_hub_folder(folder, name=name, splits=splits)
+    try:
+        return read_hub(IMAGE_SETS[name], name=name, configuration=configuration)
+    except ArgumentError as error:
+        where = ", ".join([*tried, f"the Hub ({on_hub})"])
+        raise DataMissingError(f"{name} was not found; looked in {where}. {error}") from None
+
+
+def _named_table(name: str, data_root: Path | None, *, target: str | None, task: str | None) -> DataSet:
+    folder, tried = _look_for("*.parquet", [name], data_root)
+    if folder is None:
+        raise DataMissingError(
+            f"{name} was not found; looked for *.parquet in {', '.join(tried)}. It is not on the Hub: "
+            "put its Parquet files, with a column 'target', into one of these folders"
+        )
+    found = sorted(folder.glob("*.parquet"))
+    table = read_table(found[0] if len(found) == 1 else folder, target=target or "target", task=task or "regression")
+    return replace(table, name=name)
+
+
+def _look_for(pattern: str, folders: Sequence[str], data_root: Path | None) -> tuple[Path | None, list[str]]:
+    """Return the first folder that holds files matching `pattern`, or None, and a description of the places tried."""
+    tried = []
+    places = [("--data-root", data_root), ("$LOCALMIXUP_DATA", os.environ.get("LOCALMIXUP_DATA")), ("./data", "data")]
+    for label, place in places:
+        if place is None or place == "":
+            tried.append(f"{label} (not set)")
+            continue
+        candidates = [Path(place).expanduser() / folder for folder in folders]
+        for candidate in candidates:
+            if any(candidate.glob(pattern)):
+                return candidate, tried
+        tried.append(f"{label} ({', '.join(map(str, candidates))})")
+    return None, tried

@@ -1,0 +1,309 @@
+"""One figure: a drawing with matplotlib, its title and caption, and the table of its numbers."""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+from xml.etree import ElementTree
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
+
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#7F7F7F")
+"""The palette of Okabe and Ito, which most colour-blind readers can tell apart, and grey."""
+
+GREY = COLORS[-1]
+INK = "#1b1f24"
+"""The colour of text and axes. In the SVG it becomes `currentColor`, so that it follows light and dark mode."""
+
+MARKERS = "osD^vPX<>*"
+_STYLE: dict[str, Any] = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": INK,
+    "axes.facecolor": "none",
+    "axes.grid": True,
+    "axes.labelcolor": INK,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "figure.facecolor": "none",
+    "font.size": 10,
+    "grid.alpha": 0.18,
+    "grid.color": INK,
+    "grid.linewidth": 0.6,
+    "legend.fontsize": 9,
+    "legend.frameon": False,
+    "lines.linewidth": 1.8,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "localmixup",
+    "text.color": INK,
+    "text.parse_math": False,  # names of classes and methods may hold dollar signs
+    "xtick.color": INK,
+    "ytick.color": INK,
+}
+_DPI = 110
+_POINTS_BEFORE_RASTER = 800
+_NAMESPACES = {"{http://www.w3.org/2000/svg}": "", "{http://www.w3.org/1999/xlink}": ""}
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of a page.
+
+    Attributes:
+        name: a short name, unique on the page; the stem of the PNG's file name.
+        title: what the figure shows, in a few words.
+        caption: how to read it, in a sentence or two. May be empty.
+        draw: draws the figure on an empty `matplotlib.figure.Figure`. It neither draws the title nor saves anything.
+        head: column names of the table of the numbers.
+        rows: rows of that table. Empty if the figure has no table.
+        size: width and height in inches.
+    """
+
+    name: str
+    title: str
+    caption: str
+    draw: Callable[[Canvas], None]
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    size: tuple[float, float] = (7.2, 4.2)
+
+    def svg(self) -> str:
+        """Return the figure as an SVG element to be placed in an HTML page.
+
+        The element fills the width of its container. Text stays text, text and axes take the text colour of the page,
+        and the background is transparent. Ids start with the name of the figure. The title is only in the label for
+        screen readers; the page prints it beside the figure.
+
+        Returns:
+            The same string for the same figure, well-formed as XML.
+        """
+        return _inline(self._saved("svg", {"Date": None, "Creator": None}), self.name, self.title)
+
+    def png(self) -> bytes:
+        """Return the figure with its title as PNG, on white.
+
+        Returns:
+            The same bytes for the same figure.
+        """
+        return self._saved("png", {"Software": None}, title=self.title, facecolor="white")
+
+    def _saved(self, kind: str, metadata: dict[str, None], *, title: str = "", **options: Any) -> bytes:
+        from matplotlib.figure import Figure as Canvas
+
+        buffer = io.BytesIO()
+        with style():
+            canvas = Canvas(figsize=self.size, dpi=_DPI, layout="constrained")
+            self.draw(canvas)
+            if title:
+                canvas.suptitle(title, fontsize=11)
+            canvas.savefig(buffer, format=kind, metadata=metadata, dpi=_DPI, **options)
+        return buffer.getvalue()
+
+
+@dataclass(frozen=True)
+class Series:
+    """One curve, set of points or set of bars of a chart.
+
+    Attributes:
+        label: its name in the legend.
+        x: positions.
+        y: values, as many as `x`.
+        low: lower ends of the intervals, as many as `x`; empty for none.
+        high: upper ends of the intervals; empty for none.
+        kind: how it is drawn.
+    """
+
+    label: str
+    x: Sequence[float]
+    y: Sequence[float]
+    low: Sequence[float] = ()
+    high: Sequence[float] = ()
+    kind: Literal["line", "dashed", "points", "bars", "steps"] = "line"
+
+
+def chart(
+    name: str,
+    title: str,
+    x_label: str,
+    y_label: str,
+    series: Sequence[Series],
+    log_x: bool = False,
+    *,
+    caption: str = "",
+    at_least: float | None = None,
+) -> Figure:
+    """Return a figure of one pair of axes, with a table of all its numbers.
+
+    Args:
+        name: see `Figure`.
+        title: see `Figure`.
+        x_label: label of the first axis, with the unit.
+        y_label: label of the second axis, with the unit.
+        series: what to draw, each in its own colour.
+        log_x: whether the first axis is logarithmic.
+        caption: see `Figure`.
+        at_least: smallest possible value of y, such as 0 for an error rate. The axis starts there, and intervals are
+            cut there.
+    """
+    if at_least is not None:
+        series = [_cut(one, at_least) for one in series]
+
+    def draw(canvas: Canvas) -> None:
+        axes = canvas.subplots()
+        for k, one in enumerate(series):
+            _draw_series(axes, one, COLORS[k % len(COLORS)], MARKERS[k % len(MARKERS)])
+        axes.set_xlabel(x_label)
+        axes.set_ylabel(y_label)
+        if log_x:
+            log_axis(axes)
+        if at_least is not None:
+            axes.set_ylim(bottom=at_least)
+        if len(series) > 1:
+            legend(canvas)
+
+    rows = [row for one in series for row in _rows(one)]
+    return Figure(name, title, caption, draw, ["", x_label, y_label, "95 % interval"], rows)
+
+
+def _cut(series: Series, at_least: float) -> Series:
+    low = [max(at_least, value) for value in series.low]
+    return Series(series.label, series.x, series.y, low, series.high, series.kind)
+
+
+def _rows(series: Series) -> list[list[str]]:
+    intervals = [f"{a:.4g} to {b:.4g}" for a, b in zip(series.low, series.high, strict=True)] or [""] * len(series.x)
+    return [
+        [series.label, f"{x:.4g}", f"{y:.4g}", interval]
+        for x, y, interval in zip(series.x, series.y, intervals, strict=True)
+    ]
+
+
+def _draw_series(axes: Axes, series: Series, color: str, marker: str) -> None:
+    if series.kind == "bars":
+        width = series.x[1] - series.x[0] if len(series.x) > 1 else 1.0
+        axes.bar(series.x, series.y, width=width, color=color, alpha=0.6, label=series.label)
+        return
+    if series.kind == "steps":
+        axes.step(series.x, series.y, where="post", color=color, label=series.label)
+        return
+    few = len(series.x) <= 40
+    axes.plot(
+        series.x, series.y, color=color, label=series.label, markersize=4,
+        linestyle={"points": "none", "dashed": "--"}.get(series.kind, "-"),
+        marker=marker if few or series.kind == "points" else "",
+        rasterized=series.kind == "points" and len(series.x) > _POINTS_BEFORE_RASTER,
+    )  # fmt: skip
+    if not series.low:
+        return
+    if few or series.kind == "points":
+        below = [max(0.0, y - low) for y, low in zip(series.y, series.low, strict=True)]
+        above = [max(0.0, high - y) for y, high in zip(series.y, series.high, strict=True)]
+        axes.errorbar(series.x, series.y, yerr=[below, above], fmt="none", ecolor=color, capsize=3)
+    else:
+        axes.fill_between(series.x, series.low, series.high, color=color, alpha=0.15, linewidth=0)
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Draw in the style of the pages inside a `with` block, whatever the user's own settings of matplotlib are."""
+    import matplotlib.style
+
+    with matplotlib.style.context(["default", _STYLE]), warnings.catch_warnings():
+        # a browser has the glyphs that matplotlib's own font lacks
+        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+        yield
+
+
+def legend(canvas: Canvas) -> None:
+    """Place one legend for all axes below the drawing, in as many columns as fit.
+
+    Args:
+        canvas: the figure, fully drawn.
+    """
+    entries = [axes.get_legend_handles_labels() for axes in canvas.axes]
+    handles = [handle for some, _ in entries for handle in some]
+    labels = [label for _, some in entries for label in some]
+    if not labels:
+        return
+    room = canvas.get_figwidth() * 72 / 5.6  # characters of the legend's font in a line
+    columns = int(room // (max(len(label) for label in labels) + 6))
+    canvas.legend(handles, labels, loc="outside lower left", ncols=min(max(1, columns), len(labels)))
+
+
+def log_axis(axes: Axes, name: Literal["x", "y"] = "x") -> None:
+    """Make an axis logarithmic, with plain numbers as its labels.
+
+    Args:
+        axes: axes on which everything is drawn already.
+        name: which of the two axes.
+    """
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    if name == "x":
+        axes.set_xscale("log")
+    else:
+        axes.set_yscale("log")
+    axis = axes.xaxis if name == "x" else axes.yaxis
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def _inline(svg: bytes, name: str, label: str) -> str:
+    """Turn a file that matplotlib wrote into an element that can stand beside others on a page."""
+    root = ElementTree.fromstring(_CONTROL.sub("", svg.decode()))
+    for parent in list(root.iter()):
+        for child in [c for c in parent if c.tag.endswith(("}metadata", "}style"))]:
+            parent.remove(child)
+    used = {reference for element in root.iter() for value in element.attrib.values() for reference in _links(value)}
+    prefix = re.sub(r"[^A-Za-z0-9_-]", "-", name)
+    for element in root.iter():
+        element.tag = _plain(element.tag)
+        if element.tag not in ("text", "tspan"):
+            element.text = None
+        element.tail = None
+        attributes = {_plain(key): value for key, value in element.attrib.items()}
+        element.attrib.clear()
+        for key, value in attributes.items():
+            if key == "id" and value not in used:
+                continue
+            element.set(key, _attribute(key, value, prefix))
+    for key in ("width", "height", "version"):
+        root.attrib.pop(key, None)
+    root.attrib |= {
+        "xmlns": "http://www.w3.org/2000/svg", "role": "img", "aria-label": _CONTROL.sub("", label),
+        "style": "width: 100%; height: auto", "stroke-linejoin": "round", "stroke-linecap": "butt",
+        "fill": "currentColor",
+    }  # fmt: skip
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _plain(name: str) -> str:
+    for long, short in _NAMESPACES.items():
+        name = name.replace(long, short)
+    return name
+
+
+def _links(value: str) -> list[str]:
+    return [found for pair in re.findall(r"^#(\S+)$|url\(#([^)]+)\)", value) for found in pair if found]
+
+
+def _attribute(key: str, value: str, prefix: str) -> str:
+    if key == "id":
+        return f"{prefix}-{value}"
+    if value.startswith("data:"):
+        return value.replace("\n", "")
+    if key == "style":
+        value = re.sub(r"font-family: [^;]*;? ?|font: ([\d.]+px) [^;]*", r"", value)
+    if key in ("d", "points"):
+        return re.sub(r"(\.\d\d)\d+", r"\1", " ".join(value.split()))
+    value = re.sub(r"(url\(|^)#(?![0-9a-f]{6}\b)", rf"\1#{prefix}-", value)
+    return value.replace(INK, "currentColor")

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from localmixup import ExponentialGraph, LocalMixup, MixedBatch, MixPlan, ThresholdGraph, effective_sample_size
+from localmixup import ExponentialGraph, LocalMixup, MixedBatch, MixPlan, ThresholdGraph, ess_ratio
 
 
 def batch_of(targets, partner_targets, lam, weights=None, inputs=None):
@@ -206,10 +206,10 @@ def test_accuracy_refuses_regression():
 def test_shares_of_a_plan():
     plan = MixPlan(torch.tensor([1, 1, 0, 3]), torch.rand(4), torch.tensor([0.5, 1.0, 0.0, 1.0]))
     assert float(plan.mixed_share) == pytest.approx(0.5 / 2.5)
-    assert float(plan.effective_sample_size) == pytest.approx(2.5**2 / (4 * 2.25))
-    assert float(effective_sample_size(torch.full((5,), 1e-30))) == pytest.approx(1.0)
-    assert float(effective_sample_size(torch.zeros(5))) == 0.0
-    assert float(effective_sample_size(torch.zeros(0))) == 0.0
+    assert float(plan.ess_ratio) == pytest.approx(2.5**2 / (4 * 2.25))
+    assert float(ess_ratio(torch.full((5,), 1e-30))) == pytest.approx(1.0)
+    assert float(ess_ratio(torch.zeros(5))) == 0.0
+    assert float(ess_ratio(torch.zeros(0))) == 0.0
 
 
 def test_gradient_of_the_paper_differs_from_the_published_one():

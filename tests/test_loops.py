@@ -104,7 +104,7 @@ def test_the_ten_line_loop_learns():
     x = torch.cat([torch.randn(100, 2) - 3, torch.randn(100, 2) + 3])
     y = torch.arange(2).repeat_interleave(100)
     model = torch.nn.Linear(2, 2)
-    mix = LocalMixup(ExponentialGraph.calibrated(x, mean_weight=0.5))
+    mix = LocalMixup(ExponentialGraph.fit(x, mean_weight=0.5))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     for inputs, targets in DataLoader(TensorDataset(x, y), batch_size=32, shuffle=True):
         batch = mix(inputs, targets)

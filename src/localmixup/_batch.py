@@ -1,35 +1,36 @@
 """What a draw leaves behind: a `MixPlan` says who is mixed with whom, a `MixedBatch` weighs the losses.
 
-Both are NamedTuples of tensors, so they cross DataLoader workers, pinning and device transfers. The reduction that
-`LocalMixup` was given is the type's own constant, not a field, so it crosses with them.
+Both are NamedTuples of tensors, so they pass through DataLoader workers, pinning and device transfers.
 """
 
 from __future__ import annotations
 
-import functools
-import inspect
-from collections.abc import Callable
-from typing import Any, ClassVar, NamedTuple
+import dis
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from localmixup._interpolate import between, interpolate, map_tensors, tensors_in
+from localmixup._criterion import losses_and_counts
+from localmixup._interpolate import between, check_mixable, interpolate, map_tensors, tensors_in
 from localmixup._validate import ArgumentError, check_choice, check_integer
 
 REDUCTIONS = ("weighted_mean", "mean", "sum", "none")
+IGNORED = -100  # PyTorch's default for labels that do not count
 
 
-def effective_sample_size(weights: Tensor) -> Tensor:
-    """Effective sample size as a share of the batch, `(sum w)^2 / (n sum w^2)`.
+def ess_ratio(weights: Tensor) -> Tensor:
+    """Return Kish's effective sample size as a share of the samples, `(sum w)^2 / (n sum w^2)`.
 
     Args:
         weights: shape `(n,)`.
 
     Returns:
-        A scalar in (0, 1]; 0 where all weights are zero.
+        A scalar in (0, 1]; 0 if all weights are zero.
 
-    >>> effective_sample_size(torch.tensor([1.0, 1.0, 0.0, 0.0]))
+    >>> ess_ratio(torch.tensor([1.0, 1.0, 0.0, 0.0]))
     tensor(0.5000)
     """
     if not len(weights):
@@ -58,50 +59,68 @@ class MixedBatch(_BatchFields):
     """
 
     __slots__ = ()
-    reduction: ClassVar[str] = "weighted_mean"
 
-    def loss(self, criterion: Callable[..., Tensor], outputs: Any, *, reduction: str | None = None) -> Tensor:
-        """The loss of eq. (3): `w (lam l(outputs, targets) + (1 - lam) l(outputs, partner_targets))`, reduced.
+    def loss(self, criterion: Callable[..., Tensor], outputs: Any, *, reduction: str = "weighted_mean") -> Tensor:
+        """Return the loss of eq. (3), `w (lam l(outputs, targets) + (1 - lam) l(outputs, partner_targets))`, reduced.
 
-        The two losses are mixed rather than the targets, so it serves classes, soft labels, several labels,
-        regression and dense masks alike; values of one sample (pixels, labels) are averaged first, those too that a
-        criterion ignores and gives as zero (`ignore_index`): to leave them out, return one loss a sample yourself.
+        The two losses are mixed, not the targets, so it works for classes, soft labels, several labels, regression and
+        dense masks alike. The values of one sample (pixels, labels) are averaged first. Class weights and
+        `ignore_index` of the cross entropy and of the negative log-likelihood are divided out as PyTorch does, so an
+        unmixed batch has exactly PyTorch's mean.
 
         Args:
-            criterion: a function of `torch.nn.functional` (called with `reduction="none"`), a loss module made with
-                `reduction="none"`, or any function of outputs and targets that returns one loss a sample.
-            outputs: what the model makes of `inputs`.
-            reduction: `"weighted_mean"`, sum(w l) / sum(w), a differentiable zero where no sample counts; `"mean"`,
+            criterion: a function of `torch.nn.functional`, a loss module such as `nn.CrossEntropyLoss()`, or any
+                function of outputs and targets that returns one loss per sample.
+            outputs: what the model returns for `inputs`.
+            reduction: `"weighted_mean"`, sum(w l) / sum(w), a differentiable zero if no sample counts; `"mean"`,
                 sum(w l) / n, which is eq. (3) up to a constant and shrinks the gradient with the mean weight;
-                `"sum"`; or `"none"`, w l. Default: as `LocalMixup` was told.
+                `"sum"`, sum(w l); or `"none"`, w l.
 
         Returns:
-            A scalar, or for `"none"` one loss a sample, shape `(n,)`.
+            A scalar, or for `"none"` one loss per sample, shape `(n,)`.
 
         Raises:
-            ValueError: the criterion averages over the batch, so that a weight could not act any more.
+            ValueError: the criterion returns one averaged number and cannot be asked for one loss per sample, on which
+                alone a weight can act.
         """
-        reduction = self.reduction if reduction is None else check_choice("reduction", reduction, REDUCTIONS)
+        check_choice("reduction", reduction, REDUCTIONS)
+        _refuse_swapped(criterion, outputs)
         n = self.weights.shape[0]
-        own = _loss_per_sample(criterion, outputs, self.targets, n)
-        other = _loss_per_sample(criterion, outputs, self.partner_targets, n)
-        weighted = self.weights * (self.lam * own + (1 - self.lam) * other)
+        own, own_count = losses_and_counts(criterion, outputs, self.targets, n)
+        other, other_count = losses_and_counts(criterion, outputs, self.partner_targets, n)
+        losses = self.lam * own + (1 - self.lam) * other
+        weighted = self.weights * losses
+        if own_count is None or other_count is None:
+            counts: Tensor | None = None
+        else:
+            counts = self.lam * own_count + (1 - self.lam) * other_count
         if reduction == "none":
             return weighted
+        total = self._numerator(weighted.sum())
         if reduction == "sum":
-            return weighted.sum()
+            return total
         if reduction == "mean":
-            return weighted.sum() / max(n, 1)
-        return weighted.sum() / self.weights.sum().clamp_min(torch.finfo(self.weights.dtype).tiny)
+            size = total.new_full((), n) if counts is None else counts.sum()
+            return total / self._denominator(size).clamp_min(1 if counts is None else _tiny(total))
+        size = (self.weights if counts is None else self.weights * counts).sum()
+        return total / self._denominator(size).clamp_min(_tiny(size))
+
+    def _numerator(self, total: Tensor) -> Tensor:
+        """Return the weighted sum of the losses; a batch of one of several ranks multiplies it by their number."""
+        return total
+
+    def _denominator(self, total: Tensor) -> Tensor:
+        """Return what the sum is divided by; a batch of one of several ranks adds it over all of them."""
+        return total
 
     def soft_targets(self, num_classes: int | None = None) -> Tensor:
-        """The mixed targets `lam y + (1 - lam) y_partner`, for losses that take probabilities or values.
+        """Return the mixed targets `lam y + (1 - lam) y_partner`, for losses that take probabilities or values.
 
         Args:
-            num_classes: for class indices, which become one-hot, in dimension 1: shape `(n, c)` or `(n, c, ...)`.
+            num_classes: for class indices, which become one-hot in dimension 1: shape `(n, c)` or `(n, c, ...)`.
 
         Returns:
-            Soft labels, or the mixed values themselves for floating targets. The weights are not in them.
+            Soft labels, or the mixed values for floating point targets. The weights are not in them.
 
         Raises:
             ValueError: `num_classes` is missing or too small for the class indices, or there are several targets.
@@ -112,39 +131,51 @@ class MixedBatch(_BatchFields):
         other = _as_floating(self.partner_targets, num_classes, self.lam.dtype)
         return between(own, other, self.lam)
 
-    def accuracy(self, outputs: Tensor) -> Tensor:
-        """Training accuracy under mixing: a hit on the own class counts `lam`, on the partner's `1 - lam`.
+    def accuracy(self, outputs: Tensor, *, ignore_index: int = IGNORED) -> Tensor:
+        """Return the training accuracy under mixing: a hit on the own class counts `lam`, on the partner's `1 - lam`.
 
-        The plain accuracy has no meaning on mixed samples. Weighted by `weights`.
+        The plain accuracy has no meaning for mixed samples. Samples count by `weights`.
 
         Args:
-            outputs: scores, shape `(n, c)` or `(n, c, ...)`; for several labels a sample the signs count.
+            outputs: class scores, shape `(n, c)` or `(n, c, ...)`; or one logit per sample for labels 0 and 1, shape
+                `(n,)` or `(n, 1)`; for several labels per sample their signs count.
+            ignore_index: class index that is left out, as in `nn.CrossEntropyLoss`.
 
         Returns:
-            A scalar in [0, 1]; 0 where no sample counts.
+            A scalar in [0, 1]; 0 if no sample counts.
 
         Raises:
             ValueError: the targets are not classes.
         """
-        labels = _several_labels(self.targets, self.partner_targets)
-        own, other = (_hits(outputs, targets, labels) for targets in (self.targets, self.partner_targets))
+        labels = _kind_of_labels(self.targets, self.partner_targets, outputs)
+        own, own_counts = _hits(outputs, self.targets, labels, ignore_index)
+        other, other_counts = _hits(outputs, self.partner_targets, labels, ignore_index)
         hits = self.weights * (self.lam * own + (1 - self.lam) * other)
-        return hits.sum() / self.weights.sum().clamp_min(torch.finfo(self.weights.dtype).tiny)
+        counts = self.weights * (self.lam * own_counts + (1 - self.lam) * other_counts)
+        return hits.sum() / counts.sum().clamp_min(_tiny(counts))
+
+    def to(self, device: torch.device | str, *, non_blocking: bool = False) -> MixedBatch:
+        """Return the batch on another device.
+
+        Args:
+            device: the device.
+            non_blocking: as in `torch.Tensor.to`.
+        """
+        moved = (map_tensors(lambda t: t.to(device, non_blocking=non_blocking), value, "batch") for value in self)
+        return type(self)(*moved)
+
+    def __iter__(self) -> Iterator[Any]:
+        caller = sys._getframe(1)
+        code, at = caller.f_code.co_code, caller.f_lasti
+        if code[at] == _UNPACK and code[at + 1] != len(self):
+            raise ArgumentError(
+                f"a MixedBatch cannot be unpacked into {code[at + 1]} values: write batch = mix(x, y), then "
+                "batch.loss(criterion, model(batch.inputs))"
+            )
+        return super().__iter__()
 
 
-class _MeanBatch(MixedBatch):
-    __slots__ = ()
-    reduction = "mean"
-
-
-class _SumBatch(MixedBatch):
-    __slots__ = ()
-    reduction = "sum"
-
-
-class _UnreducedBatch(MixedBatch):
-    __slots__ = ()
-    reduction = "none"
+_UNPACK = dis.opmap["UNPACK_SEQUENCE"]
 
 
 class _PlanFields(NamedTuple):
@@ -154,16 +185,15 @@ class _PlanFields(NamedTuple):
 
 
 class MixPlan(_PlanFields):
-    """Who is mixed with whom, how much, and what it counts: drawn once, applied to whatever belongs to the batch.
+    """Who is mixed with whom, by how much, and what it counts. Drawn once, applied to whatever belongs to the batch.
 
     Attributes:
-        partner: index of the sample that each sample is mixed with, shape `(n,)`; its own where it stays unmixed.
+        partner: index of the sample that each sample is mixed with, shape `(n,)`; its own if it stays unmixed.
         lam: share of the sample itself, shape `(n,)`.
         weights: how much each mixed sample counts, in [0, 1], shape `(n,)`.
     """
 
     __slots__ = ()
-    batch_type: ClassVar[type[MixedBatch]] = MixedBatch
 
     def mix(self, value: Any, *, inplace: bool = False) -> Any:
         """Mix any tensor of the batch: inputs, a hidden layer, soft targets.
@@ -173,10 +203,10 @@ class MixPlan(_PlanFields):
             inplace: write the result into `value`.
 
         Returns:
-            The same structure, shapes and dtypes. Differentiable.
+            The same structure, shapes, dtypes and memory formats. Differentiable.
 
         Raises:
-            ValueError: integers, or another batch size than the plan's.
+            ValueError: integers, or another batch size than that of the plan.
         """
         self._check_rows(value, "value")
         return map_tensors(lambda t: interpolate(t, self.partner, self.lam, inplace=inplace), value, "value")
@@ -190,101 +220,69 @@ class MixPlan(_PlanFields):
             inplace: write the mixed inputs into `x`.
 
         Raises:
-            ValueError: inputs or targets of another batch size than the plan's.
+            ValueError: inputs or targets of another batch size than that of the plan.
         """
         self._check_rows(y, "targets")
-        return self.batch_type(self.mix(x, inplace=inplace), y, self.partner_of(y), self.lam, self.weights)
+        return self._batch(self.mix(x, inplace=inplace), y, self.partner_of(y))
 
     def partner_of(self, y: Any) -> Any:
-        """What belongs to the partners: `y[partner]`, for a tensor or a tuple or dict of such."""
+        """Return what belongs to the partners, `y[partner]`, for a tensor or a tuple or dict of such."""
         return map_tensors(lambda t: t.index_select(0, self.partner), y, "targets")
 
     @property
     def mixed_share(self) -> Tensor:
-        """Share of the counted samples whose two ends differ, a scalar; 0 where no sample counts."""
+        """Share of the counted samples whose two ends differ, a scalar; 0 if no sample counts."""
         moved = self.partner != torch.arange(len(self.partner), device=self.partner.device)
-        return (self.weights * moved).sum() / self.weights.sum().clamp_min(torch.finfo(self.weights.dtype).tiny)
+        return (self.weights * moved).sum() / self.weights.sum().clamp_min(_tiny(self.weights))
 
     @property
-    def effective_sample_size(self) -> Tensor:
-        """`(sum w)^2 / (n sum w^2)`, a scalar in (0, 1]; 0 where no sample counts."""
-        return effective_sample_size(self.weights)
+    def ess_ratio(self) -> Tensor:
+        """Kish's effective sample size over n, `(sum w)^2 / (n sum w^2)`, a scalar in (0, 1]; 0 if no sample counts."""
+        return ess_ratio(self.weights)
+
+    def to(self, device: torch.device | str, *, non_blocking: bool = False) -> MixPlan:
+        """Return the plan on another device.
+
+        Args:
+            device: the device.
+            non_blocking: as in `torch.Tensor.to`.
+        """
+        return type(self)(*(value.to(device, non_blocking=non_blocking) for value in self))
+
+    def _batch(self, inputs: Any, targets: Any, partner_targets: Any) -> MixedBatch:
+        """Return the batch of inputs that this plan mixed; a plan of one of several ranks makes another kind."""
+        return MixedBatch(inputs, targets, partner_targets, self.lam, self.weights)
 
     def _check_rows(self, value: Any, name: str) -> None:
         n = self.partner.shape[0]
         for tensor in tensors_in(value, name):
             if tensor.ndim == 0 or tensor.shape[0] != n:
                 raise ArgumentError(f"{name} must hold {n} samples as the plan does, got shape {tuple(tensor.shape)}")
+            if tensor.device != self.partner.device:
+                raise ArgumentError(
+                    f"{name} must be on the device of the plan, {self.partner.device}, got {tensor.device}: "
+                    "use plan.to(device)"
+                )
 
 
-class _MeanPlan(MixPlan):
-    __slots__ = ()
-    batch_type = _MeanBatch
+def _tiny(like: Tensor) -> float:
+    return torch.finfo(like.dtype).tiny
 
 
-class _SumPlan(MixPlan):
-    __slots__ = ()
-    batch_type = _SumBatch
-
-
-class _UnreducedPlan(MixPlan):
-    __slots__ = ()
-    batch_type = _UnreducedBatch
-
-
-PLANS: dict[str, type[MixPlan]] = {
-    plan.batch_type.reduction: plan for plan in (MixPlan, _MeanPlan, _SumPlan, _UnreducedPlan)
-}
-
-
-def _takes_reduction(criterion: Callable[..., Tensor]) -> bool:
-    """Whether a function has an argument `reduction`; looked up each time, for a cache would keep closures alive."""
-    if isinstance(criterion, functools.partial):
-        return _takes_reduction(criterion.func)
-    code = getattr(criterion, "__code__", None) or getattr(type(criterion).__call__, "__code__", None)
-    if code is not None:
-        return "reduction" in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    try:
-        return "reduction" in inspect.signature(criterion).parameters
-    except (TypeError, ValueError):
-        return False
-
-
-# what torch.compiler.assume_constant_result does, without importing the compiler
-_takes_reduction._dynamo_marked_constant = True  # type: ignore[attr-defined]
-
-
-def _loss_per_sample(criterion: Callable[..., Tensor], outputs: Any, targets: Any, n: int) -> Tensor:
+def _refuse_swapped(criterion: Any, outputs: Any) -> None:
+    if isinstance(criterion, Tensor) or (callable(outputs) and not isinstance(outputs, Tensor)):
+        given = f"a tensor of shape {tuple(criterion.shape)}" if isinstance(criterion, Tensor) else repr(criterion)[:80]
+        raise ArgumentError(
+            f"criterion must be a function such as F.cross_entropy, got {given}: the order is "
+            "batch.loss(criterion, outputs)"
+        )
     if not callable(criterion):
-        raise ArgumentError(
-            f"criterion must be a function of outputs and targets such as F.cross_entropy, got {criterion!r}"
-        )
-    refusal = "a weight applied after the mean does nothing, so the loss must come one a sample"
-    keywords = getattr(criterion, "keywords", {})
-    told = criterion.reduction if isinstance(criterion, nn.Module) and hasattr(criterion, "reduction") else None
-    told = keywords.get("reduction", told)
-    if told not in (None, "none"):
-        raise ArgumentError(f"criterion must have reduction='none', got reduction={told!r}: {refusal}")
-    if told is None and not isinstance(criterion, nn.Module) and _takes_reduction(criterion):
-        losses = criterion(outputs, targets, reduction="none")
-    else:
-        losses = criterion(outputs, targets)
-    if losses.ndim == 0 or losses.shape[0] != n:
-        raise ArgumentError(f"criterion must return {n} losses, got shape {tuple(losses.shape)}: {refusal}")
-    if losses.shape == (n, n) and {_shape(outputs), _shape(targets)} == {(n,), (n, 1)} and n > 1:
-        raise ArgumentError(
-            f"outputs of shape {_shape(outputs)} and targets of shape {_shape(targets)} were broadcast to {(n, n)}: "
-            "give both the same shape"
-        )
-    return losses if losses.ndim == 1 else losses.flatten(1).mean(dim=1)
-
-
-def _shape(value: Any) -> tuple[int, ...] | None:
-    return tuple(value.shape) if isinstance(value, Tensor) else None
+        raise ArgumentError(f"criterion must be a function such as F.cross_entropy, got {criterion!r:.80}")
 
 
 def _as_floating(targets: Tensor, num_classes: int | None, dtype: torch.dtype) -> Tensor:
     if targets.is_floating_point():
+        check_mixable(targets, "targets")
         return targets
     if targets.dtype == torch.bool:
         return targets.to(dtype)
@@ -298,29 +296,52 @@ def _as_floating(targets: Tensor, num_classes: int | None, dtype: torch.dtype) -
     return torch.nn.functional.one_hot(targets.long(), num_classes).movedim(-1, 1).to(dtype)
 
 
-def _several_labels(targets: Any, partner_targets: Any) -> bool:
-    """Whether targets hold several labels a sample rather than one class."""
-    if not isinstance(targets, Tensor):
-        raise ArgumentError(f"accuracy needs one tensor of targets, got {type(targets).__name__}")
+def _kind_of_labels(targets: Any, partner_targets: Any, outputs: Any) -> str:
+    """Return `"class"`, `"binary"` (one logit, labels 0 and 1) or `"several"` (labels per sample)."""
+    if not isinstance(targets, Tensor) or not isinstance(outputs, Tensor):
+        raise ArgumentError(
+            f"accuracy needs one tensor of targets and one of outputs, got {type(targets).__name__} and "
+            f"{type(outputs).__name__}"
+        )
+    one_logit = outputs.ndim == 1 or outputs.shape[1:] == (1,)
+    one_label = targets.ndim == 1 or targets.shape[1:] == (1,)
+    if one_logit and one_label:
+        both = torch.cat([targets, partner_targets])
+        if bool(((both != 0) & (both != 1) & (both >= 0)).any()):
+            raise ArgumentError(
+                f"accuracy needs labels 0 and 1 for one logit per sample, got outputs of shape {tuple(outputs.shape)} "
+                f"and labels up to {both.max():g}; for regression measure the loss instead"
+            )
+        return "binary"
     if targets.dtype == torch.bool:
-        return True
+        return "several"
     if not targets.is_floating_point():
-        return False
+        return "class"
     both = torch.cat([targets, partner_targets])
     if both.ndim < 2 or both.shape[1] < 2 or bool(((both < 0) | (both > 1)).any()):
         raise ArgumentError("accuracy needs targets that are classes; for regression measure the loss instead")
-    return not bool(((both.sum(dim=1) - 1).abs() < 1e-3).all())
+    return "class" if bool(((both.sum(dim=1) - 1).abs() < 1e-3).all()) else "several"
 
 
-def _hits(outputs: Tensor, targets: Tensor, several_labels: bool) -> Tensor:
-    if several_labels:
+def _hits(outputs: Tensor, targets: Tensor, labels: str, ignore_index: int) -> tuple[Tensor, Tensor]:
+    """Return which samples are right, and which count, averaged over the values of each sample."""
+    if labels == "binary":
+        outputs, targets = outputs.flatten(), targets.flatten()
+    if labels != "class":
         hits = ((outputs > 0) == (targets > 0.5)).float()
+        counts = (targets >= 0).float() if labels == "binary" else torch.ones_like(hits)
     else:
         classes = targets.argmax(dim=1) if targets.is_floating_point() else targets
+        if classes.ndim == 2 and outputs.ndim == 2 and classes.shape[1] == 1:
+            classes = classes[:, 0]
         if outputs.ndim < 2 or outputs.shape[:1] + outputs.shape[2:] != classes.shape:
             raise ArgumentError(
-                f"accuracy needs class scores of shape (n, c, ...) and classes of shape (n, ...), "
-                f"got {tuple(outputs.shape)} and {tuple(targets.shape)}"
+                "accuracy needs class scores of shape (n, c, ...) and classes of shape (n, ...), or one logit per "
+                f"sample and labels 0 and 1, got {tuple(outputs.shape)} and {tuple(targets.shape)}"
             )
         hits = (outputs.argmax(dim=1) == classes).float()
-    return hits.flatten(1).mean(dim=1) if hits.ndim > 1 else hits
+        counts = (classes != ignore_index).float()
+    hits = hits * counts
+    if hits.ndim == 1:
+        return hits, counts
+    return hits.flatten(1).mean(dim=1), counts.flatten(1).mean(dim=1)

@@ -1,7 +1,7 @@
-"""Mixing of tensors: `x~ = lam x + (1 - lam) x_partner` (section 2 of the paper), and its distance on the way.
+"""Mixing of tensors, `x~ = lam x + (1 - lam) x_partner` (section 2 of the paper), and the distances of the pairs.
 
-The difference of a sample and its partner gives both the distance and the mixed sample, so one temporary serves both;
-large batches are worked through in blocks that stay in the cache.
+The difference of a sample and its partner gives both their distance and the mixed sample, so that measuring costs
+hardly more than mixing.
 """
 
 from __future__ import annotations
@@ -18,21 +18,19 @@ from localmixup._shapes import Int
 from localmixup._validate import ArgumentError
 
 _BLOCK_BYTES = 2 * 2**20
-
-Keep = Callable[[Tensor, slice], Tensor]
-"""From distances of a block of rows, and those rows, to which of them are mixed: a boolean mask."""
+_LARGE_BYTES = 16 * 2**20  # from here on a flipped batch is mixed in blocks that stay in the cache
 
 
 def map_tensors(function: Callable[[Tensor], Any], value: Any, name: str) -> Any:
-    """Apply a function to a tensor, or to every tensor of a tuple, list or dict, nested too.
+    """Apply a function to a tensor, or to every tensor of a tuple, list or dict, nested ones included.
 
     Args:
         function: what to apply.
         value: the tensor or tensors.
-        name: of the argument, for the message.
+        name: name of the argument, for the message.
 
     Raises:
-        ValueError: something else than a tensor is in it.
+        ValueError: it contains something other than tensors.
 
     >>> map_tensors(lambda t: t + 1, {"a": torch.tensor(1)}, "inputs")
     {'a': tensor(2)}
@@ -50,10 +48,10 @@ def map_tensors(function: Callable[[Tensor], Any], value: Any, name: str) -> Any
 
 
 def tensors_in(value: Any, name: str) -> list[Tensor]:
-    """All tensors of a tuple, list or dict, in order.
+    """Return all tensors of a tuple, list or dict, in order.
 
     Raises:
-        ValueError: something else than a tensor is in it.
+        ValueError: it contains something other than tensors.
     """
     found: list[Tensor] = []
     map_tensors(found.append, value, name)
@@ -61,17 +59,42 @@ def tensors_in(value: Any, name: str) -> list[Tensor]:
 
 
 def per_row(values: Tensor, like: Tensor) -> Tensor:
-    """A vector `(n,)` in the shape `(n, 1, ...)` that multiplies the rows of `like`."""
+    """Reshape a vector `(n,)` to `(n, 1, ...)`, so that it multiplies the rows of `like`."""
     return values.view(-1, *(1,) * (like.ndim - 1))
 
 
-def interpolate(x: Tensor, partner: Int[Tensor, "n"], lam: Tensor, *, inplace: bool = False) -> Tensor:
-    """Mix every sample with its partner, `lam x + (1 - lam) x[partner]`; differentiable.
+def check_mixable(x: Tensor, name: str = "inputs") -> None:
+    """Check that a tensor can be mixed.
 
     Args:
-        x: shape `(n, ...)`, any floating dtype, which the result keeps.
+        x: any shape.
+        name: name of the argument, for the message.
+
+    Raises:
+        ValueError: it is not a dense tensor of floating point numbers.
+    """
+    if x.layout != torch.strided or x.is_nested:
+        kind = "a nested tensor" if x.is_nested else str(x.layout)
+        remedy = "pad it: torch.nested.to_padded_tensor(x, 0.0)" if x.is_nested else "call x.to_dense()"
+        raise ArgumentError(f"{name} must be a dense tensor to be mixed, got {kind}: {remedy}")
+    if x.is_quantized or (x.is_floating_point() and x.dtype.itemsize < 2):
+        raise ArgumentError(
+            f"{name} must be float16, bfloat16, float32 or float64 to be mixed, got {x.dtype}: x.float()"
+        )
+    if not x.is_floating_point():
+        raise ArgumentError(
+            f"{name} must be floating point to be mixed, got {x.dtype}: convert images with .float(), mix the "
+            "embeddings of token ids instead of the ids, and check that inputs and targets are not swapped: mix(x, y)"
+        )
+
+
+def interpolate(x: Tensor, partner: Int[Tensor, "n"], lam: Tensor, *, inplace: bool = False) -> Tensor:
+    """Mix each sample with its partner, `lam x + (1 - lam) x[partner]`; differentiable.
+
+    Args:
+        x: shape `(n, ...)`, any floating dtype and memory format, which the result keeps.
         partner: shape `(n,)`.
-        lam: share of the sample itself, shape `(n,)`. Where it is 1 the sample comes out bit for bit.
+        lam: share of the sample itself, shape `(n,)`. Where it is 1 the sample is returned bit for bit.
         inplace: write the result into `x`.
 
     Returns:
@@ -88,32 +111,16 @@ def interpolate(x: Tensor, partner: Int[Tensor, "n"], lam: Tensor, *, inplace: b
     return x.copy_(mixed) if inplace else mixed
 
 
-def check_mixable(x: Tensor) -> None:
-    """See that a tensor can be mixed.
-
-    Args:
-        x: inputs, any shape.
-
-    Raises:
-        ValueError: it does not hold floating point numbers.
-    """
-    if not x.is_floating_point():
-        raise ArgumentError(
-            f"inputs must be floating point to be mixed, got {x.dtype}: convert images with .float(), "
-            "and mix the embeddings of token ids rather than the ids"
-        )
-
-
 def between(x: Tensor, other: Tensor, lam: Tensor) -> Tensor:
-    """The point `lam x + (1 - lam) other` on the segment between two samples; differentiable.
+    """Return the point `lam x + (1 - lam) other` on the segment between two samples; differentiable.
 
     Args:
         x: one end of each segment, shape `(n, ...)`, floating point.
         other: the other end, in the shape and dtype of `x`.
-        lam: share of `x`, shape `(n,)`. Where it is 1, `x` comes out bit for bit.
+        lam: share of `x`, shape `(n,)`. Where it is 1, `x` is returned bit for bit.
 
     Returns:
-        In the shape and dtype of `x`; half precision is mixed in float32.
+        In the shape, dtype and memory format of `x`. Half precision is mixed in float32.
 
     >>> between(torch.tensor([0.0]), torch.tensor([1.0]), torch.tensor([0.75]))
     tensor([0.2500])
@@ -121,121 +128,115 @@ def between(x: Tensor, other: Tensor, lam: Tensor) -> Tensor:
     share = per_row(lam, x)
     half = x.dtype in (torch.float16, torch.bfloat16)
     wide, wide_other = (x.float(), other.float()) if half else (x, other)
-    # this form cannot overflow, as a difference of two large values could
+    # this form cannot overflow, as the difference of two large values could
     mixed = wide * share + wide_other * (1 - share)
     return torch.where(share == 1, x, mixed.to(x.dtype))
 
 
-def interpolate_and_measure(
-    x: Tensor,
-    partner: Int[Tensor, "n"],
-    lam: float | Tensor,
-    *,
-    keep: Keep | None = None,
-    flip: bool = False,
-    inplace: bool = False,
-) -> tuple[Tensor, Tensor]:
-    """Mix and measure in one pass, for float32 and float64 batches outside autograd.
+class Difference:
+    """The difference of each sample and its partner, used once for their distance and once to mix them.
+
+    For dense float32 and float64 batches on the CPU, outside autograd.
 
     Args:
-        x: shape `(n, ...)`, finite.
+        x: shape `(n, ...)`, any dense memory format.
         partner: shape `(n,)`.
-        lam: share of the sample itself: one number for the batch, or one a sample, shape `(n,)`.
-        keep: decides from the distances which samples are mixed; None for all. The others come out bit for bit.
-        flip: `partner` is the reversed batch, so that every difference serves two samples.
-        inplace: write the mixed samples into `x`.
+        flipped: whether the partner of sample i is sample n - 1 - i. A large batch that is mixed in place is then
+            worked through in blocks, and each pair is read once.
+    """
 
-    Returns:
-        The mixed samples, and the Euclidean distances of the pairs, shape `(n,)`.
+    def __init__(self, x: Tensor, partner: Int[Tensor, "n"], *, flipped: bool = False) -> None:
+        self.x, self.partner = x, partner
+        self._flat = flat_rows(x)
+        self._in_blocks = flipped and self._flat.nbytes > _LARGE_BYTES
+        if self._in_blocks:
+            self._difference = self._flat
+            self.distances = _flipped_distances(self._flat)
+        else:
+            other = self._flat.index_select(0, partner)
+            self._difference = torch.sub(self._flat, other, out=other)
+            self.distances = norms(self._difference)
+        self.overflows = not math.isfinite(self.distances.sum().item())
+
+    def mix(self, lam: Tensor, moves: Tensor | None, *, inplace: bool) -> Tensor:
+        """Mix each sample with its partner. Call it once: the difference is overwritten.
+
+        Args:
+            lam: share of the sample itself, shape `(n,)`, or `(1,)` for all.
+            moves: which samples are mixed, shape `(n,)`; None for all. The others are returned bit for bit.
+            inplace: write the result into `x`.
+        """
+        if self._in_blocks:
+            mixed = self._flat if inplace else self._flat.clone()
+            _mix_flipped_(mixed, lam, moves)
+            return self.x if inplace else _unflat(mixed, self.x)
+        difference = self._difference
+        if moves is not None:
+            # a sample that stays needs the difference +0: subtracted, it keeps even the sign of a zero
+            difference.masked_fill_(~moves[:, None], 0.0)
+        if len(lam) == 1:
+            mixed = torch.sub(self._flat, difference, alpha=1 - lam.item(), out=self._flat if inplace else difference)
+        else:
+            mixed = torch.sub(self._flat, difference.mul_(1 - lam[:, None]), out=self._flat if inplace else difference)
+        return self.x if inplace else _unflat(mixed, self.x)
+
+
+def is_dense_in_rows(x: Tensor) -> bool:
+    """Return whether the values of each row lie next to each other in memory, in whatever order."""
+    n = x.shape[0]
+    if x.is_contiguous():
+        return True
+    if n == 0 or x.numel() == 0 or x.stride(0) != x.numel() // n:
+        return False
+    size = 1
+    for stride, length in sorted((x.stride(k), x.shape[k]) for k in range(1, x.ndim) if x.shape[k] > 1):
+        if stride != size:
+            return False
+        size *= length
+    return True
+
+
+def flat_rows(x: Tensor) -> Tensor:
+    """Return a view of shape `(n, d)` with the values of each row in the order of the memory.
+
+    Args:
+        x: for which `is_dense_in_rows` holds.
     """
     n = x.shape[0]
-    if inplace and flip:
-        return x, _flip_inplace(x, lam, keep)
-    row_bytes = x[:1].numel() * x.element_size()
-    whole = inplace or n * row_bytes <= 2 * _BLOCK_BYTES
-    mixed = x.index_select(0, partner) if whole else torch.empty_like(x)
-    parts = []
-    for rows in [slice(0, n)] if whole else _blocks(n, row_bytes):
-        block = mixed if whole else torch.index_select(x, 0, partner[rows], out=mixed[rows])
-        parts.append(_mix_block(x[rows], block, lam if isinstance(lam, float) else lam[rows], rows, keep))
-    distances = parts[0] if whole else torch.cat(parts)
-    if not math.isfinite(distances.sum().item()):
-        mixed, distances = _mix_extreme(x, partner, lam, keep)
-    return (x.copy_(mixed) if inplace else mixed), distances
+    if x.ndim == 2 and x.is_contiguous():
+        return x
+    width = x.numel() // n if n else 0
+    return x.as_strided((n, width), (width, 1), x.storage_offset())
 
 
-def _blocks(n: int, row_bytes: int) -> Iterator[slice]:
-    step = max(1, _BLOCK_BYTES // max(1, row_bytes))
-    for start in range(0, n, step):
-        yield slice(start, min(n, start + step))
+def _unflat(flat: Tensor, like: Tensor) -> Tensor:
+    """Return a view of a flat result in the shape and memory format of `like`."""
+    return flat if flat.shape == like.shape else flat.as_strided(like.shape, like.stride())
 
 
-def _mix_block(x: Tensor, other: Tensor, lam: float | Tensor, rows: slice, keep: Keep | None) -> Tensor:
-    """Mix rows `x` with rows `other`, in the memory of `other`; returns the distances."""
-    difference = torch.sub(x, other, out=other)
-    distances = norms(difference.flatten(1))
-    if keep is not None:
-        # a sample that stays needs the difference +0, which subtracted keeps even the sign of a zero
-        difference.masked_fill_(per_row(~keep(distances, rows), x), 0.0)
-    if isinstance(lam, float):
-        torch.sub(x, difference, alpha=1 - lam, out=difference)
-    else:
-        torch.sub(x, difference.mul_(per_row(1 - lam, x)), out=difference)
+def _flipped_distances(flat: Tensor) -> Tensor:
+    n = len(flat)
+    distances = flat.new_zeros(n)
+    for rows, mirror in _mirrored_blocks(flat):
+        distances[rows] = norms(flat[rows] - flat[mirror].flip(0))
+        distances[mirror] = distances[rows].flip(0)
     return distances
 
 
-def _mix_extreme(x: Tensor, partner: Tensor, lam: float | Tensor, keep: Keep | None) -> tuple[Tensor, Tensor]:
-    """The same where a difference or its square overflows."""
-    n, limit = x.shape[0], torch.finfo(x.dtype).max
-    distances = norms((x.double() / 4 - x[partner].double() / 4).flatten(1)).mul(4).clamp_max(limit).to(x.dtype)
-    shares = lam if isinstance(lam, Tensor) else x.new_full((n,), lam)
-    if keep is not None:
-        shares = torch.where(keep(distances, slice(0, n)), shares, 1.0)
-    return interpolate(x, partner, shares), distances
+def _mix_flipped_(flat: Tensor, lam: Tensor, moves: Tensor | None) -> None:
+    share = (1 - lam).expand(len(flat))[:, None]
+    if moves is not None:
+        share = share * moves[:, None]
+    for rows, mirror in _mirrored_blocks(flat):
+        difference = flat[rows] - flat[mirror].flip(0)
+        flat[mirror] += difference.flip(0) * share[mirror]
+        flat[rows] -= difference.mul_(share[rows])
 
 
-def _flip_inplace(x: Tensor, lam: float | Tensor, keep: Keep | None) -> Tensor:
-    """Mix sample i with sample n - 1 - i, each difference taken once; returns the distances."""
-    n, half = x.shape[0], x.shape[0] // 2
-    distances = x.new_zeros(n)
-    row_bytes = x[:1].numel() * x.element_size()
-    for rows in [slice(0, half)] if n * row_bytes <= 2 * _BLOCK_BYTES else _blocks(half, row_bytes):
-        mirror = slice(n - rows.stop, n - rows.start)
-        upper, lower = x[rows], x[mirror]
-        difference = upper - lower.flip(0)
-        near = norms(difference.flatten(1))
-        if not math.isfinite(near.sum().item()):
-            pair = torch.cat([upper, lower])
-            turned = torch.arange(len(pair) - 1, -1, -1)
-            shares = torch.cat([lam[rows], lam[mirror]]) if isinstance(lam, Tensor) else lam
-            both = None if keep is None else _keep_of(keep, rows, mirror)
-            pair, near_both = _mix_extreme(pair, turned, shares, both)
-            near = near_both[: len(upper)]
-            upper.copy_(pair[: len(upper)])
-            lower.copy_(pair[len(upper) :])
-        else:
-            back = difference.flip(0).neg_()
-            _subtract_share(upper, difference, near, lam, rows, keep)
-            _subtract_share(lower, back, near.flip(0), lam, mirror, keep)
-        distances[rows] = near
-        distances[mirror] = near.flip(0)
-    return distances
-
-
-def _keep_of(keep: Keep, rows: slice, mirror: slice) -> Keep:
-    def both(distances: Tensor, _: slice) -> Tensor:
-        half = len(distances) // 2
-        return torch.cat([keep(distances[:half], rows), keep(distances[half:], mirror)])
-
-    return both
-
-
-def _subtract_share(
-    x: Tensor, difference: Tensor, distances: Tensor, lam: float | Tensor, rows: slice, keep: Keep | None
-) -> None:
-    if keep is not None:
-        difference.masked_fill_(per_row(~keep(distances, rows), x), 0.0)
-    if isinstance(lam, float):
-        x.sub_(difference, alpha=1 - lam)
-    else:
-        x.sub_(difference.mul_(per_row(1 - lam[rows], x)))
+def _mirrored_blocks(flat: Tensor) -> Iterator[tuple[slice, slice]]:
+    """Yield blocks of the first half of the rows, and their mirror images in the second half."""
+    n = len(flat)
+    step = max(1, _BLOCK_BYTES // max(1, flat[:1].nbytes))
+    for start in range(0, n // 2, step):
+        stop = min(n // 2, start + step)
+        yield slice(start, stop), slice(n - stop, n - start)

@@ -2,50 +2,75 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.utils.data import default_collate, get_worker_info
 
-from localmixup import _partners as partners
-from localmixup._batch import PLANS, MixedBatch, MixPlan
+from localmixup import _partners
+from localmixup._batch import MixedBatch, MixPlan
 from localmixup._distances import as_features, norm_scale
-from localmixup._interpolate import between, check_mixable, interpolate_and_measure, map_tensors, tensors_in
-from localmixup._random import DrawingModule
-from localmixup._settings import SETTINGS, checked
-from localmixup._validate import ArgumentError
-from localmixup.graphs.base import DistanceGraph, LocalityGraph
+from localmixup._interpolate import Difference, between, check_mixable, is_dense_in_rows, map_tensors, tensors_in
+from localmixup._notice import Notice
+from localmixup._random import DrawingModule, check_generator, next_generator
+from localmixup._validate import ArgumentError, check_choice, check_flag, check_number, refuse_unknown
+from localmixup.graphs.base import LocalityGraph
+from localmixup.graphs.distance import DistanceGraph
 from localmixup.graphs.registry import graph_from_config, graph_to_config, settings_of, to_plain
 
-_NO_DRAWS = (None, None)
+if TYPE_CHECKING:
+    from typing import Never
+
+OUTSIDE = ("discard", "unmix")
+
+SETTINGS = ("graph", "mixup_alpha", "prob", "per_sample", "pairing", "outside")
+"""Names of the settings that a configuration holds."""
+
+_SIMILAR = {"alpha": "mixup_alpha", "beta": "mixup_alpha", "p": "prob", "probability": "prob", "seed": "generator"}
+
+
+class _Draw(NamedTuple):
+    """What was drawn for a batch.
+
+    Attributes:
+        plan: the plan.
+        difference: of the pairs, if it can be used to mix; else None.
+        lam: as drawn, shape `(n,)`, or `(1,)` for all samples.
+        moves: which samples are mixed, shape `(n,)`; None for all.
+    """
+
+    plan: MixPlan
+    difference: Difference | None
+    lam: Tensor
+    moves: Tensor | None
 
 
 class LocalMixup(DrawingModule):
     """Local Mixup (Baena, Drumetz, Gripon, 2024): mix each sample with a partner, weighed by how near the two are.
 
-    A module without parameters: in `.eval()` mode batches pass unmixed, with weights 1.
+    A module without parameters: in `.eval()` mode batches pass unmixed, with weights 1. If hardly any of the first
+    pairs counts, or all of them do although the graph is meant to be local, it warns once.
 
     Args:
         graph: from `localmixup.graphs`, or an object with `matrix(features)` and `pair_weights(features, partner)`.
         mixup_alpha: `lam ~ Beta(mixup_alpha, mixup_alpha)`, > 0. 1 is uniform, small values mix little, `inf` gives
             1/2 always.
-        prob: share of the samples that are mixed at all, in [0, 1]; the others pass untouched and count 1. How often
+        prob: share of the samples that are mixed at all, in [0, 1]. The others pass unchanged and count 1. How often
             and how locally are two questions: the graph answers the second.
-        per_sample: draw one `lam` a sample rather than one a batch.
+        per_sample: draw one `lam` for each sample instead of one for the batch.
         pairing: who meets whom.
             `"permutation"`: a random permutation of the batch (the paper).
-            `"flip"`: sample i with sample n - 1 - i; in a shuffled batch the same law, at half the distances.
-            `"within_class"`, `"between_class"`: a random sample of the same class, or of another. Where there is none
-            (a class with one sample; one class only) the sample meets itself, stays as it is and counts 1.
+            `"flip"`: sample i with sample n - 1 - i; in a shuffled batch the same distribution, with less work.
+            `"within_class"`, `"between_class"`: a random sample of the same class, or of another one. Without such a
+            sample, the sample meets itself, stays unchanged and counts 1.
             `"neighbors"`: drawn with probability proportional to the row of W, the sample itself included; counts 1.
-        outside: what becomes of a pair in as far as the graph leaves it out.
-            `"discard"`: it counts W, eq. (3).
-            `"unmix"`: with probability 1 - W the sample stays as it is and counts 1, so that the batch keeps its size
+        outside: what to do with pairs the graph considers too far apart.
+            `"discard"`: they count W, eq. (3).
+            `"unmix"`: with probability 1 - W the sample stays unchanged and counts 1, so that the batch keeps its size
             and the ends of the range are exactly vanilla training and mixup.
-        reduction: of `MixedBatch.loss`: `"weighted_mean"`, sum(w l) / sum(w); `"mean"`, sum(w l) / n, eq. (3) up to a
-            constant; `"sum"`; `"none"`.
-        generator: source of all draws; with one, the same state gives the same plan and no global random state is
+        generator: source of all draws. With one, the same state gives the same plan, and no global random state is
             touched. In a DataLoader worker it is split among the workers. Not for use inside `torch.compile`.
 
     Raises:
@@ -54,9 +79,11 @@ class LocalMixup(DrawingModule):
     >>> from localmixup import ThresholdGraph
     >>> mix = LocalMixup(ThresholdGraph(radius=2.0), generator=torch.Generator().manual_seed(0))
     >>> batch = mix(torch.tensor([[0.0], [1.0], [9.0]]), torch.tensor([0, 1, 1]))
-    >>> batch.loss(torch.nn.functional.cross_entropy, torch.zeros(3, 2))
+    >>> batch.loss(torch.nn.CrossEntropyLoss(), torch.zeros(3, 2))
     tensor(0.6931)
     """
+
+    graph: LocalityGraph
 
     def __init__(
         self,
@@ -67,52 +94,57 @@ class LocalMixup(DrawingModule):
         per_sample: bool = False,
         pairing: str = "permutation",
         outside: str = "discard",
-        reduction: str = "weighted_mean",
         generator: torch.Generator | None = None,
+        **unknown: Never,
     ) -> None:
         super().__init__()
+        refuse_unknown(type(self).__name__, unknown, [*SETTINGS, "generator"], _SIMILAR)
+        self._notice = Notice()
         self.graph = graph
         self.mixup_alpha = mixup_alpha
         self.prob = prob
         self.per_sample = per_sample
         self.pairing = pairing
         self.outside = outside
-        self.reduction = reduction
         self.generator = generator
-        self._plan_type = PLANS[self.reduction]
         self._worker_generator: tuple[int, torch.Generator] | None = None
 
     def extra_repr(self) -> str:
-        """The settings, for `repr`."""
+        """Return the settings, for `repr`."""
         return (
             f"{self.graph!r}, mixup_alpha={self.mixup_alpha:g}, prob={self.prob:g}, per_sample={self.per_sample}, "
-            f"pairing={self.pairing!r}, outside={self.outside!r}, reduction={self.reduction!r}"
+            f"pairing={self.pairing!r}, outside={self.outside!r}"
         )
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Settings may be changed between batches: they are checked, and what was made from them is made anew."""
-        value = checked(name, value)
+        """Check settings, also those that are changed between batches. Other attributes are set unchanged."""
+        if name in _CHECKS:
+            value = _CHECKS[name](value)
         if name == "graph":
-            self._modules.pop(name, None)  # a module gives way to a graph that is none
+            self._modules.pop(name, None)  # so that a graph that is a module can be replaced by one that is not
         super().__setattr__(name, value)
-        if name in SETTINGS and "_plan_type" in self.__dict__:
-            self._plan_type = PLANS[self.reduction]
+
+    if TYPE_CHECKING:
+
+        def __call__(self, x: Any, y: Any, features: Any = None, *, inplace: bool = False) -> MixedBatch:
+            """Mix a batch; see `forward`."""
 
     def to_config(self) -> dict[str, Any]:
-        """The settings as plain values, for JSON. The generator is no setting: its state is in `state_dict()`.
+        """Return the settings as plain values, for JSON. The generator's state is in `state_dict()` instead.
 
         Raises:
-            ValueError: the graph, or its metric, is an object of one's own.
+            ValueError: the graph or its metric is an object of the user's own.
 
+        >>> from localmixup import CompleteGraph
         >>> LocalMixup(CompleteGraph(), prob=0.5).to_config()["prob"]
         0.5
         """
-        settings = {name: to_plain(name, getattr(self, name)) for name in SETTINGS if name != "graph"}
+        settings = {name: to_plain(getattr(self, name)) for name in SETTINGS if name != "graph"}
         return {"graph": graph_to_config(self.graph), **settings}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], generator: torch.Generator | None = None) -> LocalMixup:
-        """The `LocalMixup` that `to_config` described.
+        """Return the `LocalMixup` that `to_config` described.
 
         Args:
             config: the graph, and any of the settings; the others take their default.
@@ -125,17 +157,13 @@ class LocalMixup(DrawingModule):
         return cls(graph_from_config(settings.pop("graph", None)), **settings, generator=generator)
 
     def set_extra_state(self, state: Tensor | None) -> None:
-        """Let the generator go on where a saved one stopped; see `DrawingModule`."""
+        """Restore the generator's state; see `DrawingModule`."""
         super().set_extra_state(state)
         self._worker_generator = None
 
     def __getstate__(self) -> dict[str, Any]:
-        """What is pickled: no native code, and the generator of a worker stays there."""
+        """Return what is pickled; the generator of a worker is not."""
         return {**super().__getstate__(), "_worker_generator": None}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Undo `__getstate__`."""
-        super().__setstate__(state)
 
     def forward(self, x: Any, y: Any, features: Any = None, *, inplace: bool = False) -> MixedBatch:
         """Draw a plan for a batch and mix it.
@@ -144,29 +172,30 @@ class LocalMixup(DrawingModule):
             x: inputs, shape `(n, ...)`, or a tuple or dict of such (one plan for all); floating point.
             y: targets: class indices, one-hot or soft labels, several labels, values, masks; first dimension n; or a
                 tuple or dict of such.
-            features: what distances are measured on, first dimension n. Default: the inputs, flattened.
-            inplace: write the mixed inputs into `x`; otherwise nothing of the caller's is changed.
+            features: what distances are measured on, first dimension n. Default: the inputs.
+            inplace: write the mixed inputs into `x`; otherwise the caller's tensors are not changed.
 
         Returns:
-            The mixed batch; inputs keep their dtype, weights are float32 (float64 for float64 features).
+            The mixed batch. Inputs keep their dtype and memory format; weights are float32 (float64 for float64
+            features).
 
         Raises:
-            ValueError: inputs that cannot be mixed, or batch sizes that differ.
+            ValueError: inputs that cannot be mixed, or batch sizes or devices that differ.
         """
-        n = _batch_size(x, y)
+        n = _batch_size(x, y, features)
         if not self.training:
-            ones = _lam_like(x, n)
-            return self._plan_type.batch_type(x, y, y, ones, ones)
-        if features is None and self._one_pass(x):
-            return self._mix_in_one_pass(x, y, inplace)
-        plan = self.plan(x if features is None else features, y)
-        return plan.apply(x, y, inplace=inplace)
+            return _unmixed(x, y, n)
+        shared = features is None and isinstance(x, Tensor)
+        plan, difference, lam, moves = self._draw(_joined(x if features is None else features), y, shared=shared)
+        if difference is None:
+            return plan.apply(x, y, inplace=inplace)
+        return plan._batch(difference.mix(lam, moves, inplace=inplace), y, plan.partner_of(y))
 
     def plan(self, features: Any, y: Any = None) -> MixPlan:
-        """Draw a plan; nothing is mixed yet. In `.eval()` mode the plan that leaves everything as it is.
+        """Draw a plan; nothing is mixed yet. In `.eval()` mode the plan leaves everything unchanged.
 
         Args:
-            features: what distances are measured on, shape `(n, ...)`: the inputs, or any embedding of them; of a
+            features: what distances are measured on, shape `(n, ...)`: the inputs, or any embedding of them. Of a
                 tuple or dict, all tensors together.
             y: targets; needed for pairing by class.
 
@@ -174,22 +203,13 @@ class LocalMixup(DrawingModule):
             Partners, mixing coefficients and weights, on the device of the features.
 
         Raises:
-            ValueError: no features, or no classes where the pairing needs them.
+            ValueError: no features, or no classes although the pairing needs them.
         """
         features = _joined(features)
-        n = features.shape[0]
         if not self.training:
-            itself = torch.arange(n, device=features.device)
-            ones = _lam_like(features, n)
-            return self._plan_type(itself, ones, ones)
-        with torch.no_grad():
-            features = features.detach()
-            partner, weights = self._partners(features, y, n)
-            lam = self._lam(n, features)
-            unmixed = self._draws_of_unmixing(n, features)
-            if weights is None:
-                weights = self.graph.pair_weights(features, partner)
-            return self._finish(partner, lam, weights, unmixed)
+            ones = _ones(features, features.shape[0])
+            return MixPlan(torch.arange(features.shape[0], device=features.device), ones, ones)
+        return self._draw(features, y, shared=False).plan
 
     def collate_fn(self, samples: list[Any]) -> MixedBatch:
         """Collate samples `(x, y)` and mix them: `DataLoader(data, collate_fn=mix.collate_fn)`, workers included.
@@ -198,8 +218,7 @@ class LocalMixup(DrawingModule):
             samples: what the data set returns, pairs of input and target.
         """
         x, y = default_collate(samples)
-        batch: MixedBatch = self(x, y)
-        return batch
+        return self(x, y)
 
     def mix_pairs(self, x: Any, y: Any, partner_x: Any, partner_y: Any) -> MixedBatch:
         """Mix pairs that `PairSampler` drew: only `lam` is drawn here, and every pair counts 1.
@@ -213,36 +232,98 @@ class LocalMixup(DrawingModule):
         Raises:
             ValueError: batch sizes or structures that differ.
         """
-        n = _batch_size((x, partner_x), (y, partner_y))
-        for own, other in zip(tensors_in(x, "inputs"), tensors_in(partner_x, "inputs"), strict=True):
+        n = _batch_size((x, partner_x), (y, partner_y), None)
+        own_inputs, other_inputs = tensors_in(x, "inputs"), tensors_in(partner_x, "inputs of the partners")
+        if len(own_inputs) != len(other_inputs):
+            raise ArgumentError(
+                f"inputs of the partners must have the structure of the inputs, got {len(other_inputs)} tensors for "
+                f"{len(own_inputs)}"
+            )
+        for own, other in zip(own_inputs, other_inputs, strict=True):
             check_mixable(own)
             if own.shape != other.shape or own.dtype != other.dtype:
                 raise ArgumentError(
                     f"inputs and those of the partners must be alike, got {own.dtype} of shape {tuple(own.shape)} and "
                     f"{other.dtype} of shape {tuple(other.shape)}"
                 )
-        ones = _lam_like(x, n)
+        ones = _ones(own_inputs[0], n)
         if not self.training:
-            return self._plan_type.batch_type(x, y, y, ones, ones)
-        lam = self._lam(n, ones)
-        pairs = zip(tensors_in(x, "inputs"), tensors_in(partner_x, "inputs"), strict=True)
-        mixed = iter([between(own, other, lam) for own, other in pairs])
-        inputs = map_tensors(lambda _: next(mixed), x, "inputs")
-        return self._plan_type.batch_type(inputs, y, partner_y, lam, ones)
+            return MixedBatch(x, y, y, ones, ones)
+        lam = self._draw_lam(n, ones).expand(n)
+        mixed = iter([between(own, other, lam) for own, other in zip(own_inputs, other_inputs, strict=True)])
+        return MixedBatch(map_tensors(lambda _: next(mixed), x, "inputs"), y, partner_y, lam, ones)
 
     def collate_pairs(self, samples: list[Any]) -> MixedBatch:
         """Collate what `PairDataset` returns and mix it: `DataLoader(..., collate_fn=mix.collate_pairs)`.
 
         Args:
             samples: pairs of samples, `((x, y), (partner_x, partner_y))` each.
+
+        Raises:
+            ValueError: the samples are not pairs, because the data set is not a `PairDataset`.
         """
+        first = samples[0]
+        if not (isinstance(first, tuple) and len(first) == 2 and all(isinstance(end, (tuple, list)) for end in first)):
+            raise ArgumentError(
+                "samples must be pairs ((x, y), (partner_x, partner_y)): use DataLoader(PairDataset(data), "
+                f"batch_sampler=PairSampler(...), collate_fn=mix.collate_pairs), got {type(first).__name__}"
+            )
         (x, y), (partner_x, partner_y) = default_collate(samples)
         return self.mix_pairs(x, y, partner_x, partner_y)
 
     # ---- drawing -----------------------------------------------------------------------------------------------
 
+    @torch.no_grad()
+    def _draw(self, features: Tensor, y: Any, *, shared: bool) -> _Draw:
+        """Draw partners, `lam` and weights.
+
+        Args:
+            features: shape `(n, ...)`.
+            y: targets.
+            shared: whether the features are what will be mixed, so that the difference of the pairs serves twice.
+
+        Returns:
+            The plan, and what can be used to mix without a second look at the features.
+        """
+        features = features.detach()
+        n = features.shape[0]
+        partner, weights = self._draw_partners(features, y, n)
+        lam = self._draw_lam(n, features)
+        unmixing = self._draw_unmixing(n, features)
+        difference = None
+        if shared and self._measures_what_it_mixes(features):
+            found = Difference(features, partner, flipped=self.pairing == "flip")
+            difference = None if found.overflows else found
+        if weights is None and difference is None:
+            weights = self.graph.pair_weights(features, partner)
+        elif weights is None and difference is not None:
+            weights = self._weights_of(difference, partner)
+        assert weights is not None
+        plan, moves = self._plan_of(partner, lam.expand(n), weights, unmixing)
+        self._notice.look_at(self, features, partner, weights, plan)
+        return _Draw(plan, difference, lam, moves)
+
+    def _weights_of(self, difference: Difference, partner: Tensor) -> Tensor:
+        graph = self.graph
+        assert isinstance(graph, DistanceGraph)
+        distances, scale = difference.distances, norm_scale(graph.metric, difference.x[:1].numel()) or 1.0
+        return graph.weights_of_pairs(distances if scale == 1 else distances * scale, partner)
+
+    def _measures_what_it_mixes(self, x: Tensor) -> bool:
+        """Return whether one difference can serve both the distance and the mixing."""
+        return (
+            isinstance(self.graph, DistanceGraph)
+            and self.graph.metric in ("euclidean", "rms")
+            and self.pairing != "neighbors"
+            and not torch.compiler.is_compiling()
+            and x.device.type == "cpu"
+            and x.dtype in (torch.float32, torch.float64)
+            and x.ndim > 1
+            and is_dense_in_rows(x)
+        )
+
     def _random(self, device: torch.device) -> tuple[torch.Generator | None, torch.device]:
-        """The generator to draw from and the device on which its draws appear."""
+        """Return the generator to draw from and the device of its draws."""
         if self.generator is None:
             return None, device
         if torch.compiler.is_compiling():
@@ -254,34 +335,38 @@ class LocalMixup(DrawingModule):
             return self.generator, self.generator.device
         # every worker holds a copy of the generator: without this all of them would draw the same plans
         if self._worker_generator is None or self._worker_generator[0] != worker.seed:
-            own = int(torch.randint(2**62, (), generator=self.generator))
-            self._worker_generator = (worker.seed, torch.Generator().manual_seed((own ^ worker.seed) % 2**63))
+            self._worker_generator = (worker.seed, next_generator(self.generator, worker.seed % 2**63))
         return self._worker_generator[1], self._worker_generator[1].device
 
-    def _partners(self, features: Tensor, y: Any, n: int) -> tuple[Tensor, Tensor | None]:
+    def _draw_partners(self, features: Tensor, y: Any, n: int) -> tuple[Tensor, Tensor | None]:
         generator, device = self._random(features.device)
+        if self.pairing == "flip":
+            return _partners.flip(n, device=features.device), None
         if self.pairing == "permutation":
-            partner = partners.permutation(n, device=device, generator=generator)
-        elif self.pairing == "flip":
-            partner = partners.flip(n, device=features.device)
-        elif self.pairing == "neighbors":
-            matrix = self.graph.matrix(features).to(device)
-            partner = partners.neighbors(matrix, generator=generator) if n else torch.arange(0, device=device)
-            return partner.to(features.device), matrix.new_ones(n).to(features.device)
-        else:
-            by_class = partners.within_class if self.pairing == "within_class" else partners.between_class
-            partner = by_class(partners.classes_of(y, n).to(device), generator=generator)
+            return _partners.permutation(n, device=device, generator=generator).to(features.device), None
+        if self.pairing == "neighbors":
+            uniform = torch.rand(n, device=device, generator=generator, dtype=torch.float64).to(features.device)
+            return self._neighbors(features, uniform), _ones(features, n)
+        by_class = _partners.within_class if self.pairing == "within_class" else _partners.between_class
+        partner = by_class(_partners.classes_of(y, n).to(device), generator=generator)
         return partner.to(features.device), None
 
-    def _lam(self, n: int, features: Tensor) -> Tensor:
+    def _neighbors(self, features: Tensor, uniform: Tensor) -> Tensor:
+        draw = getattr(self.graph, "draw_partners", None)
+        if draw is None:  # a graph of the user's own with the two required methods only
+            return LocalityGraph.draw_partners(self.graph, features, uniform)
+        partner: Tensor = draw(features, uniform)
+        return partner
+
+    def _draw_lam(self, n: int, features: Tensor) -> Tensor:
         generator, device = self._random(features.device)
         dtype = torch.float64 if features.dtype == torch.float64 else torch.float32
         count = n if self.per_sample else 1
-        lam = partners.draw_lam(count, self.mixup_alpha, dtype=dtype, device=device, generator=generator)
-        return lam.to(features.device).expand(n)
+        lam = _partners.draw_lam(count, self.mixup_alpha, dtype=dtype, device=device, generator=generator)
+        return lam.to(features.device)
 
-    def _draws_of_unmixing(self, n: int, features: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        """Uniform draws that decide, against W and against `prob`, which samples stay as they are."""
+    def _draw_unmixing(self, n: int, features: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """Draw what decides, against W and against `prob`, which samples stay unchanged."""
         generator, device = self._random(features.device)
         outside = prob = None
         if self.outside == "unmix":
@@ -290,93 +375,99 @@ class LocalMixup(DrawingModule):
             prob = torch.rand(n, device=device, generator=generator).to(features.device)
         return outside, prob
 
-    def _moves(self, weights: Tensor, draws: tuple[Tensor | None, Tensor | None], rows: slice) -> Tensor | None:
-        """Which samples are mixed; None for all."""
-        outside, prob = draws
-        moves = None if outside is None else outside[rows] < weights
+    def _plan_of(
+        self, partner: Tensor, lam: Tensor, weights: Tensor, unmixing: tuple[Tensor | None, Tensor | None]
+    ) -> tuple[MixPlan, Tensor | None]:
+        """Return the plan, and which samples are mixed; None for all."""
+        outside, prob = unmixing
+        moves = None if outside is None else outside < weights
         if prob is not None:
-            often = prob[rows] < self.prob
-            moves = often if moves is None else moves & often
-        return moves
-
-    def _finish(
-        self, partner: Tensor, lam: Tensor, weights: Tensor, draws: tuple[Tensor | None, Tensor | None]
-    ) -> MixPlan:
-        if draws != _NO_DRAWS or self.pairing not in ("permutation", "flip"):
-            itself = torch.arange(len(partner), device=partner.device)
-            lam = torch.where(partner == itself, 1.0, lam)
-            moves = self._moves(weights, draws, slice(None))
-        else:
-            moves = None
-        if moves is not None:
-            partner, lam = torch.where(moves, partner, itself), torch.where(moves, lam, 1.0)
-            weights = torch.ones_like(weights) if self.outside == "unmix" else torch.where(moves, weights, 1.0)
-        return self._plan_type(partner, lam, weights)
-
-    # ---- the fast path -----------------------------------------------------------------------------------------
-
-    def _one_pass(self, x: Any) -> bool:
-        """Whether one difference can serve both the distance and the mixing."""
-        return (
-            isinstance(x, Tensor)
-            and not torch.compiler.is_compiling()
-            and x.device.type == "cpu"
-            and x.dtype in (torch.float32, torch.float64)
-            and x.ndim > 1
-            and x.is_contiguous()
-            and isinstance(self.graph, DistanceGraph)
-            and self.graph.metric in ("euclidean", "rms")
-            and self.pairing != "neighbors"
-            and not (x.requires_grad and torch.is_grad_enabled())
-        )
-
-    def _mix_in_one_pass(self, x: Tensor, y: Any, inplace: bool) -> MixedBatch:
-        graph, n = self.graph, x.shape[0]
-        assert isinstance(graph, DistanceGraph)
-        partner, _ = self._partners(x, y, n)
-        lam = self._lam(n, x)
-        draws = self._draws_of_unmixing(n, x)
-        scale = (norm_scale(graph.metric, x[0].numel()) or 1.0) if n else 1.0
-
-        def weigh(distances: Tensor, rows: slice) -> Tensor:
-            weights = graph.of_distance(distances if scale == 1 else distances * scale)
-            if graph.mixes_duplicates:
-                return weights
-            return weights.masked_fill_(partner[rows] == torch.arange(rows.start, rows.stop), 1.0)
-
-        def keep(distances: Tensor, rows: slice) -> Tensor:
-            moves = self._moves(weigh(distances, rows), draws, rows)
-            assert moves is not None
-            return moves
-
-        mixed, distances = interpolate_and_measure(
-            x,
-            partner,
-            lam if self.per_sample or not n else lam[0].item(),
-            keep=None if draws == _NO_DRAWS else keep,
-            flip=self.pairing == "flip",
-            inplace=inplace,
-        )
-        plan = self._finish(partner, lam, weigh(distances, slice(0, n)), draws)
-        return plan.batch_type(mixed, y, plan.partner_of(y), plan.lam, plan.weights)
+            moves = prob < self.prob if moves is None else moves & (prob < self.prob)
+        if moves is None and self.pairing in ("permutation", "flip"):
+            return MixPlan(partner, lam, weights), None
+        itself = torch.arange(len(partner), device=partner.device)
+        lam = torch.where(partner == itself, 1.0, lam)
+        if moves is None:
+            return MixPlan(partner, lam, weights), partner != itself
+        partner, lam = torch.where(moves, partner, itself), torch.where(moves, lam, 1.0)
+        weights = torch.ones_like(weights) if outside is not None else torch.where(moves, weights, 1.0)
+        return MixPlan(partner, lam, weights), moves
 
 
-def _batch_size(x: Any, y: Any) -> int:
-    if isinstance(x, Tensor) and isinstance(y, Tensor) and x.ndim and y.ndim and x.shape[0] == y.shape[0]:
-        return x.shape[0]
-    tensors = [*tensors_in(x, "inputs"), *tensors_in(y, "targets")]
-    sizes = {tuple(t.shape[:1]) for t in tensors}
-    if len(sizes) != 1 or sizes == {()}:
-        shapes = ", ".join(str(tuple(t.shape)) for t in tensors)
-        raise ArgumentError(f"inputs and targets must have the same first dimension, the batch, got shapes {shapes}")
-    return int(sizes.pop()[0])
+def _check_graph(graph: Any) -> LocalityGraph:
+    if not (hasattr(graph, "matrix") and hasattr(graph, "pair_weights")) or isinstance(graph, type):
+        remedy = ""
+        if isinstance(graph, (int, float)):
+            remedy = ": a number alone does not say which graph"
+        raise ArgumentError(f"graph must be a graph such as KNNGraph(share=0.2), got {graph!r:.80}{remedy}")
+    checked: LocalityGraph = graph
+    return checked
+
+
+def _check_alpha(mixup_alpha: Any) -> float:
+    number = check_number("mixup_alpha", mixup_alpha, low=0, meaning="Beta(mixup_alpha, mixup_alpha)")
+    if number == 0:
+        raise ArgumentError("mixup_alpha must be > 0 (for vanilla training use prob=0 or IdentityGraph()), got 0")
+    return number
+
+
+_CHECKS: dict[str, Callable[[Any], Any]] = {
+    "graph": _check_graph,
+    "mixup_alpha": _check_alpha,
+    "prob": lambda value: check_number("prob", value, low=0, high=1),
+    "per_sample": lambda value: check_flag("per_sample", value),
+    "pairing": lambda value: check_choice("pairing", value, _partners.PAIRINGS),
+    "outside": lambda value: check_choice("outside", value, OUTSIDE),
+    "generator": check_generator,
+}
+
+
+def _batch_size(x: Any, y: Any, features: Any) -> int:
+    """Return the number of samples, after checking that inputs, targets and features belong together."""
+    for value, name in ((x, "inputs"), (y, "targets")):
+        if isinstance(value, MixedBatch):
+            raise ArgumentError(
+                f"{name} must be tensors, got a MixedBatch: this batch is mixed already (by collate_fn?), so use "
+                "batch.inputs and batch.loss(criterion, outputs) directly"
+            )
+    plain = features is None and isinstance(x, Tensor) and isinstance(y, Tensor) and x.ndim and y.ndim
+    if plain and x.shape[0] == y.shape[0] and x.device == y.device:
+        check_mixable(x)
+        return int(x.shape[0])
+    inputs = tensors_in(x, "inputs")
+    if not inputs:
+        raise ArgumentError("inputs must hold at least one tensor, got none")
+    for tensor in inputs:
+        check_mixable(tensor)
+    n, device = inputs[0].shape[0] if inputs[0].ndim else -1, inputs[0].device
+    given = {"inputs": inputs, "targets": tensors_in(y, "targets")}
+    if features is not None:
+        given["features"] = tensors_in(features, "features")
+    for name, tensors in given.items():
+        for tensor in tensors:
+            if tensor.ndim == 0 or tensor.shape[0] != n:
+                raise ArgumentError(
+                    f"{name} must have the same first dimension as the inputs, the batch of {max(n, 0)} samples, got "
+                    f"shape {tuple(tensor.shape)}"
+                )
+            if tensor.device != device:
+                raise ArgumentError(
+                    f"{name} must be on the device of the inputs, {device}, got {tensor.device}: call "
+                    f"{name}.to({str(device)!r}) first"
+                )
+    return n
+
+
+def _unmixed(x: Any, y: Any, n: int) -> MixedBatch:
+    ones = _ones(tensors_in(x, "inputs")[0], n)
+    return MixedBatch(x, y, y, ones, ones)
 
 
 def _joined(features: Any) -> Tensor:
-    """One tensor of features; several are flattened and put side by side."""
+    """Return one tensor of features; several are flattened and put side by side."""
     if isinstance(features, Tensor):
         if features.ndim == 0:
-            raise ArgumentError("features must have shape (n, ...), one row a sample, got a scalar")
+            raise ArgumentError("features must have shape (n, ...), one row per sample, got a scalar")
         return features
     tensors = tensors_in(features, "features")
     if not tensors:
@@ -384,6 +475,5 @@ def _joined(features: Any) -> Tensor:
     return torch.cat([as_features(t) for t in tensors], dim=1)
 
 
-def _lam_like(x: Any, n: int) -> Tensor:
-    first = tensors_in(x, "inputs")[0]
-    return torch.ones(n, device=first.device, dtype=torch.float64 if first.dtype == torch.float64 else torch.float32)
+def _ones(like: Tensor, n: int) -> Tensor:
+    return torch.ones(n, device=like.device, dtype=torch.float64 if like.dtype == torch.float64 else torch.float32)

@@ -1,12 +1,10 @@
 """Who is mixed with whom: the pairings of `LocalMixup`, and the draw of the mixing coefficient.
 
-Every function draws from the generator that it is given, or from the global one of the device if that is None, and
-always the same amount, whatever the graph: so that graphs can be compared on the same draws.
+Every function draws from the generator it is given, or from the global one if that is None. How much is drawn does not
+depend on the graph, so that graphs can be compared on the same draws.
 """
 
 from __future__ import annotations
-
-import math
 
 import torch
 from torch import Tensor
@@ -23,10 +21,10 @@ def draw_lam(
     """Draw mixing coefficients from `Beta(mixup_alpha, mixup_alpha)` (definition 2.1).
 
     Args:
-        count: how many.
-        mixup_alpha: the parameter of the Beta distribution, > 0; `inf` gives 1/2.
-        dtype: of the result.
-        device: of the result; also of the generator, where one is given.
+        count: number of draws.
+        mixup_alpha: parameter of the Beta distribution, > 0; `inf` gives 1/2.
+        dtype: dtype of the result.
+        device: device of the result, and of the generator if there is one.
         generator: source of the draws.
 
     Returns:
@@ -34,42 +32,41 @@ def draw_lam(
     """
     if mixup_alpha == 1:
         return torch.rand(count, dtype=dtype, device=device, generator=generator)
-    if mixup_alpha == math.inf:
+    if mixup_alpha > 1e300:
         return torch.full((count,), 0.5, dtype=dtype, device=device)
-    # Beta as a ratio of Gammas, G(a) = G(a + 1) U^(1/a), in logarithms: for a small `mixup_alpha` both Gammas underflow
+    # a ratio of Gammas, G(a) = G(a + 1) U^(1/a), in logarithms: for a small `mixup_alpha` both Gammas underflow
     shape = torch.full((2, count), mixup_alpha + 1, dtype=torch.float64, device=device)
     gammas = torch._standard_gamma(shape, generator=generator)
     uniform = torch.rand(2, count, dtype=torch.float64, device=device, generator=generator)
-    logs = gammas.log() + torch.log1p(-uniform) / mixup_alpha
-    return torch.sigmoid(logs[0] - logs[1]).to(dtype)
+    logs = gammas.log() + torch.log1p(-uniform) / max(mixup_alpha, 1e-300)
+    difference = (logs[0] - logs[1]).nan_to_num_(0.0)
+    return torch.sigmoid(difference).to(dtype)
 
 
 def permutation(n: int, *, device: torch.device, generator: torch.Generator | None) -> Int[Tensor, "n"]:
-    """A uniformly random permutation, as in the paper; a sample may meet itself."""
+    """Draw a uniformly random permutation, as in the paper; a sample may meet itself."""
     return torch.randperm(n, device=device, generator=generator)
 
 
 def flip(n: int, *, device: torch.device) -> Int[Tensor, "n"]:
-    """Sample i with sample n - 1 - i; nothing is drawn."""
+    """Pair sample i with sample n - 1 - i; nothing is drawn."""
     return torch.arange(n - 1, -1, -1, device=device)
 
 
 def classes_of(targets: Tensor | None, n: int) -> Int[Tensor, "n"]:
-    """The class of every sample, from class indices or from one-hot or soft labels.
+    """Return the class of each sample, from class indices or from one-hot or soft labels.
 
     Args:
         targets: class indices, shape `(n,)` or `(n, 1)`, or probabilities, shape `(n, c)`.
         n: number of samples.
 
     Raises:
-        ValueError: there are no targets, or they do not say one class a sample.
+        ValueError: there are no targets, or they do not give one class per sample.
 
     >>> classes_of(torch.tensor([[0.0, 1.0], [0.9, 0.1]]), 2)
     tensor([1, 0])
     """
-    allowed = (
-        "pairing by class needs targets that hold one class a sample: indices of shape (n,) or probabilities (n, c)"
-    )
+    allowed = "pairing by class needs targets with one class per sample: indices of shape (n,) or probabilities (n, c)"
     if not isinstance(targets, Tensor):
         raise ArgumentError(f"{allowed}, got {type(targets).__name__}")
     if targets.ndim == 2 and targets.shape == (n, 1) and not targets.is_floating_point():
@@ -80,25 +77,25 @@ def classes_of(targets: Tensor | None, n: int) -> Int[Tensor, "n"]:
         rows = targets.float()
         if torch.compiler.is_compiling() or bool(((rows.sum(1) - 1).abs() < 1e-3).all() and (rows >= 0).all()):
             return rows.argmax(dim=1)
-        raise ArgumentError(f"{allowed}, got rows that do not sum to 1 (several labels a sample?)")
+        raise ArgumentError(f"{allowed}, got rows that do not sum to 1 (several labels per sample?)")
     raise ArgumentError(f"{allowed}, got {targets.dtype} of shape {tuple(targets.shape)}")
 
 
 def within_class(classes: Int[Tensor, "n"], *, generator: torch.Generator | None) -> Int[Tensor, "n"]:
-    """A partner of the same class, uniform among the others of the class; a class of one sample meets itself.
+    """Draw a partner of the same class, uniformly among the others; the only sample of a class meets itself.
 
     Args:
         classes: class of each sample, shape `(n,)`.
         generator: source of the draws.
     """
     order, start, size, position = _by_class(classes, generator)
-    # in the random order within the class each sample takes the next one, the last the first
+    # in the random order within the class each sample takes the next one, and the last takes the first
     following = start + (position - start + 1) % size
     return torch.empty_like(order).scatter_(0, order, order[following])
 
 
 def between_class(classes: Int[Tensor, "n"], *, generator: torch.Generator | None) -> Int[Tensor, "n"]:
-    """A partner of another class, uniform among those; where there is one class only, the sample itself.
+    """Draw a partner of another class, uniformly; the sample itself if there is only one class.
 
     Args:
         classes: class of each sample, shape `(n,)`.
@@ -107,24 +104,14 @@ def between_class(classes: Int[Tensor, "n"], *, generator: torch.Generator | Non
     n = len(classes)
     order, start, size, _ = _by_class(classes, generator)
     uniform = torch.rand(n, device=classes.device, generator=generator, dtype=torch.float64)
-    # sorted by class, and taken round in a ring, all other classes stand behind one's own
+    # sorted by class and closed to a ring, all other classes follow the class of the sample
     steps = (uniform * (n - size)).long().clamp_max((n - size - 1).clamp_min(0))
     chosen = order[(start + size + steps) % n]
     return torch.empty_like(order).scatter_(0, order, torch.where(size < n, chosen, order))
 
 
-def neighbors(weights: Float[Tensor, "n n"], *, generator: torch.Generator | None) -> Int[Tensor, "n"]:
-    """A partner drawn with probability proportional to the row of W, the sample itself included.
-
-    Args:
-        weights: W, ones on the diagonal, shape `(n, n)`.
-        generator: source of the draws.
-    """
-    return torch.multinomial(weights, 1, generator=generator).squeeze(1)
-
-
 def _by_class(classes: Int[Tensor, "n"], generator: torch.Generator | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Samples in random order within their class, and for each place there the start and size of its class."""
+    """Return samples sorted by class in random order, and for each place the start and size of its class."""
     n = len(classes)
     shuffled = torch.randperm(n, device=classes.device, generator=generator)
     order = shuffled[classes[shuffled].argsort(stable=True)]

@@ -71,7 +71,7 @@ def test_the_mean_weight_is_reached_as_calibration_reaches_it(mean_weight):
     others = ~torch.eye(40, dtype=torch.bool)
     assert float(matrix[others].mean()) == pytest.approx(mean_weight, rel=1e-4)
     assert (matrix.diagonal() == 1).all()
-    exact = calibrate(x, ExponentialGraph, mean_weight=mean_weight).graph
+    exact = fit_graph(x, ExponentialGraph, mean_weight=mean_weight).graph
     assert graph.decay == pytest.approx(exact.decay, rel=1e-4)
     np.testing.assert_allclose(matrix, reference.exponential(x, exact.decay), rtol=1e-3)
 
@@ -126,7 +126,7 @@ def test_a_batch_without_a_scale_leaves_it_as_it_is():
     graph.pair_weights(torch.zeros(2, 1), flip)
     graph.pair_weights(torch.tensor([[0.0], [9.0]]), torch.arange(2))
     assert graph.decay == decay
-    assert graph.weights_of_distances(torch.tensor([2.0]), population=2).tolist() == pytest.approx([0.5])
+    assert graph.weights_of_distances(torch.tensor([2.0]), batch_size=2).tolist() == pytest.approx([0.5])
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from localmixup import (
     MixPlan,
     ThresholdGraph,
     cutmix,
-    masked_features,
+    masked_mean,
     mix_sequences,
 )
 
@@ -128,7 +128,7 @@ def test_sequences_are_mixed_one_by_one(lengths, seed, channels):
             own = x[i, t] if t < lengths[i] else torch.zeros_like(x[i, t])
             other = x[j, t] if t < lengths[j] else torch.zeros_like(x[i, t])
             torch.testing.assert_close(mixed[i, t], plan.lam[i] * own + (1 - plan.lam[i]) * other)
-    features = masked_features(x, mask)
+    features = masked_mean(x, mask)
     assert features.shape == (n, *x.shape[2:])
     for i, length in enumerate(lengths):
         expected = x[i, :length].mean(dim=0) if length else torch.zeros_like(x[0, 0])
@@ -140,10 +140,10 @@ def test_distances_do_not_see_padding():
     mask = torch.arange(4) >= torch.tensor([4, 2, 3])[:, None]
     longer, longer_mask = F.pad(x, (0, 0, 0, 7), value=9.0), F.pad(mask, (0, 7), value=True)
     for graph in (ExponentialGraph(1.0), AdaptiveExponentialGraph()):
-        a, b = (copy.deepcopy(graph).matrix(masked_features(*both)) for both in ((x, mask), (longer, longer_mask)))
+        a, b = (copy.deepcopy(graph).matrix(masked_mean(*both)) for both in ((x, mask), (longer, longer_mask)))
         torch.testing.assert_close(a, b)
-    assert masked_features(x.half(), mask).dtype == torch.float32
-    assert masked_features(x.double(), mask).dtype == torch.float64
+    assert masked_mean(x.half(), mask).dtype == torch.float32
+    assert masked_mean(x.double(), mask).dtype == torch.float64
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_bad_masks_are_named(mask, message):
     plan = MixPlan(torch.tensor([1, 0]), torch.ones(2), torch.ones(2))
     for call in (
         lambda: mix_sequences(plan, torch.zeros(2, 4, 1), mask),
-        lambda: masked_features(torch.zeros(2, 4), mask),
+        lambda: masked_mean(torch.zeros(2, 4), mask),
     ):
         with pytest.raises(ValueError, match=message):
             call()

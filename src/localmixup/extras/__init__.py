@@ -1,1 +1,1 @@
-"""Mixing beyond the inputs of a batch."""
+"""Mixing beyond the inputs of a batch: hidden layers, learned features, CutMix, sequences, schedules."""

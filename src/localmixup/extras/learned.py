@@ -1,7 +1,7 @@
 """A learned metric: locality in the features of the network that is being trained (the paper's "trainable version").
 
-A second forward pass, without gradient and over the samples as they are, gives the features of each batch; there is no
-second backward pass. The decay of the graph follows their scale.
+A second forward pass, without gradient and over the unmixed samples, gives the features of each batch. There is no
+second backward pass. The decay of the graph follows the scale of the features.
 """
 
 from __future__ import annotations
@@ -26,26 +26,25 @@ PENULTIMATE, OUTPUT = "penultimate", "output"
 class LearnedMetric(nn.Module):
     """Local Mixup whose distances are those of a network's features: `batch = learned(x, y)`.
 
-    The features come from a forward pass of their own under `no_grad`, in evaluation mode: batch norm uses its running
-    statistics and leaves them as they are (they are those of the mixed batches that were trained on, so a new network
-    starts from its initial ones), dropout is off, nothing is drawn. So the features of a sample do not depend on
-    the rest of the batch. Afterwards every module is in the mode that it was in.
+    The features come from a forward pass under `no_grad` in evaluation mode: batch norm uses its running statistics and
+    leaves them unchanged (they are those of the mixed batches, so a new network starts from its initial ones), dropout
+    is off, and nothing is drawn. So the features of a sample do not depend on the rest of the batch. Afterwards every
+    module is in its previous mode.
 
-    The network is not registered as a submodule; its moving average is, so that `state_dict()` holds it, beside the
+    The network is not registered as a submodule, but its moving average is, so that `state_dict()` holds it, the
     generator's state and the scale. Move this object to the network's device with `.to(device)`.
 
     Args:
-        model: the network in training, or any encoder of the inputs. Of one that is wrapped for several processes, or
-            compiled, give the network inside (`ddp.module`, `compiled._orig_mod`).
-        layer: where distances are measured: `"penultimate"`, what goes into the last layer with parameters that runs;
-            `"output"`; or a name of `model.named_modules()`, of which it is the output.
+        model: the network in training, or any encoder of the inputs. If it is wrapped for several processes or
+            compiled, give the inner network (`ddp.module`, `compiled._orig_mod`).
+        layer: where distances are measured: `"penultimate"`, the input of the last layer with parameters that runs;
+            `"output"`; or the output of a layer named in `model.named_modules()`.
         moving_average: measure in the moving average `average = moving_average average + (1 - moving_average) model`
-            of weights and buffers instead, in [0, 1); it moves once a batch, before that batch is measured.
+            of weights and buffers instead, in [0, 1). It moves once per batch, before that batch is measured.
         graph: default `AdaptiveExponentialGraph(mean_weight=..., times_median=...)`, whose decay follows the features.
         mean_weight: see `AdaptiveExponentialGraph`; only without a graph.
         times_median: see `AdaptiveExponentialGraph`; only without a graph.
-        **options: of `LocalMixup`: `mixup_alpha`, `prob`, `per_sample`, `pairing`, `outside`, `reduction`,
-            `generator`.
+        **options: options of `LocalMixup`: `mixup_alpha`, `prob`, `per_sample`, `pairing`, `outside`, `generator`.
 
     Raises:
         ValueError: the model has no such layer, or an argument is out of range.
@@ -68,7 +67,7 @@ class LearnedMetric(nn.Module):
         **options: Any,
     ) -> None:
         super().__init__()
-        self._model = (model,)  # in a tuple, so that it is no submodule
+        self._model = (model,)  # in a tuple, so that it is not a submodule
         known = [PENULTIMATE, OUTPUT, *(name for name, _ in model.named_modules() if name)]
         if layer not in known:
             raise ArgumentError(f"layer must be one of {', '.join(map(repr, known))}, got {layer!r}")
@@ -103,14 +102,13 @@ class LearnedMetric(nn.Module):
             inplace: write the mixed inputs into `x`.
         """
         if not self.training:
-            unmixed: MixedBatch = self.mix(x, y)
-            return unmixed
+            return self.mix(x, y)
         return self.plan(x, y).apply(x, y, inplace=inplace)
 
     def plan(self, x: Any, y: Any = None) -> MixPlan:
-        """Draw a plan whose weights are those of the features of `x`.
+        """Draw a plan with the weights of the features of `x`.
 
-        In training the moving average, if there is one, takes its step first.
+        In training the moving average, if there is one, is updated first.
 
         Args:
             x: inputs, as the network takes them, shape `(n, ...)`.
@@ -124,7 +122,7 @@ class LearnedMetric(nn.Module):
 
     @torch.no_grad()
     def features(self, x: Any) -> Any:
-        """What distances are measured on: a forward pass without gradient, in evaluation mode.
+        """Return what distances are measured on, by a forward pass without gradient in evaluation mode.
 
         Args:
             x: inputs, as the network takes them, shape `(n, ...)`.
@@ -140,7 +138,7 @@ class LearnedMetric(nn.Module):
         if self.layer == OUTPUT:
             hooks: list[Any] = []
         elif self.layer == PENULTIMATE:
-            # which layer is the last is known only after the pass: each one's input takes the place of the one before
+            # the last layer is known only after the pass, so each input replaces the one before
             hooks = [m.register_forward_pre_hook(_InputOf(seen)) for m in network.modules() if _owns_any(m)]
         else:
             hooks = [network.get_submodule(self.layer).register_forward_hook(_OutputOf(seen))]
@@ -180,7 +178,7 @@ class _OutputOf:
 
 @contextlib.contextmanager
 def _evaluating(model: nn.Module) -> Iterator[None]:
-    """All modules in evaluation mode, and back; by the flag alone, as some modules' `train()` does more than that."""
+    """Set all modules to evaluation mode, and back; only the flag, because some modules' `train()` does more."""
     modes = [(module, module.training) for module in model.modules()]
     for module, _ in modes:
         module.training = False

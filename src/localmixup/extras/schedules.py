@@ -1,4 +1,4 @@
-"""Settings of a `LocalMixup` that change in the course of training: mixing off at the end, locality annealed."""
+"""Schedules for the settings of a `LocalMixup`: switch mixing off at the end, or anneal the locality."""
 
 from __future__ import annotations
 
@@ -8,26 +8,27 @@ from typing import Any
 
 from localmixup._mixup import LocalMixup
 from localmixup._validate import ArgumentError, check_choice, check_integer, check_number
-from localmixup.graphs.base import ExponentialGraph, ThresholdGraph
+from localmixup.graphs import ExponentialGraph, ThresholdGraph
 
 CURVES = ("linear", "geometric")
 
 
 class MixingSchedule:
-    """Change a `LocalMixup` step by step; a step is whatever `step()` is called after, an epoch or a batch.
+    """Change a `LocalMixup` step by step. Call `step()` after each epoch or each batch.
 
-    The values of the first step are set at once; `step()` goes on to the next, as with PyTorch's learning rates. After
-    the last step everything stays as it is there. A DataLoader whose workers mix (`collate_fn=mix.collate_fn`) sends
-    them the settings when they start: once an epoch, or with `persistent_workers=True` never again.
+    The values of the first step are set at once, and `step()` moves to the next, as with PyTorch's learning rate
+    schedulers. After the last step the values stay. A DataLoader whose workers mix (`collate_fn=mix.collate_fn`) sends
+    them the settings when they start: once per epoch, or with `persistent_workers=True` only once.
 
     Args:
-        mix: what is changed: its `prob` and its `graph`.
-        total_steps: how many steps the training has, >= 1.
-        off_share: share of the steps, the last ones, that train unmixed (`prob=0`, every sample counts 1), in [0, 1];
+        mix: the `LocalMixup` whose `prob` and `graph` are changed.
+        total_steps: number of steps of the training, >= 1.
+        off_share: share of the steps at the end that train unmixed (`prob=0`, every sample counts 1), in [0, 1],
             rounded to whole steps.
-        decay: first and last decay of an `ExponentialGraph`, over the steps that mix.
+        decay: first and last decay of an `ExponentialGraph` over the steps that mix.
         radius: first and last radius of a `ThresholdGraph`, likewise.
-        curve: `"linear"`, equal differences from step to step; `"geometric"`, equal ratios: both ends must be > 0.
+        curve: `"linear"`, equal differences from step to step; `"geometric"`, equal ratios, for which both ends must be
+            > 0.
 
     Raises:
         ValueError: an argument is out of range, or the graph has no such parameter.
@@ -71,22 +72,22 @@ class MixingSchedule:
         self._set()
 
     def step(self) -> None:
-        """Go on to the settings of the next step."""
+        """Move to the settings of the next step."""
         self.steps_done += 1
         self._set()
 
     def state_dict(self) -> dict[str, Any]:
-        """How far it is, and the share of samples mixed that it began with."""
+        """Return the number of steps done, and the `prob` at the start."""
         return {"steps_done": self.steps_done, "prob": self._prob}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where a schedule of the same arguments was saved.
+        """Continue from a saved schedule with the same arguments.
 
         Args:
             state: from `state_dict`.
 
         Raises:
-            ValueError: it is none.
+            ValueError: it is not such a state.
         """
         if set(state) != {"steps_done", "prob"}:
             raise ArgumentError(f"state must hold 'steps_done' and 'prob', got {sorted(state)}")

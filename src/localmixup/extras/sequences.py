@@ -1,4 +1,4 @@
-"""Sequences of different lengths in one batch, as audio and text embeddings are: mixed and measured without padding."""
+"""Padded sequences, such as embeddings of audio and text: mixed and measured without their padding."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from localmixup._validate import ArgumentError
 
 
 def mix_sequences(plan: MixPlan, x: Tensor, padding_mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Mix padded sequences; the longer of two decides the length.
+    """Mix padded sequences. The longer one of each pair decides the length.
 
-    Padding counts as 0, whatever stands there: where only one of the two sequences still runs, its share is left.
+    Padding counts as 0, whatever its value: where only one of the two sequences continues, its share remains.
 
     Args:
-        plan: from `LocalMixup.plan(features, targets)`, where features may be `masked_features(x, padding_mask)`.
+        plan: from `LocalMixup.plan(features, targets)`; features may be `masked_mean(x, padding_mask)`.
         x: shape `(n, length, ...)`, floating point.
-        padding_mask: True where `x` is padding, as PyTorch's `key_padding_mask`, shape `(n, length)`; the inverse of
+        padding_mask: True where `x` is padding, shape `(n, length)`, as PyTorch's `key_padding_mask`; the inverse of
             an `attention_mask`.
 
     Returns:
         The mixed sequences, and their padding mask: True where both sequences are padding.
 
     Raises:
-        ValueError: no floating point sequences, or a mask that does not belong to them.
+        ValueError: the sequences are not floating point, or the mask does not belong to them.
 
     >>> plan = MixPlan(torch.tensor([1, 0]), torch.tensor([0.75, 0.75]), torch.ones(2))
     >>> x = torch.tensor([[4.0, 4.0, 9.0], [8.0, 9.0, 9.0]])
@@ -39,22 +39,22 @@ def mix_sequences(plan: MixPlan, x: Tensor, padding_mask: Tensor) -> tuple[Tenso
     return mixed, padding_mask & plan.partner_of(padding_mask)
 
 
-def masked_features(x: Tensor, padding_mask: Tensor) -> Tensor:
-    """The mean of each sequence over the places that are no padding: features whose distances ignore padding.
+def masked_mean(x: Tensor, padding_mask: Tensor) -> Tensor:
+    """Return the mean of each sequence over the positions that are not padding, so that distances ignore the padding.
 
-    For embeddings of tokens and frames of audio. Of a raw waveform it would be the mean amplitude, which says nothing.
+    For embeddings of tokens and frames of audio. The mean of a raw waveform says nothing about it.
 
     Args:
         x: shape `(n, length, ...)`.
         padding_mask: True where `x` is padding, shape `(n, length)`.
 
     Returns:
-        Shape `(n, ...)`, float32 (float64 for float64); 0 where a sequence is nothing but padding.
+        Shape `(n, ...)`, float32 (float64 for float64); 0 for a sequence of padding only.
 
     Raises:
-        ValueError: a mask that does not belong to `x`.
+        ValueError: the mask does not belong to `x`.
 
-    >>> masked_features(torch.tensor([[4.0, 6.0, 9.0]]), torch.tensor([[False, False, True]]))
+    >>> masked_mean(torch.tensor([[4.0, 6.0, 9.0]]), torch.tensor([[False, False, True]]))
     tensor([5.])
     """
     _check_mask(x, padding_mask)

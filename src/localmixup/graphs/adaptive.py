@@ -1,10 +1,12 @@
-"""An exponential graph whose decay follows the data, for features that change while they are measured.
+"""An exponential graph whose decay follows the data, for features that change during training.
 
-The features of a network in training drift in scale, and those of its layers differ in it; a decay set beforehand
-means another locality from one epoch to the next. Here the decay is one over a running scale of the distances.
+The features of a network change their scale while it trains, and those of its layers have different scales. A fixed
+decay would then mean another locality in each epoch. Here the decay is one over a running scale of the distances.
 """
 
 from __future__ import annotations
+
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -18,22 +20,23 @@ _NEWTON_STEPS = 20
 
 
 class AdaptiveExponentialGraph(nn.Module, LocalityGraph):
-    """Exponential graph with a decay that keeps a wanted effect: `W[i, j] = exp(-d(x_i, x_j) / scale)`.
+    """Exponential graph with a decay that keeps a wanted effect, `W[i, j] = exp(-d(x_i, x_j) / scale)`.
 
-    Each batch has its own scale, and the running one follows: `scale = momentum scale + (1 - momentum) of the batch`.
-    Where no batch had a scale yet (one sample, duplicates) every weight is 1. In `.eval()` mode the scale stands still.
+    Each batch has its own scale, and the running scale follows it:
+    `scale = momentum * scale + (1 - momentum) * scale of the batch`. Until a batch has a scale (a single sample or
+    duplicates have none), every weight is 1. In `.eval()` mode the scale does not change.
 
-    The scale is a buffer: a `LocalMixup` with this graph carries it in its `state_dict()`.
+    The scale is a buffer, so `LocalMixup` with this graph has it in its `state_dict()`.
 
     Args:
-        mean_weight: the mean weight of the pairs of distinct samples, in (0, 1); default 0.5 where `times_median` is
-            not given. A batch whose duplicates alone exceed it leaves the scale as it is.
-        times_median: instead, the decay as this multiple of one over the median distance, > 0.
-        momentum: share of the old scale that stays at each batch, in [0, 1); 0 measures each batch by itself.
-        metric: see `localmixup._distances`.
+        mean_weight: mean weight of the pairs of distinct samples, in (0, 1); default 0.5 unless `times_median` is
+            given. A batch whose duplicates alone exceed it leaves the scale unchanged.
+        times_median: alternatively, the decay as this multiple of one over the median distance, > 0.
+        momentum: share of the old scale that each batch keeps, in [0, 1); 0 uses the scale of each batch alone.
+        metric: see `localmixup._distances.distances_between`.
 
     Raises:
-        ValueError: both wishes are given, or an argument is out of range.
+        ValueError: both `mean_weight` and `times_median` are given, or an argument is out of range.
 
     >>> graph = AdaptiveExponentialGraph(times_median=1.0)
     >>> graph.pair_weights(torch.tensor([[0.0], [2.0]]), torch.tensor([1, 0]))
@@ -41,6 +44,8 @@ class AdaptiveExponentialGraph(nn.Module, LocalityGraph):
     >>> graph.decay
     0.5
     """
+
+    name: ClassVar[str] = "adaptive"
 
     scale: Tensor
 
@@ -76,28 +81,28 @@ class AdaptiveExponentialGraph(nn.Module, LocalityGraph):
         self.register_buffer("scale", torch.tensor(float("nan")))
 
     def extra_repr(self) -> str:
-        """The settings, for `repr`."""
-        wish = f"times_median={self.times_median}" if self.mean_weight is None else f"mean_weight={self.mean_weight}"
-        return f"{wish}, momentum={self.momentum:g}, metric={self.metric!r}"
+        """Return the settings, for `repr`."""
+        setting = f"times_median={self.times_median}" if self.mean_weight is None else f"mean_weight={self.mean_weight}"
+        return f"{setting}, momentum={self.momentum:g}, metric={self.metric!r}"
 
     @property
     def decay(self) -> float:
-        """The decay as it stands, one over the running scale; NaN before the first batch."""
+        """The current decay, one over the running scale; NaN before the first batch."""
         return 1 / float(self.scale)
 
     def matrix(self, features: Float[Tensor, "n ..."]) -> Float[Tensor, "n n"]:
-        """The whole weight matrix W, shape `(n, n)`; the scale follows its pairs of distinct samples."""
+        """Return the whole weight matrix W, shape `(n, n)`; the scale follows its pairs of distinct samples."""
         distances = distance_matrix(features, self.metric)
         itself = torch.eye(len(distances), dtype=torch.bool, device=distances.device)
         return self._weigh(distances, itself)
 
     def pair_weights(self, features: Float[Tensor, "n ..."], partner: Int[Tensor, "n"]) -> Float[Tensor, "n"]:
-        """The weight of every sample with its partner, shape `(n,)`; the scale follows the pairs that differ."""
+        """Return the weight of each sample with its partner, shape `(n,)`; the scale follows the distinct pairs."""
         itself = partner == torch.arange(len(partner), device=partner.device)
         return self._weigh(pair_distances(features, partner, self.metric), itself)
 
     def weights_of_distances(self, distances: Tensor, *, population: int) -> Tensor:
-        """The weights as the scale stands; the population does not matter."""
+        """Return the weights at the current scale; the population does not matter."""
         scale = self.scale.to(distances.device, distances.dtype)
         return torch.where(scale.isnan(), 1.0, torch.exp(-distances / scale))
 
@@ -108,7 +113,7 @@ class AdaptiveExponentialGraph(nn.Module, LocalityGraph):
         return self.weights_of_distances(distances, population=0).masked_fill(itself, 1.0)
 
     def _follow(self, distances: Tensor, itself: Tensor) -> None:
-        """Move the scale towards that of the batch; without a branch on a value, so that a GPU need not wait."""
+        """Move the scale towards that of the batch, without a branch on a value, so that a GPU need not wait."""
         median = distances.masked_fill(itself, torch.nan).nanmedian()
         unit = median
         if self.mean_weight is not None:
@@ -121,10 +126,10 @@ class AdaptiveExponentialGraph(nn.Module, LocalityGraph):
 
 
 def _scale_of_mean(distances: Tensor, itself: Tensor, mean_weight: float) -> Tensor:
-    """The scale s at which the mean of `exp(-d / s)` over the distinct pairs is `mean_weight`, by Newton's method.
+    """Return the scale s at which the mean of `exp(-d / s)` over the distinct pairs is `mean_weight`.
 
-    The mean is convex and falls with the decay, so from 0 the steps never pass the root. Infinite, or not a number,
-    where no decay reaches it.
+    Newton's method: the mean is convex and falls with the decay, so from 0 the steps never pass the root. Returns NaN
+    if no decay reaches it.
     """
     wide = distances.double() if distances.device.type != "mps" else distances
     share = (~itself).to(wide.dtype)

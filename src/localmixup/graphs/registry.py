@@ -1,64 +1,92 @@
-"""Settings as plain values for a JSON file, and back: a graph as its name and parameters."""
+"""The registry of graphs: a short name for each, and graphs as plain values for a JSON file."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from localmixup._validate import ArgumentError, check_choice
 from localmixup.graphs.adaptive import AdaptiveExponentialGraph
-from localmixup.graphs.base import (
-    CompleteGraph,
-    ExponentialGraph,
-    IdentityGraph,
-    KNNGraph,
-    LocalityGraph,
-    ThresholdGraph,
-)
+from localmixup.graphs.base import LocalityGraph
+from localmixup.graphs.distance import ExponentialGraph, ThresholdGraph
+from localmixup.graphs.ends import CompleteGraph, IdentityGraph
+from localmixup.graphs.rank import KNNGraph
 
-_GRAPHS: dict[str, tuple[type[LocalityGraph], tuple[str, ...]]] = {
-    "ExponentialGraph": (ExponentialGraph, ("decay", "metric")),
-    "ThresholdGraph": (ThresholdGraph, ("radius", "metric")),
-    "KNNGraph": (KNNGraph, ("n_neighbors", "symmetric", "metric")),
-    "CompleteGraph": (CompleteGraph, ()),
-    "IdentityGraph": (IdentityGraph, ()),
-    "AdaptiveExponentialGraph": (AdaptiveExponentialGraph, ("mean_weight", "times_median", "momentum", "metric")),
+_ALL: tuple[type[LocalityGraph], ...] = (
+    ExponentialGraph, ThresholdGraph, KNNGraph, CompleteGraph, IdentityGraph, AdaptiveExponentialGraph,
+)  # fmt: skip
+
+GRAPHS: dict[str, type[LocalityGraph]] = {graph.name: graph for graph in _ALL}
+"""Every graph of the library by its short name."""
+
+_SETTINGS: dict[str, tuple[str, ...]] = {
+    "exponential": ("decay", "metric"),
+    "threshold": ("radius", "metric"),
+    "knn": ("n_neighbors", "share", "symmetric", "metric"),
+    "complete": (),
+    "identity": (),
+    "adaptive": ("mean_weight", "times_median", "momentum", "metric"),
 }
-_NEEDED = {"ExponentialGraph": "decay", "ThresholdGraph": "radius", "KNNGraph": "n_neighbors"}
-_PLAIN: dict[str, Callable[[Any], Any]] = {"n_neighbors": int, "symmetric": bool, "per_sample": bool}
+
+
+def make_graph(name: str, value: float | None = None, **options: Any) -> LocalityGraph:
+    """Make a graph from its short name and the value of its main parameter.
+
+    Args:
+        name: a key of `GRAPHS`.
+        value: of the parameter that `GRAPHS[name].parameter` names; None for graphs without one.
+        **options: further arguments of the graph, such as `metric`.
+
+    Raises:
+        ValueError: an unknown name, or a value that is missing or out of range.
+
+    >>> make_graph("threshold", 2.0)
+    ThresholdGraph(radius=2.0, metric='euclidean')
+    """
+    graph = GRAPHS[check_choice("graph", name, GRAPHS)]
+    if graph.parameter is None:
+        return graph(**options)
+    if value is None:
+        raise ArgumentError(f"{graph.parameter} must be given for the graph {name!r}, got None")
+    whole = graph is KNNGraph and isinstance(value, float) and value.is_integer()
+    return graph(**{graph.parameter: int(value) if whole else value}, **options)
 
 
 def graph_to_config(graph: Any) -> dict[str, Any]:
-    """A graph as its name and parameters.
+    """Return a graph as its short name and its parameters.
 
     Args:
-        graph: one of `localmixup.graphs`, or `AdaptiveExponentialGraph`, with a metric that has a name.
+        graph: a graph of the library, with a metric that has a name.
 
     Returns:
-        Text, numbers and booleans; an infinite parameter, which JSON does not know, as `"inf"`.
+        Text, numbers and booleans. Infinity, which JSON does not know, becomes `"inf"`.
 
     Raises:
-        ValueError: the graph, or its metric, is an object of one's own, of which only its owner knows how to make it.
+        ValueError: the graph or its metric is an object of the user's own, which only its owner can make again.
 
     >>> graph_to_config(ThresholdGraph(radius=2.0))
-    {'name': 'ThresholdGraph', 'radius': 2.0, 'metric': 'euclidean'}
+    {'name': 'threshold', 'radius': 2.0, 'metric': 'euclidean'}
     """
-    name = type(graph).__name__
-    if name not in _GRAPHS or type(graph) is not _GRAPHS[name][0]:
+    name = getattr(graph, "name", "")
+    if GRAPHS.get(name) is not type(graph):
         raise ArgumentError(
-            f"graph must be one of {', '.join(_GRAPHS)} to be written as a config, got {graph!r}: keep a graph of "
-            "your own beside the config, and set `mix.graph` after from_config"
+            f"graph must be one of {', '.join(g.__name__ for g in _ALL)} to be written as a configuration, got "
+            f"{graph!r}: keep your own graph beside the configuration, and set `mix.graph` after from_config"
         )
     if callable(getattr(graph, "metric", None)):
         raise ArgumentError(
-            f"metric must have a name ('euclidean', 'rms', 'cosine') to be written as a config, got {graph.metric!r}"
+            "metric must have a name ('euclidean', 'rms', 'cosine') to be written as a configuration, got "
+            f"{graph.metric!r}"
         )
-    return {"name": name, **{key: to_plain(key, getattr(graph, key)) for key in _GRAPHS[name][1]}}
+    values = {key: getattr(graph, key) for key in _SETTINGS[name]}
+    if name == "knn":
+        del values["share" if values["share"] is None else "n_neighbors"]
+    return {"name": name, **{key: to_plain(value) for key, value in values.items()}}
 
 
 def graph_from_config(config: Any) -> LocalityGraph:
-    """The graph that `graph_to_config` described.
+    """Return the graph that `graph_to_config` described.
 
     Args:
         config: `name`, and any of the graph's parameters; the others take their default.
@@ -66,43 +94,48 @@ def graph_from_config(config: Any) -> LocalityGraph:
     Raises:
         ValueError: an unknown name or parameter, or one that is missing or out of range.
 
-    >>> graph_from_config({"name": "ExponentialGraph", "decay": "inf"})
+    >>> graph_from_config({"name": "exponential", "decay": "inf"})
     ExponentialGraph(decay=inf, metric='euclidean')
     """
     if not isinstance(config, Mapping) or "name" not in config:
-        raise ArgumentError(f"graph must be a dict with a name, one of {', '.join(_GRAPHS)}, got {config!r}")
-    graph_type, allowed = _GRAPHS[check_choice("graph name", config["name"], _GRAPHS)]
-    parameters = settings_of({key: value for key, value in config.items() if key != "name"}, allowed, config["name"])
-    if config["name"] in _NEEDED and _NEEDED[config["name"]] not in parameters:
-        raise ArgumentError(f"{config['name']} needs its {_NEEDED[config['name']]}, got {dict(config)!r}")
-    return graph_type(**parameters)
+        raise ArgumentError(f"graph must be a dict with a name, one of {', '.join(GRAPHS)}, got {config!r}")
+    name = check_choice("graph name", config["name"], GRAPHS)
+    settings = {key: value for key, value in config.items() if key != "name"}
+    parameters = settings_of(settings, _SETTINGS[name], f"the graph {name!r}")
+    needed = GRAPHS[name].parameter
+    if needed and needed not in parameters and not (name == "knn" and "share" in parameters):
+        raise ArgumentError(f"{needed} must be given for the graph {name!r}, got {dict(config)!r}")
+    return GRAPHS[name](**parameters)
 
 
-def settings_of(config: Any, allowed: tuple[str, ...], name: str) -> dict[str, Any]:
-    """The keyword arguments that a config holds.
+def settings_of(config: Any, allowed: tuple[str, ...], owner: str) -> dict[str, Any]:
+    """Return the keyword arguments that a configuration holds.
 
     Args:
-        config: from a JSON file, say.
-        allowed: the names that may be in it.
-        name: whose settings they are, for the message.
+        config: a dict, such as one from a JSON file.
+        allowed: names that may be in it.
+        owner: what the settings belong to, for the message.
 
     Raises:
-        ValueError: something else is in it.
+        ValueError: it is not a dict, or holds something else.
     """
     if not isinstance(config, Mapping):
-        raise ArgumentError(f"config must be a dict of the settings of {name}, got {type(config).__name__}")
+        raise ArgumentError(f"config must be a dict of the settings of {owner}, got {type(config).__name__}")
     for key in config:
-        check_choice(f"setting of {name}", key, allowed)
+        check_choice(f"setting of {owner}", key, allowed)
     return {key: math.inf if value == "inf" else value for key, value in config.items()}
 
 
-def to_plain(name: str, value: Any) -> Any:
-    """A setting as a value that JSON knows: numbers of NumPy and torch become Python's own, infinity `"inf"`.
+def to_plain(value: Any) -> Any:
+    """Return a setting as a value that JSON knows; infinity becomes `"inf"`.
 
-    >>> to_plain("n_neighbors", 5), to_plain("mixup_alpha", math.inf)
+    >>> to_plain(5), to_plain(math.inf)
     (5, 'inf')
     """
-    if value is None or isinstance(value, str):
+    if value is None or isinstance(value, (str, bool)):
         return value
-    plain = _PLAIN.get(name, float)(value)
-    return "inf" if plain == math.inf else plain
+    if type(value).__name__ in ("bool_", "bool"):
+        return bool(value)
+    if hasattr(value, "__index__"):
+        return int(value)
+    return "inf" if float(value) == math.inf else float(value)

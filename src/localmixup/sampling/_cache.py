@@ -1,4 +1,4 @@
-"""Neighbour lists kept on disk under a key of the data and the search: found or searched again, never misread."""
+"""Neighbour lists on disk, under a key of the data and the search. A damaged file is searched again, never misread."""
 
 from __future__ import annotations
 
@@ -18,36 +18,40 @@ from localmixup._distances import as_features
 from localmixup._validate import ArgumentError
 from localmixup.sampling.neighbors import NeighborLists
 
-_FORMAT = b"localmixup neighbour lists 1\n"  # count on when the lists of a search, or the file, change
+_FORMAT = b"localmixup neighbour lists 1\n"  # increase the number when the lists of a search or the file change
 _DIGEST_BYTES = 32
 
 
 class Cache:
     """A folder of neighbour lists.
 
-    A file holds the format, a digest of its key and content, and the two arrays. It is written under another name
-    first and then renamed, so that several processes may share the folder, and one that is ended leaves no half list.
+    A file holds the format, a digest of its key and content, and the two arrays. It is written under another name and
+    then renamed, so that several processes can share the folder and a killed one leaves no partial list.
 
     Args:
-        folder: made where it is missing; None keeps nothing.
+        folder: created if it does not exist; None keeps nothing.
 
     Raises:
-        ValueError: `folder` is no path.
+        ValueError: `folder` is not a path.
     """
 
     def __init__(self, folder: str | os.PathLike[str] | None) -> None:
         if folder is not None and not isinstance(folder, str | os.PathLike):
             raise ArgumentError(f"cache must be the path of a folder or None, got {folder!r}")
-        self.folder = None if folder is None else Path(folder).expanduser()
+        try:
+            self.folder = None if folder is None else Path(folder).expanduser()
+        except RuntimeError:  # no such user, or no home directory
+            raise ArgumentError(f"cache must be the path of a folder, got {str(folder)!r}: it has no home") from None
 
     def lists(self, features: Tensor, search: str, make: Callable[[], NeighborLists]) -> NeighborLists:
-        """The lists of a search, from disk or else from `make`.
+        """Return the lists of a search, from disk or from `make`.
 
-        What cannot be read, or is not whole, is searched again; what cannot be written is told. Both warn.
+        A file that cannot be read or is damaged is searched again; lists that cannot be written are still returned.
+        Both cases warn.
 
         Args:
-            features: what is searched, shape `(m, ...)`, on the CPU.
-            search: what is searched for, with its parameters.
+            features: the data, shape `(m, ...)`, on the CPU.
+            search: name of the search, with its parameters.
             make: the search itself.
         """
         if self.folder is None:
@@ -79,13 +83,13 @@ def _read(path: Path, key: bytes) -> NeighborLists | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        _warn(f"{path} cannot be read ({error.strerror}); the neighbours are searched again")
+        _warn(f"{path} cannot be read ({error.strerror}): the neighbours are searched again")
         return None
     begin = len(_FORMAT) + _DIGEST_BYTES
     content = data[begin:]
-    # nothing in it is looked at before the digest has shown that it was written here, and whole
+    # nothing in it is read before the digest has shown that it was written here and is complete
     if data[:begin] != _FORMAT + _digest(key, content):
-        _warn(f"{path} is damaged or no file of this cache; the neighbours are searched again")
+        _warn(f"{path} is damaged or not a file of this cache: the neighbours are searched again")
         return None
     stream = io.BytesIO(content)
     start, neighbor = (np.load(stream, allow_pickle=False) for _ in NeighborLists._fields)
@@ -104,12 +108,12 @@ def _write(path: Path, key: bytes, lists: NeighborLists) -> None:
             with unfinished.open("xb") as file:
                 file.write(_FORMAT + _digest(key, content) + content)
                 file.flush()
-                os.fsync(file.fileno())  # else a crash of the machine could leave the new name on an empty file
+                os.fsync(file.fileno())  # otherwise a crash of the machine could leave the new name on an empty file
             unfinished.replace(path)
         finally:
             unfinished.unlink(missing_ok=True)
     except OSError as error:
-        _warn(f"the neighbour lists cannot be kept in {path.parent} ({error.strerror}); they are used all the same")
+        _warn(f"the neighbour lists cannot be written to {path.parent} ({error.strerror}): they are used, but not kept")
 
 
 def _warn(message: str) -> None:

@@ -1,8 +1,8 @@
-"""Neighbour lists of a whole data set, exact: who lies within a radius, who is among the nearest.
+"""Exact neighbour lists of a whole data set: all samples within a radius, or the nearest ones.
 
-A matrix product finds the candidates, its rounding error is bounded, and whatever the bound leaves open is measured
-again from the difference of the two samples. So the lists are those of the direct distances, at the speed of a product;
-of few neighbours, at that of half a product.
+A matrix product finds the candidates. Its rounding error is bounded, and whatever the bound leaves open is measured
+again from the difference of the two samples. So the lists are those of the direct distances, at the speed of a matrix
+product, or of half a product if few neighbours are wanted.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _GROUP = 16  # columns of which the least is looked at first
 
 
 class NeighborLists(NamedTuple):
-    """For every sample those that it may be mixed with, itself left out.
+    """The neighbours of each sample, itself not included.
 
     Attributes:
-        start: where the list of each sample begins, shape `(m + 1,)`, int64.
-        neighbor: the lists, one behind the other, each in ascending order, shape `(start[-1],)`, int32.
+        start: where the list of each sample begins, shape `(m + 1,)`, int64 (`indptr` of a sparse CSR matrix).
+        neighbor: the lists, one after the other, shape `(start[-1],)`, int32 (`indices` of a sparse CSR matrix).
     """
 
     start: Tensor
@@ -36,17 +36,17 @@ class NeighborLists(NamedTuple):
 
     @property
     def degree(self) -> Tensor:
-        """Length of every list, shape `(m,)`."""
+        """Number of neighbours of each sample, shape `(m,)`."""
         return self.start.diff()
 
 
 def within_radius(features: Tensor, radius: float, *, progress: Callable[[int], object] | None = None) -> NeighborLists:
-    """All ordered pairs of distinct samples at a Euclidean distance of at most `radius`.
+    """Return all ordered pairs of distinct samples at a Euclidean distance of at most `radius`.
 
     Args:
         features: shape `(m, ...)`, finite.
-        radius: the largest distance kept, itself included.
-        progress: called with the number of rows finished.
+        radius: largest distance, inclusive.
+        progress: called with the number of finished rows.
     """
     exact, flat = _exact_and_centred(features)
     lengths, found = [torch.zeros(0, dtype=torch.int64)], [torch.zeros(0, dtype=torch.int32)]
@@ -67,12 +67,14 @@ def within_radius(features: Tensor, radius: float, *, progress: Callable[[int], 
 def nearest(
     features: Tensor, n_neighbors: int, *, progress: Callable[[int], object] | None = None
 ) -> Int[Tensor, "m k"]:
-    """The nearest samples of every sample by Euclidean distance, ties to the lower index, in ascending index order.
+    """Return the nearest samples of each sample by Euclidean distance, in ascending order of their index.
+
+    Ties go to the lower index.
 
     Args:
         features: shape `(m, ...)`, finite.
-        n_neighbors: how many, at most m - 1; the sample itself is not counted.
-        progress: called with the number of rows finished; of few neighbours, the first rows take longest.
+        n_neighbors: number of neighbours, at most m - 1; the sample itself is not counted.
+        progress: called with the number of finished rows. With few neighbours the first rows take longest.
 
     Returns:
         Indices, shape `(m, n_neighbors)`, int32.
@@ -90,11 +92,11 @@ def nearest(
 
 
 def of_nearest(index: Int[Tensor, "m k"], *, symmetric: bool = False) -> NeighborLists:
-    """The lists of a neighbour graph, directed or with the reversed edges.
+    """Return the lists of a neighbour graph, directed or with the reversed edges.
 
     Args:
         index: from `nearest`.
-        symmetric: take the union with the reversed edges.
+        symmetric: use the union with the reversed edges.
     """
     m, k = index.shape
     if not symmetric:
@@ -113,14 +115,14 @@ def _exact_and_centred(features: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class _Found(NamedTuple):
-    """Pairs that may be among the nearest of a block of rows, in ascending order, shape `(c,)` each, and their bounds.
+    """Candidates for the nearest of a block of rows, in ascending order, shape `(c,)` each, and their bounds.
 
     Attributes:
-        row: within the block.
-        column: in the whole set.
-        square: squared distance by the product.
-        last: the k-th smallest square of each row, shape `(r,)`.
-        slack: bound of the error of the squares of each row, shape `(r,)`.
+        row: index within the block.
+        column: index in the whole set.
+        square: squared distance from the product.
+        last: k-th smallest square of each row, shape `(r,)`.
+        slack: bound on the error of the squares of each row, shape `(r,)`.
     """
 
     row: Tensor
@@ -133,7 +135,7 @@ class _Found(NamedTuple):
 def _closest(exact: Float[Tensor, "m d"], rows: slice, found: _Found, k: int) -> Int[Tensor, "r k"]:
     i, j, squares, last, slack = found
     chosen = squares < (last - 2 * slack)[i]
-    # near the last place the order is open: there the direct distance decides, and then the index
+    # near the k-th place rounding may decide: there the direct distance decides, and then the index
     places = (~chosen & (squares <= (last + 2 * slack)[i])).nonzero().squeeze(1)
     near = distances_of_pairs(exact, i[places] + rows.start, j[places])
     places = places[near.sort(stable=True).indices]
@@ -146,7 +148,7 @@ def _closest(exact: Float[Tensor, "m d"], rows: slice, found: _Found, k: int) ->
 
 
 def _nearest_by_rows(flat: Float[Tensor, "m d"], k: int, within: slice = slice(None)) -> Iterator[tuple[slice, _Found]]:
-    """Whole rows at a time: for any number of neighbours, and any number of ties, in bounded memory."""
+    """Search whole rows at a time: for any number of neighbours and of ties, in bounded memory."""
     for rows, squares, slack in _square_blocks(flat, within):
         squares[torch.arange(rows.stop - rows.start), torch.arange(rows.start, rows.stop)] = torch.inf
         last = (
@@ -159,11 +161,11 @@ def _nearest_by_rows(flat: Float[Tensor, "m d"], k: int, within: slice = slice(N
 
 
 def _nearest_by_tiles(flat: Float[Tensor, "m d"], k: int) -> Iterator[tuple[slice, _Found]]:
-    """Tiles of the upper triangle, each of use for its rows and for its columns: half the products."""
+    """Search tiles of the upper triangle, each for its rows and for its columns, with half the products."""
     m = len(flat)
     lengths = flat.square().sum(dim=1)
     slack = _slack(lengths, flat)
-    # few large tiles: where other work holds a core, the threads wait for each other after every operation
+    # few large tiles, because on a busy machine the threads wait for each other after every operation
     tile = max(1, math.isqrt(_BLOCK_BYTES // flat.element_size()))
     blocks = [_Block(slice(a, min(m, a + tile)), k, slack) for a in range(0, m, tile)]
 
@@ -171,7 +173,7 @@ def _nearest_by_tiles(flat: Float[Tensor, "m d"], k: int) -> Iterator[tuple[slic
         a, b = block.rows, other.rows
         return torch.addmm(lengths[None, b], flat[a], flat[b].T, alpha=-2).add_(lengths[a, None])
 
-    for block in blocks:  # first, so that no block fills up with what is far
+    for block in blocks:  # first, so that no block fills up with far samples
         block.look_at(*_grouped(squares_of(block, block).fill_diagonal_(torch.inf), 1), block.rows.start)
     for number, block in enumerate(blocks, start=1):
         for other in blocks[number:]:
@@ -186,11 +188,11 @@ def _nearest_by_tiles(flat: Float[Tensor, "m d"], k: int) -> Iterator[tuple[slic
 
 
 def _grouped(squares: Float[Tensor, "r c"], dim: int) -> tuple[Float[Tensor, "n g s"], Float[Tensor, "n s"]]:
-    """Rows (`dim=1`) or columns (`dim=0`) cut into groups, every s-th value, and the least value of each group."""
+    """Cut rows (`dim=1`) or columns (`dim=0`) into groups of every s-th value; also return the least of each group."""
     if short := -squares.shape[dim] % _GROUP:
         squares = F.pad(squares, (0, short) if dim else (0, 0, 0, short), value=torch.inf)
     parts = squares.view(*squares.shape[:dim], _GROUP, -1, *squares.shape[dim + 1 :])
-    least = parts.amin(dim)  # before the transposition: so it runs along the memory
+    least = parts.amin(dim)  # before the transposition, so that it runs along the memory
     return (parts, least) if dim else (parts.permute(2, 0, 1), least.T)
 
 
@@ -198,26 +200,26 @@ class _Block:
     """A block of rows whose candidates are collected tile by tile.
 
     Attributes:
-        rows: in the whole set.
-        crowded: whether so many samples are about equally near that the candidates are no longer kept.
+        rows: indices in the whole set.
+        crowded: whether so many samples are equally near that the candidates are no longer kept.
     """
 
     def __init__(self, rows: slice, k: int, slack: Float[Tensor, "m"]) -> None:
         self.rows, self.crowded = rows, False
         self._slack = slack[rows]
-        # values at k different columns, so that the largest of them bounds the k-th smallest
+        # values in k different columns: the largest of them bounds the k-th smallest
         self._least = torch.full((rows.stop - rows.start, k), torch.inf, dtype=slack.dtype)
         self._parts: list[tuple[Tensor, Tensor, Tensor]] = []
         self._kept, self._room = 0, (rows.stop - rows.start) * (8 * k + 128)
 
     def look_at(self, parts: Float[Tensor, "r g s"], least: Float[Tensor, "r s"], first_column: int) -> None:
-        """Take from one tile what may be among the nearest."""
+        """Collect the candidates of one tile."""
         if self.crowded:
             return
         self._least = torch.cat([self._least, least], 1).topk(self._least.shape[1], dim=1, largest=False).values
         limit = self._limit()
         i, s = (least <= limit[:, None]).nonzero(as_tuple=True)
-        if len(i) > self._room:  # each of these groups holds a candidate: too many even to look for
+        if len(i) > self._room:  # each of these groups holds a candidate: too many to look for
             self.crowded, self._parts = True, []
             return
         squares = parts[i, :, s]
@@ -232,7 +234,7 @@ class _Block:
                 self.crowded, self._parts = True, []
 
     def found(self) -> _Found:
-        """The candidates, once all tiles were looked at."""
+        """Return the candidates, after all tiles."""
         row, column, square = self._within_limit()
         i, k = row.long(), self._least.shape[1]
         order = column.sort().indices
@@ -245,7 +247,7 @@ class _Block:
         return _Found(i, column, square, square[order[start + k - 1]], self._slack)
 
     def _limit(self) -> Float[Tensor, "r"]:
-        # at most the largest number, so that infinity, which marks what is no candidate, never passes
+        # finite, so that infinity, which marks the padding, never passes
         return (self._least.amax(1) + 2 * self._slack).clamp_max(torch.finfo(self._least.dtype).max)
 
     def _within_limit(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -255,13 +257,13 @@ class _Block:
 
 
 def _slack(lengths: Float[Tensor, "m"], flat: Float[Tensor, "m d"]) -> Float[Tensor, "m"]:
-    """Bound of the error of the squared distances of every row that the product gives."""
+    """Return a bound on the error of the squared distances of each row."""
     # |fl(x.y) - x.y| <= d u |x| |y| for any order of summation; the rest of the formula adds a few roundings more
     return (flat.shape[1] + 8) * torch.finfo(flat.dtype).eps * (lengths + lengths.max())
 
 
 def _square_blocks(flat: Float[Tensor, "m d"], within: slice = slice(None)) -> Iterator[tuple[slice, Tensor, Tensor]]:
-    """Squared distances of blocks of rows to all rows by a matrix product, and a bound of their error for each row."""
+    """Yield squared distances of blocks of rows to all rows, and a bound on their error for each row."""
     m = len(flat)
     lengths = flat.square().sum(dim=1)
     slack = _slack(lengths, flat) if m else lengths

@@ -1,0 +1,133 @@
+"""From a criterion of any kind to one loss per sample, and to what PyTorch would divide its sum by."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from localmixup._validate import ArgumentError
+
+_REFUSAL = "a weight that is applied after the mean has no effect, so the criterion must return one loss per sample"
+_WITH_CLASSES = (F.cross_entropy, F.nll_loss)
+
+
+def losses_and_counts(
+    criterion: Callable[..., Tensor], outputs: Any, targets: Any, n: int
+) -> tuple[Tensor, Tensor | None]:
+    """Return one loss per sample, and by how much each sample counts in PyTorch's own mean.
+
+    Args:
+        criterion: function or module; averaged values are refused only if it cannot be asked for single ones.
+        outputs: what the model returned.
+        targets: one set of targets.
+        n: number of samples.
+
+    Returns:
+        Losses, averaged over the values (pixels, labels) of each sample, shape `(n,)`. And what PyTorch would divide
+        their sum by, one number per sample, shape `(n,)`: class weights, 0 for ignored labels; None if that is n.
+
+    Raises:
+        ValueError: the criterion returns one averaged number, or losses of another shape.
+    """
+    losses = _ask(criterion, outputs, targets)
+    if not isinstance(losses, Tensor):
+        raise ArgumentError(f"criterion must return a tensor of {n} losses, got {type(losses).__name__}")
+    if losses.ndim == 0 or losses.shape[0] != n:
+        raise ArgumentError(
+            f"criterion must return {n} losses, got shape {tuple(losses.shape)}: {_REFUSAL}. Give the criterion an "
+            "argument `reduction` and pass it on, or return the losses before their mean"
+        )
+    if losses.shape == (n, n) and {_shape(outputs), _shape(targets)} == {(n,), (n, 1)} and n > 1:
+        raise ArgumentError(
+            f"outputs of shape {_shape(outputs)} and targets of shape {_shape(targets)} were broadcast to {(n, n)}: "
+            "give both the same shape"
+        )
+    return _mean_of_values(losses), _counts(criterion, targets, losses)
+
+
+def _ask(criterion: Callable[..., Tensor], outputs: Any, targets: Any) -> Any:
+    """Call a criterion for one loss per sample, whatever reduction it was made with."""
+    if isinstance(criterion, nn.Module):
+        reduction = getattr(criterion, "reduction", None)
+        if reduction == "sum":
+            raise ArgumentError(
+                "criterion must not have reduction='sum': leave it out, and use batch.loss(..., reduction='sum')"
+            )
+        if reduction in ("mean", "batchmean"):
+            single: Any = copy.copy(criterion)
+            single.reduction = "none"
+            return single(outputs, targets)
+        return criterion(outputs, targets)
+    given = _keywords(criterion).get("reduction")
+    if given == "sum":
+        raise ArgumentError(
+            "criterion must not have reduction='sum': leave it out, and use batch.loss(..., reduction='sum')"
+        )
+    if given != "none" and _takes_reduction(criterion):
+        return criterion(outputs, targets, reduction="none")
+    return criterion(outputs, targets)
+
+
+def _keywords(criterion: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    while isinstance(criterion, functools.partial):
+        found = {**criterion.keywords, **found}
+        criterion = criterion.func
+    return found
+
+
+def _function(criterion: Any) -> Any:
+    while isinstance(criterion, functools.partial):
+        criterion = criterion.func
+    return criterion
+
+
+def _takes_reduction(criterion: Callable[..., Tensor]) -> bool:
+    """Return whether a function has an argument `reduction`. Not cached, since a cache would keep closures alive."""
+    function = _function(criterion)
+    code = getattr(function, "__code__", None) or getattr(type(function).__call__, "__code__", None)
+    if code is not None:
+        return "reduction" in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    try:
+        return "reduction" in inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return False
+
+
+# what torch.compiler.assume_constant_result does, without importing the compiler
+_takes_reduction._dynamo_marked_constant = True  # type: ignore[attr-defined]
+
+
+def _counts(criterion: Any, targets: Any, losses: Tensor) -> Tensor | None:
+    """Return what PyTorch's mean divides by, for the two criteria that do not divide by the number of losses."""
+    if isinstance(criterion, nn.CrossEntropyLoss | nn.NLLLoss):
+        weight, ignored = criterion.weight, criterion.ignore_index
+    elif _function(criterion) in _WITH_CLASSES:
+        keywords = _keywords(criterion)
+        weight, ignored = keywords.get("weight"), keywords.get("ignore_index", -100)
+    else:
+        return None
+    if not isinstance(targets, Tensor) or targets.is_floating_point():
+        return None  # probabilities: PyTorch divides by the number of losses
+    counts = targets != ignored
+    if weight is None:
+        found = counts.to(losses.dtype)
+    else:
+        safe = torch.where(counts, targets, 0)
+        found = torch.where(counts, weight.to(losses.device, losses.dtype)[safe], 0.0)
+    return _mean_of_values(found)
+
+
+def _mean_of_values(values: Tensor) -> Tensor:
+    return values if values.ndim == 1 else values.flatten(1).mean(dim=1)
+
+
+def _shape(value: Any) -> tuple[int, ...] | None:
+    return tuple(value.shape) if isinstance(value, Tensor) else None

@@ -1,1 +1,1 @@
-"""From finished runs to tables, statistics and decisions."""
+"""From finished runs to a table, its statistics, a decision and its words."""

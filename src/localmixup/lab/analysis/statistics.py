@@ -1,4 +1,4 @@
-"""Means with intervals, paired tests, and Holm's correction for several of them."""
+"""Means with intervals, paired tests, and Holm's correction for several tests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scipy import stats
 
 
 class Mean(NamedTuple):
-    """A mean and its 95 % interval by Student's t; the interval is NaN for a single value."""
+    """A mean and its 95 % interval by Student's t. The interval of a single value is NaN."""
 
     mean: float
     low: float
@@ -19,7 +19,7 @@ class Mean(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """A mean paired difference, its 95 % interval, and the p-value of no difference."""
+    """A mean paired difference, its 95 % interval, and the p-value of "no difference"."""
 
     mean: float
     low: float
@@ -28,10 +28,10 @@ class Difference(NamedTuple):
 
 
 def mean_of(values: Sequence[float]) -> Mean:
-    """Mean and 95 % interval.
+    """Return the mean and its 95 % interval.
 
     Args:
-        values: one a seed.
+        values: one value per seed.
 
     >>> mean_of([1.0, 1.0, 1.0])
     Mean(mean=1.0, low=1.0, high=1.0)
@@ -44,36 +44,42 @@ def mean_of(values: Sequence[float]) -> Mean:
     return Mean(mean, mean - half, mean + half)
 
 
-def paired(values: Sequence[float], others: Sequence[float]) -> Difference:
-    """Difference of paired values, with Student's paired t-test.
+def paired(values: Sequence[float], others: Sequence[float], *, floor: float = 0.0) -> Difference:
+    """Compare paired values with Student's paired t-test.
 
     Args:
-        values: one a seed.
-        others: of the same seeds, in the same order.
+        values: one value per seed.
+        others: values of the same seeds, in the same order.
+        floor: a smaller standard deviation of the differences is replaced by this one. Few seeds can agree by chance;
+            a floor taken from similar comparisons keeps such an accident from looking like certainty.
 
     Returns:
-        `values - others`; p is NaN for a single pair. Where all differences are equal, as error rates of few samples
-        may be, Student's test would say p = 0: there p is that of the sign test, and there is no interval.
+        `values - others`. The p-value of a single pair is NaN. If all differences are equal, which happens with error
+        rates on few test samples, the t-test would give p = 0; p is then that of the sign test, and the interval is
+        NaN.
 
     >>> paired([1.0, 2.0, 3.0], [1.0, 2.0, 3.0]).p
     1.0
     """
     difference = np.asarray(values, dtype=float) - np.asarray(others, dtype=float)
-    mean, low, high = mean_of(difference.tolist())
-    if len(difference) < 2:
-        return Difference(mean, low, high, math.nan)
-    if np.ptp(difference) <= 1e-9 * max(1e-300, float(np.abs([*values, *others]).max())):
+    n, mean = len(difference), float(difference.mean())
+    if n < 2:
+        return Difference(mean, math.nan, math.nan, math.nan)
+    largest = float(np.abs([*values, *others]).max())
+    if floor == 0 and np.ptp(difference) <= 1e-9 * max(1e-300, largest):
         if abs(mean) <= 1e-12:
-            return Difference(mean, low, high, 1.0)
-        return Difference(mean, math.nan, math.nan, 2.0 ** (1 - len(difference)))
-    return Difference(mean, low, high, float(stats.ttest_rel(values, others).pvalue))
+            return Difference(*mean_of(difference.tolist()), 1.0)
+        return Difference(mean, math.nan, math.nan, 2.0 ** (1 - n))
+    error = max(float(difference.std(ddof=1)), floor) / math.sqrt(n)
+    half = error * float(stats.t.ppf(0.975, n - 1))
+    return Difference(mean, mean - half, mean + half, float(2 * stats.t.sf(abs(mean) / error, n - 1)))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """P-values corrected for their number by Holm's step-down method; NaN stays NaN and does not count.
+    """Correct the p-values of one family of tests by Holm's step-down method.
 
     Args:
-        p_values: of one family of tests.
+        p_values: p-values of the family. NaN stays NaN and does not count.
 
     >>> holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]

@@ -2,37 +2,28 @@
 
 from __future__ import annotations
 
-from localmixup.lab.analysis.statistics import mean_of
+from collections.abc import Generator
+
+from localmixup.lab.analysis.arms import ArmResult
+from localmixup.lab.analysis.table import BASELINES
+from localmixup.lab.analysis.wording import locality
 from localmixup.lab.paper.bench import Bench
 from localmixup.lab.paper.images import grid_of, panels_of
 from localmixup.lab.paper.item import Item
-from localmixup.lab.paper.reading import (
-    ArmResult,
-    Reading,
-    against,
-    groups,
-    locality,
-    reported,
-    sign_sentence,
-    table_of,
-)
-from localmixup.lab.paper.section import Chart, Reported, Section, Series, Table
+from localmixup.lab.paper.reading import Group, Reading, paper_table, reported, series_of, sign_sentence
+from localmixup.lab.paper.section import PaperTable, Reported, Section
 from localmixup.lab.paper.table1 import chosen
+from localmixup.lab.report.figure import Series, chart
+from localmixup.lab.runs.events import Event
 from localmixup.lab.runs.spec import MethodSpec
 
 _PLAIN = {"AdaMixUp": "adamixup", "mixup": "mixup", "vanilla": "vanilla"}
 _LEVELS = (10.0, 5.0, 2.0)
 
 
-def run_panel(bench: Bench, item: str, name: str) -> None:
-    """All methods on one data set; where the protocol has a grid, Local Mixup with each of its decays.
-
-    Args:
-        bench: tells protocol and scale.
-        item: whose arms they are.
-        name: of the recipe.
-    """
-    for panel in panels_of(bench, item, (name,)):
+def _run_panel(bench: Bench, item: str, name: str) -> Generator[Event, None, None]:
+    """Run all methods on one data set; Local Mixup with each of its decays if the protocol has a grid."""
+    for panel in (yield from panels_of(bench, item, (name,))):
         training = panel.training()
         arms = [panel.arm(label, MethodSpec(method=method), training) for label, method in _PLAIN.items()]
         if panel.protocol.grid:
@@ -40,7 +31,7 @@ def run_panel(bench: Bench, item: str, name: str) -> None:
         else:
             local = MethodSpec(method="local-exponential", parameter=panel.recipe.decay)
             arms.append(panel.arm("local mixup", local, training))
-        panel.train(arms)
+        yield from panel.train(arms)
 
 
 class AdaMixUp(Item):
@@ -53,30 +44,29 @@ class AdaMixUp(Item):
     protocols = ("paper", "controlled")
 
     def full_runs(self, panel: str) -> int:
-        """Five."""
+        """Return 5."""
         return 5
 
-    def run(self, bench: Bench) -> None:
-        """The paper's epochs, or, controlled, as many updates as table 1 has."""
-        run_panel(bench, self.name, "adamixup-cifar10")
+    def run(self, bench: Bench) -> Generator[Event, None, None]:
+        """Run the paper's epochs or, controlled, as many updates as in table 1."""
+        yield from _run_panel(bench, self.name, "adamixup-cifar10")
 
     def section(self, reading: Reading) -> Section:
-        """Errors, and the parameters that are trained."""
-        stated = reported()["adamixup_comparison_error_percent"]
+        """Return the errors, and the numbers of trained parameters."""
         tables, sentences = [], []
-        for (protocol, scale, panel), group in groups(reading.of(self.name)).items():
-            tables.append(_table(group, "cifar10", self.full_runs(panel)))
-            sentences += _compare(f"{panel}, {protocol} ({scale})", group, tables[-1], "cifar10")
-            counts = {r.arm.label: next(iter(r.records.values())).outcome.parameters for r in group}
+        for group in reading.groups(self.name):
+            tables.append(_table(group, "cifar10", self.full_runs(group.panel)))
+            sentences += _compare(group, tables[-1])
+            counts = {label: next(iter(r.records.values())).outcome.parameters for label, r in group.by_label.items()}
             words = ", ".join(f"{label} {count:,}" for label, count in counts.items())
-            sentences.append(f"{panel}, {protocol} ({scale}), trained parameters: {words}.")
-        numbers = stated["trainable_parameters_cifar10"]
+            sentences.append(f"{group.where}, trained parameters: {words}.")
+        numbers = reported()["adamixup_comparison_error_percent"]["trainable_parameters_cifar10"]
         sentences.append(
             f"The paper's numbers of parameters on CIFAR-10, {numbers['local_mixup']:,} for Local Mixup and "
             f"{numbers['adamixup']:,} for AdaMixUp, are those of two other things: the first is AdaMixUp's network for "
             "MNIST, the second PreAct-ResNet-18 alone, the classifier of both methods."
         )
-        return Section(self.name, self.title, self.claim, tables, [], [], sentences, self.missing(reading))
+        return self.reported(reading, sentences, tables=tables)
 
 
 class Figure6(Item):
@@ -88,74 +78,55 @@ class Figure6(Item):
     size = "the MNIST network of AdaMixUp's repository, 400 epochs, 10 runs"
     protocols = ("paper", "controlled")
 
-    def run(self, bench: Bench) -> None:
-        """The error on the training data while training, and the test error after it."""
-        run_panel(bench, self.name, "adamixup-mnist")
+    def run(self, bench: Bench) -> Generator[Event, None, None]:
+        """Measure the error on the training data during training, and the test error after it."""
+        yield from _run_panel(bench, self.name, "adamixup-mnist")
 
     def section(self, reading: Reading) -> Section:
-        """Curves, and the errors after training."""
-        tables, charts, sentences = [], [], []
-        for (protocol, scale, panel), group in groups(reading.of(self.name)).items():
-            tables.append(_table(group, "mnist", self.full_runs(panel)))
-            sentences += _compare(f"{panel}, {protocol} ({scale})", group, tables[-1], "mnist")
-            series = [_curve(r) for r in group]
-            charts.append(
-                Chart(
-                    f"figure6-{protocol}-{scale}",
-                    f"{panel}, {group[0].arm.training.model}: error on the training data ({protocol}, {scale})",
-                    "updates",
-                    "training error, %",
-                    series,
-                )
-            )
+        """Return the curves, and the errors after training."""
+        tables, figures, sentences = [], [], []
+        for group in reading.groups(self.name):
+            tables.append(_table(group, "mnist", self.full_runs(group.panel)))
+            sentences += _compare(group, tables[-1])
+            series = [_curve(r) for r in group.results]
+            name = f"figure6-{group.protocol}-{group.scale}"
+            model = group.results[0].arm.training.model
+            title = f"{group.panel}, {model}: error on the training data ({group.protocol}, {group.scale})"
+            figures.append(chart(name, title, "updates", "training error, %", series))
             for level in _LEVELS:
                 reached = {s.label: _updates_to(s, level) for s in series}
                 words = ", ".join(f"{name} {'never' if u is None else f'{u:,.0f}'}" for name, u in reached.items())
-                sentences.append(
-                    f"{panel}, {protocol} ({scale}): updates until the training error is {level:g} %: {words}."
-                )
-        return Section(self.name, self.title, self.claim, tables, charts, [], sentences, self.missing(reading))
+                sentences.append(f"{group.where}: updates until the training error is {level:g} %: {words}.")
+        return self.reported(reading, sentences, tables=tables, figures=figures)
 
 
-def _table(group: list[ArmResult], data: str, full_runs: int) -> Table:
-    local = chosen(group)
-
-    def value(result: ArmResult) -> Reported | None:
-        stated = reported()["adamixup_comparison_error_percent"][data]
-        if result is local:
-            return Reported(*stated["local_mixup"])
-        return Reported(*stated["adamixup"]) if result.arm.label == "AdaMixUp" else None
-
-    return table_of(group, value, full_runs=full_runs, baselines=("vanilla", "mixup", "AdaMixUp"))
+def _stated(group: Group, data: str) -> dict[str, Reported]:
+    stated, local = reported()["adamixup_comparison_error_percent"][data], chosen(group)
+    found = {"AdaMixUp": Reported(*stated["adamixup"])}
+    return found if local is None else {**found, local.arm.label: Reported(*stated["local_mixup"])}
 
 
-def _compare(where: str, group: list[ArmResult], table: Table, data: str) -> list[str]:
-    local = chosen(group)
-    if local is None or table.line("AdaMixUp") is None or table.line("mixup") is None:
-        return [f"{where}: not all of the arms are finished."]
-    stated = reported()["adamixup_comparison_error_percent"][data]
-    gap = stated["local_mixup"][0] - stated["adamixup"][0]
-    label = local.arm.label
-    d = table.difference(label, "mixup")
-    size = local.mean("effective_sample_size")
+def _table(group: Group, data: str, full_runs: int) -> PaperTable:
+    return paper_table(group.results, _stated(group, data), full_runs=full_runs, baselines=(*BASELINES, "AdaMixUp"))
+
+
+def _compare(group: Group, paper: PaperTable) -> list[str]:
+    local, table = chosen(group), paper.table
+    if local is None or table.row("AdaMixUp") is None or table.row("mixup") is None:
+        return [f"{group.where}: not all of the arms are finished."]
+    label, stated = local.arm.label, paper.reported
+    gap = stated[label].mean - stated["AdaMixUp"].mean
     return [
-        f"{where}: " + sign_sentence(f"{label} against AdaMixUp", gap, table.difference(label, "AdaMixUp")),
-        f"{where}, locality: {label} (effective sample size {size:.3f}) against mixup {against(d)}: {locality(d)}.",
+        f"{group.where}: {sign_sentence(table, label, 'AdaMixUp', gap)}",
+        f"{group.where}, locality: {label} (ess_ratio {local.mean('ess_ratio'):.3f}) against mixup "
+        f"{table.against(label, 'mixup')}: {locality(table.difference(label, 'mixup'))}.",
     ]
 
 
 def _curve(result: ArmResult) -> Series:
     outcomes = [record.outcome for record in result.records.values()]
-    points = [int(point[0]) for point in outcomes[0].curve]
-    means = [mean_of([o.train_errors[k] for o in outcomes]) for k in range(len(points))]
-    several = len(outcomes) > 1
-    return Series(
-        result.arm.label,
-        [float(p) for p in points],
-        [m.mean for m in means],
-        [m.low for m in means] if several else [],
-        [m.high for m in means] if several else [],
-    )
+    points = [float(point[0]) for point in outcomes[0].curve]
+    return series_of(result.arm.label, points, [[o.train_errors[k] for o in outcomes] for k in range(len(points))])
 
 
 def _updates_to(series: Series, level: float) -> float | None:

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Generator, Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
 
+from localmixup.lab.analysis.arms import ArmResult, best_on_validation
 from localmixup.lab.analysis.statistics import holm, mean_of, paired
+from localmixup.lab.analysis.table import Table
+from localmixup.lab.analysis.wording import LEVEL, effect
 from localmixup.lab.paper.bench import Bench, Loaded
 from localmixup.lab.paper.item import Item
 from localmixup.lab.paper.protocols import PROTOCOLS, SCALES, SpiralProtocol
-from localmixup.lab.paper.reading import ArmResult, Reading, against, effect, groups, table_of
-from localmixup.lab.paper.section import Chart, Section, Series, Table
-from localmixup.lab.runs.spec import Arm, FindingSpec, MethodSpec, TrainingSpec
+from localmixup.lab.paper.reading import Group, Reading, paper_table, series_of
+from localmixup.lab.paper.section import PaperTable, Section
+from localmixup.lab.report.figure import Figure, Series, chart
+from localmixup.lab.runs.events import Event
+from localmixup.lab.runs.spec import Arm, MethodSpec, TrainingSpec
 
-COUNTED = 20  # samples an update that count on average
+COUNTED = 20
+"""Samples that count in an update, on average."""
+
 MAIN = "local mixup"
 _BINS = 50
 
@@ -32,128 +41,119 @@ class Figure4(Item):
     )
     size = "1000 runs of every radius"
 
-    def run(self, bench: Bench) -> None:
-        """All radii of all panels, then the other reductions and the controls."""
+    def run(self, bench: Bench) -> Generator[Event, None, None]:
+        """Run all radii of all panels, then the other reductions and the controls."""
         protocol = PROTOCOLS[bench.protocol].spirals
         runs = bench.runs or SCALES[bench.scale].spiral_runs
         for panel, divisor in protocol.panels:
             loaded = bench.data(panel)
-            spec = FindingSpec(
-                item=self.name, protocol=bench.protocol, scale=bench.scale, panel=panel, data=loaded.spec
-            )
-            bench.find(spec, lambda loaded=loaded: distances(loaded))  # type: ignore[misc]
-            bench.train(curve(bench, panel, loaded, protocol), max(1, runs // divisor))
+            yield from bench.find(self.name, loaded, lambda loaded=loaded: distances(loaded))  # type: ignore[misc]
+            yield from bench.train(loaded, curve(bench, panel, loaded, protocol), max(1, runs // divisor))
             if len(protocol.reductions) > 1:
                 others = [
                     arm
                     for reduction in protocol.reductions[1:]
                     for arm in curve(bench, panel, loaded, protocol, reduction=reduction)
                 ]
-                bench.train([*others, *scaled_controls(others)], max(1, runs // (10 * divisor)))
+                few = max(1, runs // (10 * divisor))
+                yield from bench.train(loaded, [*others, *scaled_controls(others)], few)
 
     def full_runs(self, panel: str) -> int:
-        """A thousand, on either reading of the spirals."""
+        """Return 1000, on either reading of the spirals."""
         return 1000
 
     def section(self, reading: Reading) -> Section:
-        """The curves, the histograms, and whether the paper's three claims hold."""
-        charts, tables, sentences = [], [], []
-        for (protocol, scale, panel), group in groups(reading.of(self.name)).items():
+        """Return the curves, the histograms, and whether the paper's three claims hold."""
+        tables, figures, sentences = [], [], []
+        found = {f.spec.panel: f.value for f in reading.found(self.name)}
+        for group in reading.groups(self.name):
             curves: dict[str, list[ArmResult]] = {}
-            for r in group:
+            for r in sorted(group.results, key=lambda r: r.arm.x or 0.0):
                 curves.setdefault(r.arm.label, []).append(r)
-            series = [_series(label, points) for label, points in curves.items() if label == MAIN]
-            if panel == "spirals" or scale != "full":
-                series += [_series(label, points) for label, points in curves.items() if label != MAIN]
-            main = sorted(curves.get(MAIN, []), key=lambda r: r.arm.x or 0.0)
-            runs = min((len(r.records) for r in main), default=0)
-            title = f"{panel}: error against radius ({protocol}, {scale}, {runs:,} runs a radius)"
-            name = f"figure4-{panel}-{protocol}-{scale}"
-            charts.append(Chart(name, title, "radius (0 is vanilla training)", "test error, %", series))
-            if {r.arm.x for r in main} != set(PROTOCOLS[protocol].spirals.radii):
-                sentences.append(f"{panel}, {protocol} ({scale}): not all radii have finished runs yet.")
+            figures.append(_figure(group, curves))
+            main = curves.pop(MAIN, [])
+            if {r.arm.x for r in main} != set(PROTOCOLS[group.protocol].spirals.radii):
+                sentences.append(f"{group.where}: not all radii have finished runs yet.")
                 continue
-            tables.append(_table(main, self.full_runs(panel)))
-            sentences += _claims(main, tables[-1], reading)
-            for label, points in curves.items():
-                if label != MAIN:
-                    sentences.append(_beside(label, points, curves))
-        charts += _histograms(reading)
-        return Section(self.name, self.title, self.claim, tables, charts, [], sentences, self.missing(reading))
+            tables.append(_table(main, self.full_runs(group.panel)))
+            sentences += _claims(group, main, tables[-1].table, found.get(group.panel))
+            sentences += [_beside(group, label, points, {**curves, MAIN: main}) for label, points in curves.items()]
+        figures += [_histogram(panel, value) for panel, value in found.items()]
+        return self.reported(reading, sentences, tables=tables, figures=figures)
 
 
-def _name(r: ArmResult, main: list[ArmResult]) -> str:
+def _name(r: ArmResult, main: Sequence[ArmResult]) -> str:
     if r.arm.x == 0:
         return "vanilla"
     return "mixup" if r is main[-1] else f"radius {r.arm.x:g}"
 
 
-def _table(main: list[ArmResult], full_runs: int) -> Table:
-    """One line a radius, each with its paired differences to both ends."""
-    named = [
-        ArmResult(r.arm.model_copy(update={"label": _name(r, main)}), r.wanted, r.records) for r in main
-    ]  # fmt: skip
+def _table(main: Sequence[ArmResult], full_runs: int) -> PaperTable:
+    """One row for each radius, with its paired differences to both ends."""
     updates = sorted({r.arm.training.updates for r in main})
     told = f"{updates[0]:,}" if len(updates) == 1 else f"{updates[0]:,} to {updates[-1]:,}"
     published = main[1].arm.method.method == "published-spirals"
-    count = "all samples of a batch count" if published else f"{COUNTED} samples of a batch count on average"
-    notes = [
-        f"{count[0].upper()}{count[1:]}; {told} updates. All runs have the same draw of the spirals and the same test "
-        f"set of 400: how much another draw would change is not in the intervals."
-    ]
-    title = f"{main[0].arm.panel}, {main[0].arm.training.model}"
-    return table_of(named, full_runs=full_runs, title=title, notes=notes, chosen=lambda r: f"batch of {_batch(r)}")
+    count = "All samples of a batch count" if published else f"{COUNTED} samples of a batch count on average"
+    note = (
+        f"{count}; {told} updates. All runs have the same draw of the spirals and the same test set of 400: how much "
+        "another draw would change is not in the intervals."
+    )
+    named = [r.labelled(_name(r, main)) for r in main]
+    return paper_table(named, full_runs=full_runs, notes=[note], chosen=lambda r: f"batch of {_batch(r)}")
 
 
 def _batch(r: ArmResult) -> int:
     return round(COUNTED / (r.arm.method.kept_share or 1.0))
 
 
-def _series(label: str, points: list[ArmResult]) -> Series:
-    points = sorted(points, key=lambda r: r.arm.x or 0.0)
-    means = [mean_of(r.errors) for r in points]
-    several = len(points[0].records) > 1
-    return Series(
-        label,
-        [float(r.arm.x or 0.0) for r in points],
-        [m.mean for m in means],
-        [m.low for m in means] if several else [],
-        [m.high for m in means] if several else [],
-        "line" if label == MAIN else "dashed",
-    )
-
-
-def _claims(main: list[ArmResult], table: Table, reading: Reading) -> list[str]:
-    """The three claims of the paper, each tried."""
-    first = main[0].arm
-    chosen_on_validation = first.training.validation_share > 0
-    name = "validation_error" if chosen_on_validation else "test_error"
-    best = min(main[1:-1], key=lambda r: r.mean(name))
-    label = _name(best, main)
-    quartiles = [f.value["quartiles"] for f in reading.found("figure4") if f.spec.panel == first.panel]
-    to_mixup, to_vanilla = (table.difference(label, end) for end in ("mixup", "vanilla"))
-    ends = table.difference("mixup", "vanilla")
-    by = "the validation split" if chosen_on_validation else "the test set, as in the paper and not corrected for that,"
-    where = f"{first.panel}, {first.protocol} ({first.scale})"
-    held = {-1: "holds", 0: "is not shown", 1: "does not hold, the opposite does"}
-    words = [
-        f"{where}: the best radius by {by} is {best.arm.x:g}, with {mean_of(best.errors).mean:.2f} %; against mixup "
-        f"{against(to_mixup)}: the claim {held[effect(to_mixup)]}.",
-        f"{where}: that radius against vanilla training {against(to_vanilla)}: the claim {held[effect(to_vanilla)]}; "
-        f"mixup against vanilla training {against(ends)}: the claim {held[effect(ends)]}.",
+def _figure(group: Group, curves: Mapping[str, Sequence[ArmResult]]) -> Figure:
+    main = curves.get(MAIN, [])
+    shown = [label for label in curves if label == MAIN]
+    if group.panel == "spirals" or group.scale != "full":
+        shown += [label for label in curves if label != MAIN]
+    series = [
+        series_of(
+            label,
+            [float(r.arm.x or 0.0) for r in curves[label]],
+            [r.errors for r in curves[label]],
+            kind="line" if label == MAIN else "dashed",
+        )
+        for label in shown
     ]
-    if quartiles:
-        below = (best.arm.x or 0.0) < quartiles[0][0]
+    runs = min((len(r.records) for r in main), default=0)
+    title = f"{group.panel}: error against radius ({group.protocol}, {group.scale}, {runs:,} runs a radius)"
+    name = f"figure4-{group.panel}-{group.protocol}-{group.scale}"
+    return chart(name, title, "radius (0 is vanilla training)", "test error, %", series)
+
+
+def _claims(group: Group, main: Sequence[ArmResult], table: Table, found: Mapping[str, Any] | None) -> list[str]:
+    """The three claims of the paper, each tested."""
+    inner = main[1:-1]
+    best = best_on_validation(inner) if group.validated else min(inner, key=lambda r: r.mean("test_error"))
+    label = _name(best, main)
+    held = {-1: "holds", 0: "is not shown", 1: "does not hold, the opposite does"}
+
+    def claim(one: str, other: str) -> str:
+        return f"{table.against(one, other)}: the claim {held[effect(table.difference(one, other))]}"
+
+    words = [
+        f"{group.where}: the best radius by {group.chosen_by} is {best.arm.x:g}, with "
+        f"{mean_of(best.errors).mean:.2f} %; against mixup {claim(label, 'mixup')}.",
+        f"{group.where}: that radius against vanilla training {claim(label, 'vanilla')}; mixup against vanilla "
+        f"training {claim('mixup', 'vanilla')}.",
+    ]
+    if found is not None:
+        quartile = found["quartiles"][0]
+        below = (best.arm.x or 0.0) < quartile
         words.append(
-            f"{where}: the first quartile of the distances is {quartiles[0][0]:.3f}: the best radius is "
+            f"{group.where}: the first quartile of the distances is {quartile:.3f}: the best radius is "
             f"{'below it, as claimed' if below else 'not below it, against the claim'}."
         )
-    words.append(f"{where}, locality: {_locality(main, best)}")
-    return words
+    return [*words, f"{group.where}, locality: {_locality(main, best)}"]
 
 
-def _locality(main: list[ArmResult], best: ArmResult) -> str:
-    """What the curve can say of locality, by the way it was made."""
+def _locality(main: Sequence[ArmResult], best: ArmResult) -> str:
+    """What the curve can say about locality, given how it was made."""
     mixup = main[-1]
     updates = {r.arm.training.updates for r in main}
     if best.arm.method.method == "published-spirals":
@@ -175,70 +175,55 @@ def _locality(main: list[ArmResult], best: ArmResult) -> str:
     )
 
 
-def _beside(label: str, points: list[ArmResult], curves: dict[str, list[ArmResult]]) -> str:
+def _beside(group: Group, label: str, points: Sequence[ArmResult], curves: Mapping[str, Sequence[ArmResult]]) -> str:
     """Another reduction, or a control, beside the main curve."""
-    first = points[0].arm
-    main = {r.arm.x: r for r in curves.get(first.control_of or MAIN, [])}
-    pairs = []
-    for r in sorted(points, key=lambda r: r.arm.x or 0.0):
+    control_of = points[0].arm.control_of
+    main = {r.arm.x: r for r in curves.get(control_of or MAIN, [])}
+    found = {}
+    for r in points:
         if r.arm.x and (other := main.get(r.arm.x)) and (seeds := sorted(set(r.records) & set(other.records))):
             errors = [[one.records[seed].outcome.test_error for seed in seeds] for one in (r, other)]
-            pairs.append((r.arm.x, paired(*errors)))
-    words = ", ".join(f"{x:g}: {d.mean:+.2f}" for x, d in pairs)
-    shown = sum(p < 0.05 for p in holm([d.p for _, d in pairs]))
-    note = (
-        " Adam cancels a constant factor of the loss, so this control can only confirm that."
-        if first.control_of
-        else ""
-    )
+            found[r.arm.x] = paired(*errors)
+    words = ", ".join(f"{x:g}: {d.mean:+.2f}" for x, d in found.items())
+    shown = [p < LEVEL for p in holm([d.p for d in found.values()])]
+    ends = [abs(end) for d, yes in zip(found.values(), shown, strict=True) if not yes for end in (d.low, d.high)]
+    still = f"; where none is shown, up to {max(ends):.2f} points are not excluded" if ends else ""
+    note = " Adam cancels a constant factor of the loss, so this control can only confirm that." if control_of else ""
     return (
-        f"{first.panel}, {first.protocol} ({first.scale}): {label} against {first.control_of or MAIN}, by radius: "
-        f"{words} points; {shown} of {len(pairs)} differences are shown after Holm "
-        f"({len(points[0].records)} runs).{note}"
+        f"{group.where}: {label} against {control_of or MAIN}, by radius: {words} points; {sum(shown)} of "
+        f"{len(shown)} differences are shown after Holm ({len(points[0].records)} runs){still}.{note}"
     )
 
 
-def _histograms(reading: Reading) -> list[Chart]:
-    found = {f.spec.panel: f.value for f in reading.found("figure4")}
-    charts = []
-    for panel, value in found.items():
-        edges = value["edges"]
-        middle = [(a + b) / 2 for a, b in pairwise(edges)]
-        total = sum(value["counts"])
-        charts.append(
-            Chart(
-                f"figure4-distances-{panel}",
-                f"{panel}: distances of all pairs of training samples",
-                "distance",
-                "share of the pairs, %",
-                [Series("pairs", middle, [100 * c / total for c in value["counts"]], kind="bars")],
-            )
-        )
-    return charts
+def _histogram(panel: str, value: Mapping[str, Any]) -> Figure:
+    middle = [(a + b) / 2 for a, b in pairwise(value["edges"])]
+    share = [100 * count / sum(value["counts"]) for count in value["counts"]]
+    title = f"{panel}: distances of all pairs of training samples"
+    series = [Series("pairs", middle, share, kind="bars")]
+    return chart(f"figure4-distances-{panel}", title, "distance", "share of the pairs, %", series)
 
 
 def curve(
     bench: Bench, panel: str, loaded: Loaded, protocol: SpiralProtocol, *, reduction: str | None = None
 ) -> list[Arm]:
-    """The arms of one curve, one a radius.
+    """Return the arms of one curve, one for each radius.
 
     Args:
         bench: tells protocol and scale.
         panel: name of the data.
         loaded: the data.
         protocol: how they are trained.
-        reduction: of the weighted loss; default the protocol's first.
+        reduction: of the weighted loss; by default the protocol's first.
     """
     arms = []
     x = loaded.prepared.x
     rows = len(x) - round(len(x) * protocol.validation_share)
     near = torch.nn.functional.pdist(x.double())
     for k, radius in enumerate(protocol.radii):
-        kept = float((near <= radius).double().mean())
-        if radius == 0:
-            size = COUNTED
-        else:
-            # of a random permutation one sample meets itself, and the others count if they are near
+        size = COUNTED
+        if radius > 0:
+            # in a random permutation one sample on average meets itself, and the others count if they are near
+            kept = float((near <= radius).double().mean())
             size = protocol.batch_sizes[k] if protocol.batch_sizes else round(1 + (COUNTED - 1) / kept)
         epoch = math.ceil(rows / size) if protocol.last_batches else rows / size
         updates = protocol.updates or round((protocol.epochs or 0) * epoch)
@@ -262,27 +247,19 @@ def curve(
         if radius > 0:
             method = MethodSpec(method=protocol.method, parameter=radius, kept_share=COUNTED / size)
         label = MAIN if reduction is None else f"{MAIN}, {reduction}"
-        arms.append(
-            Arm(
-                item="figure4",
-                protocol=bench.protocol,
-                scale=bench.scale,
-                panel=panel,
-                label=label,
-                x=radius,
-                data=loaded.spec,
-                training=training,
-                method=method,
-            )
-        )
+        arm = Arm(
+            item="figure4", protocol=bench.protocol, scale=bench.scale, panel=panel, label=label, x=radius,
+            data=loaded.spec, training=training, method=method,
+        )  # fmt: skip
+        arms.append(arm)
     return arms
 
 
-def scaled_controls(arms: list[Arm]) -> list[Arm]:
-    """Mixup with the loss scaled as much as eq. (3) scales it: for arms whose reduction does not divide by the weights.
+def scaled_controls(arms: Sequence[Arm]) -> list[Arm]:
+    """Return mixup with the loss scaled as much as eq. (3) scales it, for arms whose loss is a plain mean.
 
-    The other control, mixup at the same mixed share, is mixup itself here: of the samples that count one is met by
-    itself whatever the radius.
+    The other control, mixup at the same mixed share, is mixup itself here: one of the samples that count meets itself,
+    whatever the radius.
 
     Args:
         arms: of one or more curves.
@@ -298,7 +275,11 @@ def scaled_controls(arms: list[Arm]) -> list[Arm]:
 
 
 def distances(loaded: Loaded) -> dict[str, object]:
-    """Histogram of the distances of all pairs of the pool, and the share of them within each radius."""
+    """Return a histogram of the distances of all pairs of the pool, and the share of them within each radius.
+
+    Args:
+        loaded: the data.
+    """
     x = loaded.prepared.x.double()
     near = torch.nn.functional.pdist(x)
     counts, edges = np.histogram(near.numpy(), bins=_BINS)

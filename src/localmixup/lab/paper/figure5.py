@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,12 @@ import numpy as np
 from localmixup.lab.paper.bench import Bench
 from localmixup.lab.paper.item import Item
 from localmixup.lab.paper.reading import Reading, reported
-from localmixup.lab.paper.section import Chart, Section, Series
-from localmixup.lab.runs.spec import FindingSpec
+from localmixup.lab.paper.section import Section
+from localmixup.lab.report.figure import Figure, Series, chart
+from localmixup.lab.runs.events import Event
 
 MEAN, DEVIATION = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
-"""What the authors' script normalises the channels with; these deviations are not those of the pixels (0.247, ...)."""
+"""What the authors' script normalises the channels with. These deviations are not those of the pixels (0.247, ...)."""
 
 _PER_CLASS = {"smoke": 20, "cpu": 500}
 
@@ -28,16 +30,16 @@ class Figure5(Item):
     protocols = ("paper",)
     default = "paper"
 
-    def run(self, bench: Bench) -> None:
-        """The whole curve from one search."""
+    def run(self, bench: Bench) -> Generator[Event, None, None]:
+        """Compute the whole curve by one search."""
         from localmixup.geometry import lipschitz_lower_bound
 
         loaded = bench.data("cifar10")
         mean, deviation = (np.array(v, dtype=np.float32)[:, None, None] for v in (MEAN, DEVIATION))
-        x = ((loaded.data.x.astype(np.float32) / 255 - mean) / deviation).reshape(len(loaded.data.x), -1)
         y = loaded.data.y
 
         def compute() -> dict[str, Any]:
+            x = ((loaded.data.x.astype(np.float32) / 255 - mean) / deviation).reshape(len(y), -1)
             rows = np.arange(len(y))
             if bench.scale in _PER_CLASS:
                 keep = _PER_CLASS[bench.scale]
@@ -49,38 +51,18 @@ class Figure5(Item):
                 "images": len(rows),
             }
 
-        spec = FindingSpec(
-            item=self.name,
-            protocol=bench.protocol,
-            scale=bench.scale,
-            panel="cifar10",
-            data=loaded.spec,
-            settings=(("normalised", "as in the authors' script"),),
-        )
-        bench.find(spec, compute)
+        settings = (("normalised", "as in the authors' script"),)
+        yield from bench.find(self.name, loaded, compute, settings=settings)
 
     def section(self, reading: Reading) -> Section:
-        """The staircase, beside the paper's two ends."""
+        """Return the staircase, beside the paper's two ends."""
         stated = reported()["lipschitz_lower_bound_cifar10"]
         low, high = stated["vanilla_epsilon_0"], stated["mixup_epsilon_at_least_50"]
-        charts, sentences, missing = [], [], []
+        figures, sentences, missing = [], [], []
         found = reading.found(self.name)
         for finding in found:
-            radii, bounds = finding.value["radii"], finding.value["bounds"]
-            scale, images = finding.spec.scale, finding.value["images"]
-            ends = [*radii, max(80.0, 1.1 * radii[-1])]
-            charts.append(
-                Chart(
-                    f"figure5-{scale}",
-                    f"Lower bound of the Lipschitz constant, {images:,} images of CIFAR-10",
-                    "radius, in pixels normalised as in the authors' script",
-                    "Q(D)",
-                    [
-                        Series("samples against segments, exact", ends, [*bounds, bounds[-1]], kind="steps"),
-                        Series("the paper's two ends", [0.0, 50.0], [low, high], kind="points"),
-                    ],
-                )
-            )
+            radii, bounds, images = (finding.value[name] for name in ("radii", "bounds", "images"))
+            figures.append(_figure(finding.spec.scale, images, radii, bounds, [low, high]))
             at_50 = max(q for r, q in zip(radii, bounds, strict=True) if r <= 50)
             agree = abs(bounds[0] - low) < 5e-4 and abs(bounds[-1] - high) < 5e-3
             sentences.append(
@@ -97,4 +79,18 @@ class Figure5(Item):
             missing.append("paper: not run")
         elif "full" not in {f.spec.scale for f in found}:
             missing.append(f"paper: not at full size ({self.size})")
-        return Section(self.name, self.title, self.claim, [], charts, [], sentences, missing)
+        return self.reported(reading, sentences, figures=figures, missing=missing)
+
+
+def _figure(scale: str, images: int, radii: list[float], bounds: list[float], ends: list[float]) -> Figure:
+    series = [
+        Series(
+            "samples against segments, exact",
+            [*radii, max(80.0, 1.1 * radii[-1])],
+            [*bounds, bounds[-1]],
+            kind="steps",
+        ),
+        Series("the paper's two ends", [0.0, 50.0], ends, kind="points"),
+    ]
+    title = f"Lower bound of the Lipschitz constant, {images:,} images of CIFAR-10"
+    return chart(f"figure5-{scale}", title, "radius, in pixels normalised as in the authors' script", "Q(D)", series)

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator, Sequence
+
+import numpy as np
+
 from localmixup.graphs.fit import sample_distances
-from localmixup.lab.analysis.statistics import mean_of
+from localmixup.lab.analysis.arms import ArmResult, best_on_validation
+from localmixup.lab.analysis.statistics import holm, mean_of, paired
+from localmixup.lab.analysis.table import Table
+from localmixup.lab.analysis.wording import LEVEL, effect
 from localmixup.lab.paper.bench import Bench
 from localmixup.lab.paper.images import Panel, panels_of
 from localmixup.lab.paper.item import Item
 from localmixup.lab.paper.protocols import PROTOCOLS
-from localmixup.lab.paper.reading import ArmResult, Reading, against, effect, groups, table_of
-from localmixup.lab.paper.section import Chart, Section, Series
+from localmixup.lab.paper.reading import Group, Reading, paper_table, series_of
+from localmixup.lab.paper.section import Section
+from localmixup.lab.report.figure import Figure, Series, chart
+from localmixup.lab.runs.events import Event
 from localmixup.lab.runs.spec import Arm, MethodSpec
 
 DECAYS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
@@ -26,100 +35,87 @@ class Figure7(Item):
     size = "the networks and runs of table 1, every decay on every data set"
     protocols = ("paper", "controlled")
 
-    def run(self, bench: Bench) -> None:
-        """Powers of ten, and multiples of one over the median distance; both ends as vanilla training and mixup."""
-        for panel in panels_of(bench, self.name, PANELS):
-            panel.train(arms_of(panel))
+    def run(self, bench: Bench) -> Generator[Event, None, None]:
+        """Run powers of ten, multiples of one over the median distance, and both ends."""
+        for panel in (yield from panels_of(bench, self.name, PANELS)):
+            yield from panel.train(_arms(panel))
 
     def panels(self, protocol: str) -> tuple[str, ...]:
-        """The paper's data sets."""
+        """Return the paper's data sets."""
         return tuple(name for name in PANELS if name in PROTOCOLS[protocol].full)
 
     def section(self, reading: Reading) -> Section:
-        """One curve a data set and protocol."""
-        tables, charts, sentences = [], [], []
-        for (protocol, scale, panel), group in groups(reading.of(self.name)).items():
-            table = table_of(group, full_runs=self.full_runs(panel))
-            tables.append(table)
-            points = sorted((r for r in group if r.arm.x is not None), key=lambda r: r.arm.x or 0.0)
-            ends = {r.arm.label: r for r in group if r.arm.x is None}
-            if not points or not {"vanilla", "mixup"} <= set(ends):
-                continue
-            charts.append(_chart(f"figure7-{panel}-{protocol}-{scale}", points, ends))
-            validated = points[0].arm.training.validation_share > 0
-            best = min(points, key=_validation if validated else _test)
-            by = "the validation split" if validated else "the test set, as in the paper and not corrected for that,"
-            to_mixup, to_vanilla = (table.difference(best.arm.label, end) for end in ("mixup", "vanilla"))
-            both = effect(to_mixup) < 0 and effect(to_vanilla) < 0
-            shown = sum(effect(table.difference(r.arm.label, "mixup")) < 0 for r in points)
-            told = "better than both ends" if both else "no minimum between both ends is shown"
-            sentences.append(
-                f"{panel}, {protocol} ({scale}): the best decay by {by} is {best.arm.x:.3g}, where weights have a "
-                f"mean of {best.mean('mean_weight'):.3g} and an effective sample size of "
-                f"{best.mean('effective_sample_size'):.3g}; against mixup {against(to_mixup)}, against vanilla "
-                f"training {against(to_vanilla)}: {told}; {shown} of "
-                f"{len(points)} decays are shown to be better than mixup."
-            )
-            sentences.append(
-                f"{panel}, {protocol} ({scale}), locality: one over the median distance is "
-                f"{_one_over_median(points):.3g}; at the paper's 1e-3 the effective sample size is "
-                f"{_size_at(points, 1e-3):.4f}, so that its weights hardly differ."
-            )
-        return Section(self.name, self.title, self.claim, tables, charts, [], sentences, self.missing(reading))
+        """Return one curve for each data set and protocol."""
+        tables, figures, sentences = [], [], []
+        for group in reading.groups(self.name):
+            paper = paper_table(group.results, full_runs=self.full_runs(group.panel))
+            tables.append(paper)
+            points = sorted((r for r in group.results if r.arm.x is not None), key=lambda r: r.arm.x or 0.0)
+            if points and {"vanilla", "mixup"} <= set(group.by_label):
+                figures.append(_figure(group, points))
+                sentences += _sentences(group, paper.table, points)
+        return self.reported(reading, sentences, tables=tables, figures=figures)
 
 
-def _one_over_median(points: list[ArmResult]) -> float:
-    return next((r.arm.x or 0.0 for r in points if r.arm.label == "decay 1 / median distance"), float("nan"))
-
-
-def _size_at(points: list[ArmResult], decay: float) -> float:
-    return next((r.mean("effective_sample_size") for r in points if r.arm.x == decay), float("nan"))
-
-
-def _validation(result: ArmResult) -> float:
-    return result.mean("validation_error")
-
-
-def _test(result: ArmResult) -> float:
-    return result.mean("test_error")
-
-
-def arms_of(panel: Panel) -> list[Arm]:
-    """Every decay of a panel, and its two ends.
-
-    Args:
-        panel: the data set.
-    """
+def _arms(panel: Panel) -> list[Arm]:
+    """Every decay of a panel, and its two ends."""
     training = panel.training()
     median = sample_distances(panel.loaded.prepared.x).median
-    arms = panel.baselines(training)
-    for decay in DECAYS:
-        arms.append(
-            panel.arm(f"decay {decay:g}", MethodSpec(method="local-exponential", parameter=decay), training, x=decay)
-        )
-    for times in TIMES_MEDIAN:
-        decay = float(f"{times / median:.3g}")
-        method = MethodSpec(method="local-exponential", parameter=decay)
-        arms.append(panel.arm(f"decay {times:g} / median distance", method, training, x=decay))
-    return arms
+    decays = {f"decay {decay:g}": decay for decay in DECAYS}
+    decays |= {f"decay {times:g} / median distance": float(f"{times / median:.3g}") for times in TIMES_MEDIAN}
+    return panel.baselines(training) + [
+        panel.arm(label, MethodSpec(method="local-exponential", parameter=decay), training, x=decay)
+        for label, decay in decays.items()
+    ]
 
 
-def _chart(name: str, points: list[ArmResult], ends: dict[str, ArmResult]) -> Chart:
-    means = [mean_of(r.errors) for r in points]
-    several = len(points[0].records) > 1
+def _sentences(group: Group, table: Table, points: Sequence[ArmResult]) -> list[str]:
+    best = best_on_validation(points) if group.validated else min(points, key=lambda r: r.mean("test_error"))
+    label = best.arm.label
+    both = all(effect(table.difference(label, end)) < 0 for end in ("mixup", "vanilla"))
+    shown = shown_better(points, group.by_label["mixup"])
+    median = next((r.arm.x for r in points if r.arm.label == "decay 1 / median distance"), None)
+    at_paper = next((r.mean("ess_ratio") for r in points if r.arm.x == 1e-3), None)
+    return [
+        f"{group.where}: the best decay by {group.chosen_by} is {best.arm.x:.3g}, where weights have a mean of "
+        f"{best.mean('mean_weight'):.3g} and an ess_ratio of {best.mean('ess_ratio'):.3g}; against mixup "
+        f"{table.against(label, 'mixup')}, against vanilla training {table.against(label, 'vanilla')}: "
+        f"{'better than both ends' if both else 'no minimum between both ends is shown'}; {shown} of {len(points)} "
+        "decays are shown to be better than mixup.",
+        f"{group.where}, locality: one over the median distance is {median or float('nan'):.3g}; at the paper's 1e-3 "
+        f"the ess_ratio is {at_paper or float('nan'):.4f}, so that its weights hardly differ.",
+    ]
+
+
+def shown_better(points: Sequence[ArmResult], mixup: ArmResult) -> int:
+    """Return how many decays are shown to be better than mixup, by Holm over the decays.
+
+    With three seeds the paired differences of one decay can agree by chance. Their standard deviation is therefore
+    taken to be at least the median of those of all decays.
+
+    Args:
+        points: the decays.
+        mixup: what they are compared with.
+    """
+    pairs = []
+    for r in points:
+        seeds = sorted(set(r.records) & set(mixup.records))
+        pairs.append([[one.records[seed].outcome.test_error for seed in seeds] for one in (r, mixup)])
+    if min(len(values) for values, _ in pairs) < 2:
+        return 0
+    floor = float(np.median([np.subtract(*pair).std(ddof=1) for pair in pairs]))
+    found = [paired(*pair, floor=floor) for pair in pairs]
+    return sum(p < LEVEL and d.mean < 0 for d, p in zip(found, holm([d.p for d in found]), strict=True))
+
+
+def _figure(group: Group, points: Sequence[ArmResult]) -> Figure:
     x = [float(r.arm.x or 0.0) for r in points]
-    series = [
-        Series(
-            "local mixup", x, [m.mean for m in means],
-            [m.low for m in means] if several else [], [m.high for m in means] if several else [],
-        )
-    ]  # fmt: skip
-    for label, r in ends.items():
-        if label in ("vanilla", "mixup"):
-            series.append(Series(label, [x[0], x[-1]], [mean_of(r.errors).mean] * 2, kind="dashed"))
-    series.append(
-        Series("effective sample size x 10", x, [10 * r.mean("effective_sample_size") for r in points], kind="points")
-    )
-    first = points[0].arm
-    title = f"{first.panel}, {first.training.model}: error against decay ({first.protocol}, {first.scale})"
-    return Chart(name, title, "decay, in one over the unit of standardised pixels", "test error, %", series, log_x=True)
+    series = [series_of("local mixup", x, [r.errors for r in points])]
+    for label in ("vanilla", "mixup"):
+        mean = mean_of(group.by_label[label].errors).mean
+        series.append(Series(label, [x[0], x[-1]], [mean, mean], kind="dashed"))
+    series.append(Series("ess_ratio x 10", x, [10 * r.mean("ess_ratio") for r in points], kind="points"))
+    name = f"figure7-{group.panel}-{group.protocol}-{group.scale}"
+    model = points[0].arm.training.model
+    title = f"{group.panel}, {model}: error against decay ({group.protocol}, {group.scale})"
+    return chart(name, title, "decay, in one over the unit of standardised pixels", "test error, %", series, log_x=True)

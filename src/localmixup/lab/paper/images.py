@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 
 from localmixup import ExponentialGraph
 from localmixup.graphs.fit import calibrate
+from localmixup.lab.analysis.arms import SAME_SHARE, ArmResult, best_on_validation, matched_controls
 from localmixup.lab.errors import DataMissingError
 from localmixup.lab.paper.bench import Bench, Loaded
 from localmixup.lab.paper.protocols import PROTOCOLS, SCALES, Recipe
+from localmixup.lab.runs.events import Event, Note
 from localmixup.lab.runs.spec import Arm, MethodSpec, TrainingSpec
-from localmixup.lab.runs.store import Record
 
 REDUCTIONS = {"mean": "sum(w l) / n", "weighted_mean": "sum(w l) / sum(w)", "sum": "sum(w l)"}
 
@@ -22,7 +23,7 @@ class Panel:
     Args:
         bench: tells protocol and scale.
         item: name of the item.
-        name: of the panel: that of a recipe.
+        name: of the panel, which is that of a recipe.
         recipe: of the protocol.
     """
 
@@ -36,11 +37,11 @@ class Panel:
         self.rows = rows - round(rows * self.protocol.validation_share)
 
     def training(self, *, epochs: float | None = None, **changes: object) -> TrainingSpec:
-        """The training of an arm.
+        """Return the training of an arm.
 
         Args:
-            epochs: passes over the data; default the recipe's.
-            **changes: of the recipe's training.
+            epochs: passes over the data; by default the recipe's.
+            **changes: to the recipe's training.
         """
         settings = self.recipe.training
         passes = (epochs or self.recipe.epochs) * self.share
@@ -62,14 +63,14 @@ class Panel:
         control_of: str | None = None,
         panel: str | None = None,
     ) -> Arm:
-        """An arm on this panel's data.
+        """Return an arm on this panel's data.
 
         Args:
-            label: as printed.
+            label: the name that is printed.
             method: with its parameters.
             training: from `training`.
             x: place on an axis.
-            control_of: label of the arm whose control it is.
+            control_of: label of the arm that this is a control of.
             panel: another name for the panel.
         """
         return Arm(
@@ -86,23 +87,23 @@ class Panel:
         )
 
     def baselines(self, training: TrainingSpec) -> list[Arm]:
-        """Vanilla training and mixup.
+        """Return vanilla training and mixup.
 
         Args:
             training: from `training`.
         """
         return [self.arm(name, MethodSpec(method=name), training) for name in ("vanilla", "mixup")]
 
-    def train(self, arms: Sequence[Arm]) -> dict[str, list[Record]]:
-        """Their records, by key.
+    def train(self, arms: Sequence[Arm]) -> Generator[Event, None, list[ArmResult]]:
+        """Train arms, and return them with their runs.
 
         Args:
             arms: of this panel.
         """
-        return self.bench.train(arms, self.runs)
+        return (yield from self.bench.train(self.loaded, arms, self.runs))
 
     def decay_of(self, mean_weight: float) -> float:
-        """The decay at which pairs weigh so much on average, to three digits.
+        """Return the decay at which pairs have a mean weight, to three digits.
 
         Args:
             mean_weight: in (0, 1).
@@ -111,8 +112,8 @@ class Panel:
         return float(f"{graph.decay:.3g}")
 
 
-def panels_of(bench: Bench, item: str, names: Sequence[str]) -> list[Panel]:
-    """Those panels for which the bench's protocol has a recipe and whose data can be found.
+def panels_of(bench: Bench, item: str, names: Sequence[str]) -> Generator[Event, None, list[Panel]]:
+    """Return the panels for which the bench's protocol has a recipe and whose data can be found.
 
     Args:
         bench: tells protocol and scale.
@@ -120,15 +121,16 @@ def panels_of(bench: Bench, item: str, names: Sequence[str]) -> list[Panel]:
         names: of the panels.
 
     Raises:
-        DataMissingError: none of the data are there.
+        DataMissingError: none of the data were found.
     """
     protocol = PROTOCOLS[bench.protocol]
     recipes = {name: protocol.recipe(name, bench.scale) for name in names}
-    return panels_with(bench, item, {name: recipe for name, recipe in recipes.items() if recipe is not None})
+    wanted = {name: recipe for name, recipe in recipes.items() if recipe is not None}
+    return (yield from panels_with(bench, item, wanted))
 
 
-def panels_with(bench: Bench, item: str, recipes: Mapping[str, Recipe]) -> list[Panel]:
-    """Panels of given recipes, those whose data cannot be found left out with a note.
+def panels_with(bench: Bench, item: str, recipes: Mapping[str, Recipe]) -> Generator[Event, None, list[Panel]]:
+    """Return the panels of given recipes. Those whose data cannot be found are left out with a note.
 
     Args:
         bench: tells protocol and scale.
@@ -136,7 +138,7 @@ def panels_with(bench: Bench, item: str, recipes: Mapping[str, Recipe]) -> list[
         recipes: by panel.
 
     Raises:
-        DataMissingError: none of the data are there.
+        DataMissingError: none of the data were found.
     """
     found, lost = [], []
     for name, recipe in recipes.items():
@@ -147,41 +149,29 @@ def panels_with(bench: Bench, item: str, recipes: Mapping[str, Recipe]) -> list[
     if not found and lost:
         raise lost[0]
     for reason in lost:
-        bench.on_note(f"left out: {reason}")
+        yield Note(f"left out: {reason}")
     return found
 
 
-def mean_validation(records: Sequence[Record]) -> float:
-    """Mean validation error: what a parameter is chosen by.
-
-    Args:
-        records: of an arm.
-    """
-    mean = sum(record.outcome.validation_error for record in records) / len(records)
-    return math.inf if math.isnan(mean) else mean
-
-
-def compare_local(panel: Panel) -> None:
-    """Vanilla training, mixup and local mixup as the protocol has it, with its grid and controls where it has some.
+def compare_local(panel: Panel) -> Generator[Event, None, None]:
+    """Run vanilla training, mixup and local mixup, with the grid and the controls that the protocol has.
 
     Args:
         panel: what they are run on.
     """
     protocol, training = panel.protocol, panel.training()
-    panel.train(panel.baselines(training))
+    yield from panel.train(panel.baselines(training))
     if not protocol.grid:
         method = protocol.local.get(panel.name, "local-exponential")
         parameter = None if method == "vanilla" else panel.recipe.decay
-        panel.train([panel.arm("local mixup", MethodSpec(method=method, parameter=parameter), training)])
+        yield from panel.train([panel.arm("local mixup", MethodSpec(method=method, parameter=parameter), training)])
         return
-    candidates = grid_of(panel, training)
-    found = panel.train(candidates)
-    best = min(candidates, key=lambda arm: mean_validation(found[arm.key]))
-    panel.train([*other_reductions(panel, best), *controls_of(panel, best, found[best.key])])
+    best = best_on_validation((yield from panel.train(grid_of(panel, training))))
+    yield from panel.train([*other_reductions(panel, best.arm), *controls_of(panel, best)])
 
 
 def grid_of(panel: Panel, training: TrainingSpec) -> list[Arm]:
-    """Exponential graphs from nearly even to uneven weights: what the validation split chooses from.
+    """Return exponential graphs from nearly even to uneven weights, from which the validation split chooses.
 
     Args:
         panel: the data set, whose protocol has a grid.
@@ -198,7 +188,7 @@ def grid_of(panel: Panel, training: TrainingSpec) -> list[Arm]:
 
 
 def other_reductions(panel: Panel, best: Arm) -> list[Arm]:
-    """The arm that was chosen, with the other reductions of the weighted loss.
+    """Return the arm that was chosen, with the other reductions of the weighted loss.
 
     Args:
         panel: the data set.
@@ -206,29 +196,25 @@ def other_reductions(panel: Panel, best: Arm) -> list[Arm]:
     """
     arms = []
     for reduction in panel.protocol.reductions[1:]:
-        # a sum over the batch is as many times larger as the batch: the same step needs a smaller loss
+        # a sum is larger than a mean by the size of the batch, so the same step needs a smaller loss
         scale = 1 / best.training.batch_size if reduction == "sum" else 1.0
         method = best.method.model_copy(update={"loss_scale": scale})
         arms.append(panel.arm(f"{best.label}, {REDUCTIONS[reduction]}", method, panel.training(reduction=reduction)))
     return arms
 
 
-def controls_of(panel: Panel, best: Arm, records: Sequence[Record]) -> list[Arm]:
-    """The two controls of the arm that was chosen: without them its error says nothing about locality.
+def controls_of(panel: Panel, best: ArmResult) -> list[Arm]:
+    """Return the two controls of the arm that was chosen.
 
     Args:
         panel: the data set.
-        best: the arm.
-        records: its runs, which tell its mixed share and its mean weight.
+        best: the arm with its runs.
     """
-    # of a random permutation one sample meets itself, so a little more than the share must be permuted
-    drawn = sum(r.outcome.mixed_share for r in records) / len(records)
-    share = round(min(1.0, drawn / (1 - 1 / best.training.batch_size)), 3)
-    weight = round(sum(r.outcome.mean_weight for r in records) / len(records), 3)
-    as_mean = f"{best.label}, {REDUCTIONS['mean']}"
-    same_share = MethodSpec(method="mixup", mixed_share=None if share == 1 else share)
-    scaled = MethodSpec(method="mixup", loss_scale=weight)
+    same_share, scaled = matched_controls(best)
+    label, training = best.arm.label, best.arm.training
+    name = f"mixup, loss x {scaled.loss_scale:g}"
+    as_mean = f"{label}, {REDUCTIONS['mean']}"
     return [
-        panel.arm("mixup at the same mixed share", same_share, best.training, control_of=best.label),
-        panel.arm(f"mixup, loss x {weight:g}", scaled, panel.training(reduction="mean"), control_of=as_mean),
+        panel.arm(SAME_SHARE, same_share, training, control_of=label),
+        panel.arm(name, scaled, panel.training(reduction="mean"), control_of=as_mean),
     ]

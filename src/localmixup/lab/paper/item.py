@@ -1,65 +1,74 @@
-"""What an item of the paper is: it runs on a bench, and says from a store what came out."""
+"""An item of the paper: it runs on a bench, and reports from a store what came out."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Generator, Sequence
 from typing import ClassVar
 
 from localmixup._validate import ArgumentError
 from localmixup.lab.paper.bench import Bench
 from localmixup.lab.paper.reading import Reading
-from localmixup.lab.paper.section import Section
+from localmixup.lab.paper.section import PaperTable, Section
+from localmixup.lab.report.figure import Figure
+from localmixup.lab.runs.events import Event
 
 
 class Item(ABC):
     """One figure or table of the paper."""
 
     name: ClassVar[str]
+    """Name on the command line, and of the arms in the store."""
     title: ClassVar[str]
     claim: ClassVar[str]
     """What the paper says that it shows."""
     size: ClassVar[str]
     """What full size is."""
     protocols: ClassVar[tuple[str, ...]] = ("paper", "published", "controlled")
-    """Those that it has."""
+    """The protocols that it has."""
     default: ClassVar[str] = "controlled"
-    """The protocol that is run where none is named."""
+    """The protocol that is run if none is named."""
+    arms_of: ClassVar[str | None] = None
+    """Name of another item whose arms are reported; by default its own."""
+
+    @abstractmethod
+    def run(self, bench: Bench) -> Generator[Event, None, None]:
+        """Train and compute whatever is not in the store yet.
+
+        Args:
+            bench: tells protocol and scale, and keeps the results.
+
+        Yields:
+            What happens.
+
+        Raises:
+            DataMissingError: none of the data were found.
+        """
+
+    @abstractmethod
+    def section(self, reading: Reading) -> Section:
+        """Return what the report says about it.
+
+        Args:
+            reading: of a store.
+        """
 
     def check(self, protocol: str) -> None:
-        """See that the item has a protocol.
+        """Check that the item has a protocol.
 
         Args:
             protocol: a key of `PROTOCOLS`.
 
         Raises:
-            ArgumentError: it has not.
+            ArgumentError: it does not.
         """
         if protocol not in self.protocols:
             raise ArgumentError(
                 f"--protocol {protocol}: {self.name} has no such protocol, only {' and '.join(self.protocols)}"
             )
 
-    @abstractmethod
-    def run(self, bench: Bench) -> None:
-        """Train and compute whatever is not in the store yet.
-
-        Args:
-            bench: tells protocol and scale, and keeps the results.
-
-        Raises:
-            ArgumentError: data that are not there.
-        """
-
-    @abstractmethod
-    def section(self, reading: Reading) -> Section:
-        """What the report says of it.
-
-        Args:
-            reading: of a store.
-        """
-
     def full_runs(self, panel: str) -> int:
-        """Runs of every arm at full size.
+        """Return the number of runs of every arm at full size.
 
         Args:
             panel: name of the panel.
@@ -67,23 +76,43 @@ class Item(ABC):
         return 10
 
     def panels(self, protocol: str) -> tuple[str, ...]:
-        """Panels at full size that data may be missing for.
+        """Return the panels of full size whose data may be missing.
 
         Args:
             protocol: a key of `PROTOCOLS`.
         """
         return ()
 
-    def missing(self, reading: Reading, *, item: str | None = None) -> list[str]:
-        """What was not run, not finished, or not at full size, in words.
+    def reported(
+        self,
+        reading: Reading,
+        sentences: Sequence[str],
+        *,
+        tables: Sequence[PaperTable] = (),
+        figures: Sequence[Figure] = (),
+        missing: Sequence[str] | None = None,
+    ) -> Section:
+        """Return the section of this item.
 
         Args:
             reading: of a store.
-            item: name of the item whose arms are its own; default its own name.
+            sentences: what came out.
+            tables: numbers.
+            figures: pictures.
+            missing: what was not run; by default what `missing` finds.
+        """
+        lost = self.missing(reading) if missing is None else missing
+        return Section(self.name, self.title, self.claim, tables, figures, sentences, lost)
+
+    def missing(self, reading: Reading) -> list[str]:
+        """Return what was not run, not finished, or not at full size, in words.
+
+        Args:
+            reading: of a store.
         """
         found = []
         for protocol in self.protocols:
-            mine = [r for r in reading.wanted(item or self.name) if r.arm.protocol == protocol]
+            mine = [r for r in reading.wanted(self.arms_of or self.name) if r.arm.protocol == protocol]
             if not any(r.records for r in mine):
                 found.append(f"{protocol}: not run")
                 continue

@@ -1,81 +1,100 @@
-"""From a store to tables: everything that the report says is read from there, and nothing is trained or computed."""
+"""A store as the report reads it: the arms of every item in groups, and a table for each group."""
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from typing import Any, NamedTuple
 
-from localmixup.lab.analysis.statistics import Difference, Mean, holm, mean_of, paired
-from localmixup.lab.methods.parameters import describe_spec
-from localmixup.lab.paper.section import Line, Reported, Table
-from localmixup.lab.runs.spec import Arm, TrainingSpec, key_of
+from localmixup.lab.analysis.arms import ArmResult, results_of
+from localmixup.lab.analysis.statistics import mean_of
+from localmixup.lab.analysis.table import BASELINES, Table, table_of
+from localmixup.lab.analysis.wording import effect, no_effect, setting
+from localmixup.lab.paper.section import PaperTable, Reported
+from localmixup.lab.report.figure import Series
+from localmixup.lab.runs.spec import key_of
 from localmixup.lab.runs.store import Finding, Record, Store
 
 ORDER = {"paper": 0, "published": 1, "controlled": 2}
 
 
-class ArmResult(NamedTuple):
-    """An arm with those of its runs that are finished, by seed."""
+class Group(NamedTuple):
+    """Arms that are compared with one another: one protocol and scale, on the same data.
 
-    arm: Arm
-    wanted: int
-    records: dict[int, Record]
+    Attributes:
+        protocol: a key of `PROTOCOLS`.
+        scale: a key of `SCALES`.
+        panel: which part of the item.
+        results: the arms with their runs.
+    """
+
+    protocol: str
+    scale: str
+    panel: str
+    results: list[ArmResult]
 
     @property
-    def errors(self) -> list[float]:
-        """Test errors of the finished runs, in the order of the seeds."""
-        return [record.outcome.test_error for _, record in sorted(self.records.items())]
+    def where(self) -> str:
+        """The group in words."""
+        return f"{self.panel}, {self.protocol} ({self.scale})"
 
-    def mean(self, name: str) -> float:
-        """Mean over the finished runs of a value of their outcome.
+    @property
+    def by_label(self) -> dict[str, ArmResult]:
+        """The arms by their label."""
+        return {result.arm.label: result for result in self.results}
 
-        Args:
-            name: an attribute of `Outcome`.
-        """
-        values = [float(getattr(record.outcome, name)) for record in self.records.values()]
-        return sum(values) / len(values) if values else math.nan
+    @property
+    def validated(self) -> bool:
+        """Whether parameters were chosen on a validation split, rather than on the test set as in the paper."""
+        return self.results[0].arm.training.validation_share > 0
+
+    @property
+    def chosen_by(self) -> str:
+        """By what parameters were chosen, in words."""
+        return "the validation split" if self.validated else "the test set, as in the paper and not corrected for that,"
 
 
 class Reading:
-    """A store as the report reads it.
+    """A store, read once.
 
     Args:
-        store: of runs, arms and findings.
+        store: holds runs, arms and findings.
     """
 
     def __init__(self, store: Store) -> None:
         wanted = store.arms()
-        runs = {(arm.key, seed): arm.run(seed) for arm, count in wanted for seed in range(count)}
-        records = store.get(runs.values())
-        self.arms: list[ArmResult] = []
-        for arm, count in wanted:
-            done = {seed: records[key] for seed in range(count) if (key := runs[arm.key, seed].key) in records}
-            self.arms.append(ArmResult(arm, count, done))
+        self.records = store.get(arm.run(seed) for arm, count in wanted for seed in range(count))
+        self.arms = [results_of([arm], range(count), self.records)[0] for arm, count in wanted]
         self.findings = store.findings()
 
+    def wanted(self, item: str) -> list[ArmResult]:
+        """Return all arms of an item, in the order of protocol, panel and place, finished or not.
+
+        Args:
+            item: its name.
+        """
+        return sorted((result for result in self.arms if result.arm.item == item), key=_place)
+
     def of(self, item: str) -> list[ArmResult]:
-        """The arms of an item that have finished runs, in the order of protocol, panel and place.
+        """Return the arms of an item that have finished runs, in the same order.
 
         Args:
             item: its name.
         """
         return [result for result in self.wanted(item) if result.records]
 
-    def wanted(self, item: str) -> list[ArmResult]:
-        """All arms of an item that were ever asked for, those without a finished run too, in the same order.
+    def groups(self, item: str) -> list[Group]:
+        """Return the arms of an item that are compared with one another.
 
         Args:
             item: its name.
         """
-        mine = [result for result in self.arms if result.arm.item == item]
-        return sorted(mine, key=_place)
+        return groups(self.of(item))
 
     def found(self, item: str) -> list[Finding]:
-        """The findings of an item.
+        """Return the findings of an item.
 
         Args:
             item: its name.
@@ -85,41 +104,31 @@ class Reading:
 
 
 def _place(result: ArmResult) -> tuple[object, ...]:
-    """Where an arm stands: both ends first, each control behind the arm whose control it is."""
+    """The place of an arm: both ends first, each control after the arm whose control it is."""
     arm = result.arm
     first = {"vanilla": 0, "mixup": 1}.get(arm.label, 2)
     own = (arm.control_of or arm.label, arm.control_of is not None, arm.label)
     return (ORDER.get(arm.protocol, 9), arm.scale, arm.panel, arm.x or 0.0, first, *own)
 
 
-@cache
-def reported() -> dict[str, Any]:
-    """What the paper prints, by item: its numbers as they stand there."""
-    text = resources.files("localmixup.lab.paper").joinpath("reported.json").read_text(encoding="utf-8")
-    values: dict[str, Any] = json.loads(text)
-    return values
+def groups(results: Iterable[ArmResult]) -> list[Group]:
+    """Group arms by protocol, scale and panel, on the same data.
 
-
-def groups(results: Iterable[ArmResult]) -> dict[tuple[str, str, str], list[ArmResult]]:
-    """Arms that are compared with one another, by protocol, scale and panel: all on the same data.
-
-    Where a store holds several arms of one name, since a recipe has changed or two stores were merged that used
-    other data, those of the data and settings that were run last are taken.
+    A store can hold several arms of one name, because a recipe has changed or because two merged stores used different
+    data. Those that were run last count.
 
     Args:
-        results: of an item.
+        results: arms of an item.
     """
     by_data: dict[tuple[str, str, str], dict[str, list[ArmResult]]] = {}
     for result in results:
         place = (result.arm.protocol, result.arm.scale, result.arm.panel)
         by_data.setdefault(place, {}).setdefault(key_of(result.arm.data), []).append(result)
-    found = {}
+    found = []
     for place, several in by_data.items():
         latest = max(several.values(), key=lambda part: max(map(_last, part)))
-        by_name: dict[tuple[str, float | None], ArmResult] = {}
-        for result in sorted(latest, key=_last):
-            by_name[result.arm.label, result.arm.x] = result
-        found[place] = [result for result in latest if by_name[result.arm.label, result.arm.x] is result]
+        by_name = {(result.arm.label, result.arm.x): result for result in sorted(latest, key=_last)}
+        found.append(Group(*place, [r for r in latest if by_name[r.arm.label, r.arm.x] is r]))
     return found
 
 
@@ -127,178 +136,86 @@ def _last(result: ArmResult) -> str:
     return max((record.finished for record in result.records.values()), default="")
 
 
-def table_of(
+@cache
+def reported() -> dict[str, Any]:
+    """Return the numbers that the paper prints, by item."""
+    text = resources.files("localmixup.lab.paper").joinpath("reported.json").read_text(encoding="utf-8")
+    values: dict[str, Any] = json.loads(text)
+    return values
+
+
+def paper_table(
     results: Sequence[ArmResult],
-    values: Callable[[ArmResult], Reported | None] = lambda result: None,
+    stated: Mapping[str, Reported] | None = None,
     *,
     full_runs: int,
     title: str | None = None,
     notes: Sequence[str] = (),
-    of: Callable[[Record], float] | None = None,
+    baselines: Sequence[str] = BASELINES,
+    measure: Callable[[Record], float] | None = None,
     chosen: Callable[[ArmResult], str] | None = None,
-    baselines: Sequence[str] = ("vanilla", "mixup"),
-) -> Table:
-    """The table of one group of arms, each against the baselines and its own controls.
+) -> PaperTable:
+    """Build the table of one group of arms, beside the paper's numbers.
 
     Args:
-        results: arms of one protocol, scale and panel.
-        values: what the paper prints for an arm.
-        full_runs: runs of every arm at full size.
-        title: default the panel and the model.
-        notes: for the reader.
-        of: what is compared; default the test error.
-        chosen: parameters of an arm, in words; default those of its method.
-        baselines: labels of the arms that all others are compared with.
+        results: arms of one group.
+        stated: what the paper prints, by label.
+        full_runs: number of runs of every arm at full size.
+        title: by default the panel and the model.
+        notes: what one has to know to read the table.
+        baselines: see `table_of`.
+        measure: see `table_of`.
+        chosen: see `table_of`.
     """
     first = results[0].arm
-    measured = of or (lambda record: record.outcome.test_error)
-    series = {r.arm.key: {seed: measured(record) for seed, record in r.records.items()} for r in results}
-    found: list[tuple[str, str, Difference, frozenset[str]]] = []
-    for r in results:
-        others = [c for c in results if c.arm.label in baselines or c.arm.control_of == r.arm.label]
-        for other in others if r.arm.control_of is None else []:
-            # a local method that ended up as one of the baselines is no test against it
-            seeds = sorted(set(r.records) & set(other.records))
-            if seeds and r.arm.run(0).key != other.arm.run(0).key:
-                d = paired(*([series[one.arm.key][seed] for seed in seeds] for one in (r, other)))
-                found.append((r.arm.label, other.arm.label, d, frozenset((r.arm.key, other.arm.key))))
-    tests = {pair: d.p for _, _, d, pair in found}
-    corrected = dict(zip(tests, holm(list(tests.values())), strict=True))
     fewest = min(len(r.records) for r in results)
     full = first.scale == "full" and fewest >= full_runs
-    lines = []
-    for r in results:
-        mine = {label: d._replace(p=corrected[pair]) for own, label, d, pair in found if own == r.arm.label}
-        ours = mean_of([series[r.arm.key][seed] for seed in sorted(series[r.arm.key])])
-        stated = values(r)
-        told = "another size: not compared"
-        if stated is None or full:
-            told = "" if stated is None else agreement(stated, ours)
-        lines.append(
-            Line(
-                label=r.arm.label,
-                chosen=(chosen or _parameters)(r),
-                reported=stated,
-                ours=ours,
-                runs=len(r.records),
-                wanted=r.wanted,
-                control_of=r.arm.control_of,
-                differences=mine,
-                mixed_share=r.mean("mixed_share"),
-                effective_sample_size=r.mean("effective_sample_size"),
-                agreement=told,
-            )
-        )
     size = "full size" if full else f"NOT full size: scale {first.scale}"
     if first.scale == "full" and not full:
         size = f"NOT full size: {fewest:,} of {full_runs:,} runs"
-    return Table(
+    unit, decimals = ("RMSE", 3) if first.panel.startswith("regression") else ("%", 2)
+    return PaperTable(
         title=title or f"{first.panel}, {first.training.model}",
         protocol=first.protocol,
         scale=first.scale,
-        setting=setting(first.training),
-        unit="RMSE" if first.panel.startswith("regression") else "%",
-        lines=lines,
-        notes=list(notes),
         size=size,
+        setting=setting(first.training),
+        table=table_of(
+            results, unit=unit, decimals=decimals, baselines=baselines, measure=measure, chosen=chosen, by_label=True
+        ),
+        reported=stated or {},
+        full=full,
+        notes=notes,
     )
 
 
-def _parameters(result: ArmResult) -> str:
-    return "" if result.arm.label in ("vanilla", "mixup") else describe_spec(result.arm.method)
-
-
-def setting(training: TrainingSpec) -> str:
-    """How arms were trained, in words.
+def sign_sentence(table: Table, label: str, other: str, stated: float) -> str:
+    """Return whether a paired difference has the sign and the size that the paper reports.
 
     Args:
-        training: of one of them.
-    """
-    words = [
-        f"{training.updates:,} updates of {training.batch_size}",
-        f"{training.optimizer} at {training.learning_rate:g}, {training.schedule}",
-        f"weight decay {training.weight_decay:g}",
-    ]
-    if training.augmentation != "none":
-        words.append(training.augmentation)
-    if training.validation_share:
-        words.append(f"{100 * training.validation_share:g} % held out for validation")
-    return ", ".join(words)
-
-
-def agreement(stated: Reported, ours: Mean) -> str:
-    """Whether two intervals overlap, in words.
-
-    Args:
-        stated: what the paper prints.
-        ours: what came out.
-
-    >>> agreement(Reported(4.0, 0.1), Mean(4.05, 3.95, 4.15))
-    'intervals overlap'
-    >>> agreement(Reported(4.0, 0.1), Mean(15.0, 14.0, 16.0))
-    'no overlap: ours is 11 higher'
-    """
-    half = 0.0 if math.isnan(stated.half) else stated.half
-    low, high = (ours.mean, ours.mean) if math.isnan(ours.low) else (ours.low, ours.high)
-    if low <= stated.mean + half and stated.mean - half <= high:
-        return "intervals overlap"
-    gap = ours.mean - stated.mean
-    return f"no overlap: ours is {abs(gap):.3g} {'higher' if gap > 0 else 'lower'}"
-
-
-def against(d: Difference | None, unit: str = "points") -> str:
-    """A paired difference in words.
-
-    Args:
-        d: the difference, its p-value corrected; None where there is none.
-        unit: of its values.
-
-    >>> against(Difference(-1.0, -1.5, -0.5, 0.0001))
-    '-1.00 points (95 % -1.50 to -0.50, p < 0.001)'
-    """
-    if d is None:
-        return "not compared"
-    if math.isnan(d.p):
-        return f"{d.mean:+.2f} {unit} (one run: no test)"
-    p = "p < 0.001" if d.p < 0.001 else f"p = {d.p:.2g}"
-    spread = "" if math.isnan(d.low) else f"95 % {d.low:+.2f} to {d.high:+.2f}, "
-    return f"{d.mean:+.2f} {unit} ({spread}{p})"
-
-
-def effect(d: Difference | None) -> int:
-    """The sign of a difference that is shown: -1 less error, 1 more, 0 not shown.
-
-    Args:
-        d: the difference, its p-value corrected.
-
-    >>> effect(Difference(-1.0, -1.5, -0.5, 0.0001)), effect(Difference(-1.0, -1.5, -0.5, 0.2)), effect(None)
-    (-1, 0, 0)
-    """
-    if d is None or math.isnan(d.p) or d.p >= 0.05:
-        return 0
-    return -1 if d.mean < 0 else 1
-
-
-def locality(d: Difference | None) -> str:
-    """What the difference of a local method to its control says.
-
-    Args:
-        d: the difference, its p-value corrected.
-    """
-    return {-1: "locality helps", 0: "no effect of locality is shown", 1: "locality harms"}[effect(d)]
-
-
-def sign_sentence(name: str, stated: float, d: Difference | None) -> str:
-    """Whether a paired difference has the sign and the size that the paper reports.
-
-    Args:
-        name: of the comparison.
+        table: holds the difference.
+        label: of the one row.
+        other: of the row that is subtracted.
         stated: difference of the paper's means.
-        d: ours, its p-value corrected.
     """
+    d = table.difference(label, other)
     if d is None or not effect(d):
-        word = "no difference is shown here"
+        word = no_effect("difference", d, table.unit, table.decimals)
     else:
         word = "the same sign" if d.mean * stated > 0 else "the opposite sign"
         word += ", the paper's value within our interval" if d.low <= stated <= d.high else ", of another size"
-    return f"{name}: the paper {stated:+.2f}, ours {against(d)}: {word}."
+    return f"{label} against {other}: the paper {stated:+.2f}, ours {table.against(label, other)}: {word}."
+
+
+def series_of(label: str, x: Sequence[float], values: Sequence[Sequence[float]], **options: Any) -> Series:
+    """Return a curve of means with their intervals.
+
+    Args:
+        label: its name.
+        x: positions.
+        values: values of all seeds at each position.
+        **options: for `Series`.
+    """
+    means = [mean_of(one) for one in values]
+    low, high = ([], []) if len(values[0]) < 2 else ([m.low for m in means], [m.high for m in means])
+    return Series(label, list(x), [m.mean for m in means], low, high, **options)

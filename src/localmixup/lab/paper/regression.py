@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Generator
 
-from localmixup import ExponentialGraph, ThresholdGraph
 from localmixup.graphs.fit import calibrate
+from localmixup.lab.analysis.arms import best_on_validation
+from localmixup.lab.analysis.table import BASELINES
+from localmixup.lab.analysis.wording import locality
+from localmixup.lab.methods.parameters import GRAPHS, PARAMETERS
 from localmixup.lab.paper.bench import Bench
-from localmixup.lab.paper.images import mean_validation, panels_with
+from localmixup.lab.paper.images import panels_with
 from localmixup.lab.paper.item import Item
 from localmixup.lab.paper.protocols import Recipe
-from localmixup.lab.paper.reading import Reading, against, groups, locality, table_of
+from localmixup.lab.paper.reading import Reading, paper_table
 from localmixup.lab.paper.section import Section
+from localmixup.lab.runs.events import Event
 from localmixup.lab.runs.spec import MethodSpec, TrainingSpec
 
 _BANDWIDTHS = {"airfoil": 1.75, "no2": 1.2}
 _KEPT = (0.05, 0.2, 0.5)
+_NOTE = "The test split (a fifth) is the same for all seeds: how much another one would change is not in the intervals."
 
 
 def _recipe(name: str, batch_size: int) -> Recipe:
@@ -38,51 +43,44 @@ class Regression(Item):
     size = "the whole data sets, 100 epochs, 10 runs"
     protocols = ("controlled",)
 
-    def run(self, bench: Bench) -> None:
-        """Vanilla training, mixup, C-Mixup with its published bandwidth, and Local Mixup with a grid."""
-        for panel in panels_with(bench, self.name, RECIPES):
-            name = panel.name
-            training = panel.training()
-            place = f"regression-{name}"
-            prepared = panel.loaded.prepared
-            arms = [panel.arm(n, MethodSpec(method=n), training, panel=place) for n in ("vanilla", "mixup")]
-            # the published bandwidth is in the unit of the target, the lab's targets are standardised
-            bandwidth = float(f"{_BANDWIDTHS[name] / prepared.y_scale:.4g}")
-            method = MethodSpec(method="c-mixup", options=(("bandwidth", bandwidth),))
-            arms.append(panel.arm("C-Mixup", method, training, panel=place))
+    def run(self, bench: Bench) -> Generator[Event, None, None]:
+        """Run vanilla training, mixup, C-Mixup with its published bandwidth, and Local Mixup with a grid."""
+        for panel in (yield from panels_with(bench, self.name, RECIPES)):
+            prepared, training = panel.loaded.prepared, panel.training()
+            # the published bandwidth is in the unit of the target, while the lab's targets are standardised
+            bandwidth = float(f"{_BANDWIDTHS[panel.name] / prepared.y_scale:.4g}")
+            methods = {name: MethodSpec(method=name) for name in BASELINES}
+            methods["C-Mixup"] = MethodSpec(method="c-mixup", options=(("bandwidth", bandwidth),))
             for kept in _KEPT:
-                wishes: dict[str, Any] = {"local-threshold": ThresholdGraph, "local-exponential": ExponentialGraph}
-                for method_name, kind in wishes.items():
-                    graph = calibrate(prepared.x, kind, kept_share=kept).graph
-                    parameter = float(f"{getattr(graph, 'radius', getattr(graph, 'decay', 0.0)):.4g}")
-                    spec = MethodSpec(method=method_name, parameter=parameter, kept_share=kept, mixed_share=1.0)
-                    label = f"local mixup, {method_name.removeprefix('local-')}, {100 * kept:g} %"
-                    arms.append(panel.arm(label, spec, training, panel=place))
-            panel.train(arms)
+                for name in ("local-threshold", "local-exponential"):
+                    graph = calibrate(prepared.x, GRAPHS[name], kept_share=kept).graph
+                    parameter = float(f"{getattr(graph, PARAMETERS[name]):.4g}")
+                    label = f"local mixup, {name.removeprefix('local-')}, {100 * kept:g} %"
+                    methods[label] = MethodSpec(method=name, parameter=parameter, kept_share=kept, mixed_share=1.0)
+            place = f"regression-{panel.name}"
+            yield from panel.train([panel.arm(n, method, training, panel=place) for n, method in methods.items()])
 
     def panels(self, protocol: str) -> tuple[str, ...]:
-        """Both data sets."""
+        """Return both data sets."""
         return tuple(f"regression-{name}" for name in RECIPES)
 
     def section(self, reading: Reading) -> Section:
-        """RMSE of each, and what it says of locality."""
+        """Return the RMSE of each method, and what it says about locality."""
         tables, sentences = [], []
-        for (_, scale, panel), group in groups(reading.of(self.name)).items():
-            note = (
-                "The test split (a fifth) is the same for all seeds: how much another one would change is not in the "
-                "intervals."
+        for group in reading.groups(self.name):
+            paper = paper_table(
+                group.results, full_runs=self.full_runs(group.panel), notes=[_NOTE], baselines=(*BASELINES, "C-Mixup")
             )
-            table = table_of(
-                group, full_runs=self.full_runs(panel), notes=[note], baselines=("vanilla", "mixup", "C-Mixup")
-            )
-            tables.append(table)
-            local = [r for r in group if r.arm.label.startswith("local")]
+            tables.append(paper)
+            local, table = [r for r in group.results if r.arm.label.startswith("local")], paper.table
             if not local:
                 continue
-            best = min(local, key=lambda r: mean_validation(list(r.records.values())))
+            label = best_on_validation(local).arm.label
             for other in ("mixup", "C-Mixup", "vanilla"):
-                d = table.difference(best.arm.label, other)
-                # pairs of the set all count 1, so mixup is the control at the same mixed share
-                told = f" (the control: {locality(d)})" if other == "mixup" else ""
-                sentences.append(f"{panel} ({scale}): {best.arm.label} against {other} {against(d, 'RMSE')}{told}.")
-        return Section(self.name, self.title, self.claim, tables, [], [], sentences, self.missing(reading))
+                # all pairs of the set count 1, so mixup is the control at the same mixed share
+                verdict = locality(table.difference(label, other), table.unit, table.decimals)
+                told = f" (the control: {verdict})" if other == "mixup" else ""
+                sentences.append(
+                    f"{group.panel} ({group.scale}): {label} against {other} {table.against(label, other)}{told}."
+                )
+        return self.reported(reading, sentences, tables=tables)

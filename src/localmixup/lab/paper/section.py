@@ -1,155 +1,88 @@
-"""What the report says of an item, as plain values: lines of tables, charts, pictures and sentences."""
+"""What the report says about one item: tables beside the paper's numbers, figures and sentences."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from localmixup.lab.analysis.statistics import Difference, Mean
+from localmixup.lab.analysis.statistics import Mean
+from localmixup.lab.analysis.table import Row, Table
+from localmixup.lab.analysis.wording import ESS, difference_cell, error_text
+from localmixup.lab.report.figure import Figure
+
+HEAD = (
+    "", "parameters", "paper", "ours (95 %)", "runs", "agreement", "paired differences (p after Holm)", "mixed", ESS,
+)  # fmt: skip
 
 
 class Reported(NamedTuple):
-    """A value that the paper prints, and the half-width of its 95 % interval; NaN where it prints none."""
+    """A value that the paper prints, and the half-width of its 95 % interval; NaN if it prints none."""
 
     mean: float
-    half: float
+    half: float = math.nan
 
 
-class Line(NamedTuple):
-    """One line of a table.
-
-    Attributes:
-        label: what was run.
-        chosen: the parameters, in words.
-        reported: what the paper prints, or None.
-        ours: mean and 95 % interval of what came out.
-        runs: finished.
-        wanted: runs that were asked for.
-        control_of: label of the line whose control it is.
-        differences: paired differences to other lines, by their label, with p-values after Holm over the table.
-        mixed_share: share of the counted samples that are mixed.
-        effective_sample_size: mean over the updates.
-        agreement: whether ours and the paper's agree, in words; empty where the paper prints nothing.
-    """
-
-    label: str
-    chosen: str
-    reported: Reported | None
-    ours: Mean
-    runs: int
-    wanted: int
-    control_of: str | None
-    differences: dict[str, Difference]
-    mixed_share: float
-    effective_sample_size: float
-    agreement: str
-
-
-class Table(NamedTuple):
-    """Lines that belong together: one protocol on one data set.
+class PaperTable(NamedTuple):
+    """A table beside the numbers that the paper prints.
 
     Attributes:
         title: data and model.
         protocol: a key of `PROTOCOLS`.
         scale: a key of `SCALES`.
-        setting: how it was trained, in words.
-        unit: of the values.
-        lines: its lines.
-        notes: what one must know to read it.
-        size: whether it is of full size, in words.
+        size: in words, whether this is full size.
+        setting: in words, how the arms were trained.
+        table: our numbers.
+        reported: the paper's numbers, by the label of the row.
+        full: whether this is full size, so that errors can be compared with the paper's.
+        notes: what one has to know to read it.
     """
 
     title: str
     protocol: str
     scale: str
-    setting: str
-    unit: str
-    lines: list[Line]
-    notes: list[str]
     size: str
+    setting: str
+    table: Table
+    reported: Mapping[str, Reported]
+    full: bool
+    notes: Sequence[str]
 
-    def line(self, label: str) -> Line | None:
-        """The line of that label, or None.
+    @property
+    def heading(self) -> str:
+        """What was run and how; above all, whether it is full size."""
+        return f"({self.protocol}, {self.size}; {self.setting}), {self.table.unit}"
 
-        Args:
-            label: of the line.
-        """
-        return next((line for line in self.lines if line.label == label), None)
+    def cells(self) -> list[list[str]]:
+        """The rows as text, with the columns of `HEAD`."""
+        return [self._cells(row) for row in self.table.rows]
 
-    def difference(self, label: str, other: str) -> Difference | None:
-        """The paired difference of two lines, its p-value after Holm over the table; None where it is not there.
-
-        Args:
-            label: of the one line.
-            other: of what is subtracted.
-        """
-        line = self.line(label)
-        return None if line is None else line.differences.get(other)
-
-
-class Series(NamedTuple):
-    """A curve, points, or bars.
-
-    Attributes:
-        label: its name.
-        x: positions.
-        y: values.
-        low: lower ends of the intervals; empty for none.
-        high: upper ends.
-        kind: `"line"`, `"dashed"`, `"points"`, `"bars"` or `"steps"`.
-    """
-
-    label: str
-    x: list[float]
-    y: list[float]
-    low: list[float] = []  # noqa: RUF012
-    high: list[float] = []  # noqa: RUF012
-    kind: str = "line"
-
-
-class Chart(NamedTuple):
-    """A diagram that is drawn in the page and as PNG.
-
-    Attributes:
-        name: of the file.
-        title: above it.
-        x_label: with unit.
-        y_label: with unit.
-        series: what is drawn.
-        log_x: whether the first axis is logarithmic.
-    """
-
-    name: str
-    title: str
-    x_label: str
-    y_label: str
-    series: list[Series]
-    log_x: bool = False
-
-
-class Still(NamedTuple):
-    """A picture that is no diagram.
-
-    Attributes:
-        name: of the file.
-        png: its bytes.
-        caption: below it.
-    """
-
-    name: str
-    png: bytes
-    caption: str
+    def _cells(self, row: Row) -> list[str]:
+        decimals, stated = self.table.decimals, self.reported.get(row.label)
+        differences = (f"{other} {difference_cell(d, decimals)}" for other, d in row.differences.items())
+        runs = len(row.errors)
+        return [
+            row.marked_label,
+            row.chosen,
+            "" if stated is None else f"{stated.mean:g}" + ("" if math.isnan(stated.half) else f" ± {stated.half:g}"),
+            error_text(row.error, decimals),
+            f"{runs:,}" if runs == row.wanted else f"{runs:,} of {row.wanted:,}",
+            "" if stated is None else agreement(stated, row.error) if self.full else "another size: not compared",
+            "; ".join(differences),
+            f"{100 * row.mixed_share:.0f} %",
+            f"{row.ess_ratio:.3g}",
+        ]
 
 
 class Section(NamedTuple):
-    """What the report says of one item.
+    """What the report says about one item.
 
     Attributes:
         item: its name.
         title: of the figure or table.
         claim: what the paper says that it shows.
         tables: numbers.
-        charts: diagrams.
-        stills: pictures.
+        figures: pictures.
         sentences: what came out, and what it says about locality.
         missing: what was not run, or not at full size.
     """
@@ -157,8 +90,34 @@ class Section(NamedTuple):
     item: str
     title: str
     claim: str
-    tables: list[Table]
-    charts: list[Chart]
-    stills: list[Still]
-    sentences: list[str]
-    missing: list[str]
+    tables: Sequence[PaperTable]
+    figures: Sequence[Figure]
+    sentences: Sequence[str]
+    missing: Sequence[str]
+
+    @property
+    def command(self) -> str:
+        """The commands that make the runs of this section."""
+        made = dict.fromkeys((table.protocol, table.scale) for table in self.tables)
+        run = f"localmixup paper run {self.item}"
+        return "; ".join(f"{run} --protocol {protocol} --scale {scale}" for protocol, scale in made) or run
+
+
+def agreement(stated: Reported, ours: Mean) -> str:
+    """Return whether two intervals overlap, in words.
+
+    Args:
+        stated: what the paper prints.
+        ours: what came out.
+
+    >>> agreement(Reported(4.0, 0.1), Mean(4.05, 3.95, 4.15))
+    'intervals overlap'
+    >>> agreement(Reported(4.0, 0.1), Mean(15.0, 14.0, 16.0))
+    'no overlap: ours is 11 higher'
+    """
+    half = 0.0 if math.isnan(stated.half) else stated.half
+    low, high = (ours.mean, ours.mean) if math.isnan(ours.low) else (ours.low, ours.high)
+    if low <= stated.mean + half and stated.mean - half <= high:
+        return "intervals overlap"
+    gap = ours.mean - stated.mean
+    return f"no overlap: ours is {abs(gap):.3g} {'higher' if gap > 0 else 'lower'}"

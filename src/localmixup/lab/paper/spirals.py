@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import math
-from typing import Any
+from collections.abc import Generator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,9 +15,13 @@ from localmixup.lab.data.generators import spirals
 from localmixup.lab.paper.bench import Bench, Loaded
 from localmixup.lab.paper.item import Item
 from localmixup.lab.paper.reading import Reading
-from localmixup.lab.paper.section import Section, Still
-from localmixup.lab.report.pictures import CLASS_COLORS
-from localmixup.lab.runs.spec import FindingSpec
+from localmixup.lab.paper.section import Section
+from localmixup.lab.report.figure import COLORS, Figure
+from localmixup.lab.runs.events import Event
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
 
 READINGS = {"spirals": "published", "spirals-gaussian": "paper"}
 RADII = {"none": 0.0, "local, radius 0.5": 0.5, "all pairs": math.inf}
@@ -38,38 +42,36 @@ class Figure1(Item):
     protocols = ("paper",)
     default = "paper"
 
-    def run(self, bench: Bench) -> None:
-        """Both readings of the spirals, with none, local and all pairs."""
+    def run(self, bench: Bench) -> Generator[Event, None, None]:
+        """Compute both readings of the spirals, with no, local and all pairs."""
         for panel in READINGS:
+            loaded = bench.data(panel)
             for name, radius in RADII.items():
-                spec = FindingSpec(
-                    item=self.name, protocol=bench.protocol, scale="full", panel=panel, data=bench.data(panel).spec,
-                    settings=(("pairs", name),),
+                yield from bench.find(
+                    self.name, loaded, lambda loaded=loaded, radius=radius: labels(loaded, radius),  # type: ignore[misc]
+                    scale="full", settings=(("pairs", name),),
                 )  # fmt: skip
-                bench.find(spec, lambda panel=panel, radius=radius: labels(bench.data(panel), radius))  # type: ignore[misc]
 
     def section(self, reading: Reading) -> Section:
-        """The pictures, and the shares."""
-        stills, sentences = [], []
+        """Return the pictures and the shares."""
+        figures, sentences = [], []
         found = reading.found(self.name)
         for panel in READINGS:
             mine = {str(dict(f.spec.settings)["pairs"]): f.value for f in found if f.spec.panel == panel}
+            mine = {name: mine[name] for name in RADII if name in mine}
             if not mine:
                 continue
             words = ", ".join(
-                f"{name} {100 * mine[name]['mislabelled']:.1f} % "
-                f"({100 * mine[name]['contradicting']:.1f} % of the virtual samples)"
-                for name in RADII
-                if name in mine
+                f"{name} {100 * value['mislabelled']:.1f} % "
+                f"({100 * value['contradicting']:.1f} % of the virtual samples)"
+                for name, value in mine.items()
             )
             sentences.append(
                 f"{panel}: share of the plane (of {_SIDE} x {_SIDE} cells over the data) whose thresholded label is "
                 f"not the class of the nearest sample: {words}."
             )
-            stills.append(Still(f"figure1-{panel}", _drawn(mine), f"{panel}: segments and thresholded labels"))
-        return Section(
-            self.name, self.title, self.claim, [], [], stills, sentences, [] if found else ["paper: not run"]
-        )
+            figures.append(_labels_figure(panel, mine))
+        return self.reported(reading, sentences, figures=figures, missing=[] if found else ["paper: not run"])
 
 
 class Figure3(Item):
@@ -82,37 +84,33 @@ class Figure3(Item):
     protocols = ("paper",)
     default = "paper"
 
-    def run(self, bench: Bench) -> None:
-        """The error of the nearest neighbour on both readings: how hard each is."""
+    def run(self, bench: Bench) -> Generator[Event, None, None]:
+        """Compute how hard each reading is."""
         for panel in READINGS:
-            spec = FindingSpec(
-                item=self.name, protocol=bench.protocol, scale="full", panel=panel, data=bench.data(panel).spec
-            )
-            bench.find(spec, lambda panel=panel: hardness(bench.data(panel)))  # type: ignore[misc]
+            loaded = bench.data(panel)
+            yield from bench.find(self.name, loaded, lambda loaded=loaded: hardness(loaded), scale="full")  # type: ignore[misc]
 
     def section(self, reading: Reading) -> Section:
-        """Both draws, and how hard they are."""
+        """Return both draws, and how hard they are."""
         sentences = [
             f"{f.spec.panel}: the nearest training sample tells the class of {100 * f.value['nearest']:.1f} % of the "
             f"test samples; {100 * f.value['mirrored']:.0f} % of them have their exact mirror image, of the other "
             "class, in the training set."
             for f in reading.found(self.name)
         ]
-        if sentences:
-            sentences.append(
-                "The arrays in the authors' repository fit uniform noise of 0.5 and a mirrored second spiral, not the "
-                "noise that the paper states; on them the problem is trivial."
-            )
-        stills = (
-            [Still("figure3", _both(), "left: as the code draws them; right: as the text says")] if sentences else []
+        if not sentences:
+            return self.reported(reading, [], missing=["paper: not run"])
+        sentences.append(
+            "The arrays in the authors' repository fit uniform noise of 0.5 and a mirrored second spiral, not the "
+            "noise that the paper states; on them the problem is trivial."
         )
-        return Section(
-            self.name, self.title, self.claim, [], [], stills, sentences, [] if sentences else ["paper: not run"]
-        )
+        title = "left: as the code draws them; right: as the text says"
+        both = Figure("figure3", title, "", _draw_spirals, [], [], size=(7.2, 3.8))
+        return self.reported(reading, sentences, figures=[both], missing=[])
 
 
 def labels(loaded: Loaded, radius: float) -> dict[str, Any]:
-    """How mixing along the pairs within a radius labels the plane.
+    """Return how mixing along the pairs within a radius labels the plane.
 
     Args:
         loaded: one reading of the spirals.
@@ -151,11 +149,15 @@ def labels(loaded: Loaded, radius: float) -> dict[str, Any]:
 
 
 def hardness(loaded: Loaded) -> dict[str, Any]:
-    """How well the nearest training sample tells the class, and how many test samples have a mirror image there."""
+    """Return how well the nearest training sample tells the class, and how many test samples have a mirror image.
+
+    Args:
+        loaded: one reading of the spirals.
+    """
     p = loaded.prepared
     tree = cKDTree(p.x.numpy())
     _, index = tree.query(p.x_test.numpy())
-    centre = (p.mean * p.scale).numpy()  # the mirror is at the origin of the data as they were before standardising
+    centre = (p.mean * p.scale).numpy()  # the mirror is at the origin of the data before they were standardised
     mirror, _ = tree.query(-p.x_test.numpy() - 2 * centre)
     return {
         "nearest": float((p.y.numpy()[index] == p.y_test.numpy()).mean()),
@@ -163,52 +165,46 @@ def hardness(loaded: Loaded) -> dict[str, Any]:
     }
 
 
-def _canvas(columns: int) -> tuple[Any, Any]:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure as Canvas
-
-    figure = Canvas(figsize=(3.6 * columns, 3.8), dpi=110, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = np.atleast_1d(figure.subplots(1, columns))
-    for one in axes:
-        one.set_xticks([])
-        one.set_yticks([])
-        one.set_aspect("equal")
-    return figure, axes
+def _panes(canvas: Canvas, titles: Sequence[str]) -> list[Axes]:
+    axes: list[Axes] = list(np.atleast_1d(canvas.subplots(1, len(titles))))
+    for one, title in zip(axes, titles, strict=True):
+        one.set(xticks=[], yticks=[], aspect="equal")
+        one.set_title(title, fontsize=9)
+        one.grid(visible=False)
+    return axes
 
 
-def _png(figure: Any) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return buffer.getvalue()
+def _labels_figure(panel: str, found: Mapping[str, Mapping[str, Any]]) -> Figure:
+    """The thresholded labels of the plane, and some of the segments, one pane for each kind of pairs."""
+    head = ["pairs", "mislabelled plane, %", "contradicting virtual samples, %"]
+    rows = [[name, f"{100 * v['mislabelled']:.1f}", f"{100 * v['contradicting']:.1f}"] for name, v in found.items()]
+    titles = [f"{name}: {100 * value['mislabelled']:.1f} % mislabelled" for name, value in found.items()]
+
+    def draw(canvas: Canvas) -> None:
+        from matplotlib.collections import LineCollection
+        from matplotlib.colors import to_rgb
+
+        colors = np.array([to_rgb(color) for color in COLORS[:2]])
+        for one, value in zip(_panes(canvas, titles), found.values(), strict=True):
+            grid = np.array(value["labels"]).reshape(_SIDE, _SIDE)
+            shade = np.where((grid < 0)[..., None], 1.0, 0.55 * colors[(grid > 50).astype(int)] + 0.45)
+            low_x, low_y, high_x, high_y = value["box"]
+            one.imshow(shade.swapaxes(0, 1), extent=(low_x, high_x, low_y, high_y), origin="lower")
+            if value["segments"]:
+                lines = np.array(value["segments"]).reshape(-1, 2, 2)
+                shades = [colors[a] if a == b else (0.25, 0.25, 0.25) for a, b in value["segment_classes"]]
+                one.add_collection(
+                    LineCollection(list(lines), colors=shades, linewidths=0.4, alpha=0.45, rasterized=True)
+                )
+
+    title = f"{panel}: segments and thresholded labels"
+    return Figure(f"figure1-{panel}", title, "", draw, head, rows, size=(3.6 * len(found), 3.8))
 
 
-def _drawn(found: dict[str, Any]) -> bytes:
-    from matplotlib.collections import LineCollection
-    from matplotlib.colors import to_rgb
-
-    figure, axes = _canvas(len(found))
-    colors = np.array([to_rgb(c) for c in CLASS_COLORS[:2]])
-    for one, name in zip(axes, [n for n in RADII if n in found], strict=True):
-        value = found[name]
-        grid = np.array(value["labels"]).reshape(_SIDE, _SIDE)
-        shade = np.where((grid < 0)[..., None], 1.0, 0.55 * colors[(grid > 50).astype(int)] + 0.45)
-        low_x, low_y, high_x, high_y = value["box"]
-        one.imshow(shade.swapaxes(0, 1), extent=(low_x, high_x, low_y, high_y), origin="lower")
-        if value["segments"]:
-            lines = np.array(value["segments"]).reshape(-1, 2, 2)
-            shades = [colors[a] if a == b else (0.25, 0.25, 0.25) for a, b in value["segment_classes"]]
-            one.add_collection(LineCollection(list(lines), colors=shades, linewidths=0.4, alpha=0.45))
-        one.set_title(f"{name}: {100 * value['mislabelled']:.1f} % mislabelled", fontsize=10)
-    return _png(figure)
-
-
-def _both() -> bytes:
-    figure, axes = _canvas(2)
-    for one, (name, reading) in zip(axes, READINGS.items(), strict=True):
+def _draw_spirals(canvas: Canvas) -> None:
+    titles = [f"{name} ({reading})" for name, reading in READINGS.items()]
+    for one, reading in zip(_panes(canvas, titles), READINGS.values(), strict=True):
         points, classes = spirals(reading=reading)
         for c in (0, 1):
             part = points[classes == c]
-            one.scatter(part[:, 0], part[:, 1], s=4, color=CLASS_COLORS[c])
-        one.set_title(f"{name} ({reading})", fontsize=10)
-    return _png(figure)
+            one.scatter(part[:, 0], part[:, 1], s=4, color=COLORS[c], rasterized=True)

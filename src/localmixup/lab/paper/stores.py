@@ -1,4 +1,4 @@
-"""Stores as the commands name them: URLs, SQLite files, and SQLite files packed with xz."""
+"""Stores as the commands name them: URLs, SQLite files, SQLite files packed with xz, and folders of such files."""
 
 from __future__ import annotations
 
@@ -16,19 +16,20 @@ from localmixup.lab.runs.store import Added, Store, check_file
 
 @contextmanager
 def opened(names: Sequence[str], *, option: str = "--store") -> Iterator[Store]:
-    """One store that holds what all of the named ones hold; nothing is written to any of them.
+    """Open one store that holds what all of the named ones hold; nothing is written to any of them.
 
     Args:
-        names: URLs or paths; `.xz` files are unpacked first.
+        names: URLs, paths of files, or folders with `.sqlite` and `.sqlite.xz` files. Packed files are unpacked first.
         option: how messages call what was named.
 
     Raises:
-        ArgumentError: one is not there, or is not a store.
+        ArgumentError: one of them does not exist, or is not a store.
     """
+    names = [file for name in names for file in _files(name, option)]
     with tempfile.TemporaryDirectory(prefix="localmixup-") as folder:
         merged = Store("sqlite://", called=f"{option} {', '.join(names)}")
         for k, name in enumerate(names):
-            # a copy, since opening an older store brings its tables up
+            # a copy, because opening an older store changes its tables
             path = Path(folder) / f"{k}.sqlite"
             called = f"{option} {name}"
             if "://" not in name:
@@ -43,17 +44,17 @@ def merge(names: Sequence[str], into: str) -> Added:
     """Bring what several stores hold into one.
 
     Args:
-        names: URLs or paths; `.xz` files are unpacked first.
-        into: URL or path, packed where it ends in `.xz`; what it holds already stays.
+        names: see `opened`.
+        into: URL or path, packed if it ends in `.xz`. What it holds already stays.
 
     Returns:
         How much was new there.
 
     Raises:
-        ArgumentError: one cannot be read, or the last cannot be written.
+        ArgumentError: one cannot be read, or the target cannot be written.
     """
     called = f"--into {into}"
-    # the sources first: where one is broken, no target is made
+    # the sources first: if one is broken, no target is made
     with opened(names, option="STORE") as source:
         if not into.endswith(".xz"):
             return _merged(source, into, called)
@@ -79,6 +80,17 @@ def _merged(source: Store, into: str | Path, called: str) -> Added:
         return target.merge(source)
 
 
+def _files(name: str, option: str) -> list[str]:
+    """What a name stands for: itself, or the stores in a folder."""
+    path = Path(name).expanduser()
+    if "://" in name or not path.is_dir():
+        return [name]
+    found = sorted(str(file) for pattern in ("*.sqlite", "*.sqlite.xz") for file in path.glob(pattern))
+    if not found:
+        raise ArgumentError(f"{option} {name}: there are no .sqlite or .sqlite.xz files in this folder")
+    return found
+
+
 def _copy(called: str, source: Path, path: Path) -> None:
     source = source.expanduser()
     check_file(called, source)
@@ -90,7 +102,7 @@ def _copy(called: str, source: Path, path: Path) -> None:
                 shutil.copyfileobj(packed, plain)
         else:
             shutil.copy(source, path)
-            for suffix in ("-wal", "-journal"):  # of a process that is writing, or was killed
+            for suffix in ("-wal", "-journal"):  # left by a process that is writing, or was killed
                 if (beside := Path(f"{source}{suffix}")).is_file():
                     shutil.copy(beside, f"{path}{suffix}")
     except (OSError, EOFError, lzma.LZMAError) as error:

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+
+from localmixup.lab.analysis.arms import ArmResult, best_on_validation
+from localmixup.lab.analysis.table import Table
+from localmixup.lab.analysis.wording import locality
 from localmixup.lab.paper.bench import Bench
 from localmixup.lab.paper.images import compare_local, panels_of
 from localmixup.lab.paper.item import Item
 from localmixup.lab.paper.protocols import PROTOCOLS
-from localmixup.lab.paper.reading import (
-    ArmResult,
-    Reading,
-    against,
-    groups,
-    locality,
-    reported,
-    sign_sentence,
-    table_of,
-)
-from localmixup.lab.paper.section import Reported, Section, Table
+from localmixup.lab.paper.reading import Group, Reading, paper_table, reported, sign_sentence
+from localmixup.lab.paper.section import Reported, Section
+from localmixup.lab.runs.events import Event
 
 PANELS = ("cifar10", "cifar100", "fashion_mnist", "svhn", "mnist")
-_ROWS = {"vanilla": "baseline", "mixup": "mixup"}
+_NEARLY_EVEN = 0.8  # of `ess_ratio`: above it all pairs count almost equally
 
 
 class Table1(Item):
@@ -30,113 +27,104 @@ class Table1(Item):
     claim = "Local Mixup has a lower error than vanilla training and mixup on all four data sets"
     size = "ResNet-18 on CIFAR-10 (100 runs) and CIFAR-100, DenseNet on Fashion-MNIST, LeNet-5 on SVHN (10 runs each)"
 
-    def run(self, bench: Bench) -> None:
-        """Every data set that the protocol has and that can be found."""
-        for panel in panels_of(bench, self.name, PANELS):
-            compare_local(panel)
+    def run(self, bench: Bench) -> Generator[Event, None, None]:
+        """Run every data set that the protocol has and that can be found."""
+        for panel in (yield from panels_of(bench, self.name, PANELS)):
+            yield from compare_local(panel)
 
     def full_runs(self, panel: str) -> int:
-        """A hundred on CIFAR-10, ten elsewhere."""
+        """Return 100 for CIFAR-10 and 10 for the others."""
         return 100 if panel == "cifar10" else 10
 
     def panels(self, protocol: str) -> tuple[str, ...]:
-        """The paper's data sets that the protocol has."""
+        """Return the paper's data sets that the protocol has."""
         return tuple(name for name in PANELS if name in PROTOCOLS[protocol].full)
 
     def section(self, reading: Reading) -> Section:
-        """One table a data set and protocol, and what each says of locality."""
+        """Return one table for each data set and protocol, and what it says about locality."""
         tables, sentences = [], []
-        for (_, _, panel), group in groups(reading.of(self.name)).items():
-            local = chosen(group)
-            notes = notes_of(group)
-            table = table_of(
-                group,
-                lambda r, local=local: value_of(r, local),  # type: ignore[misc]
-                full_runs=self.full_runs(panel),
-                notes=notes,
-            )
+        for group in reading.groups(self.name):
+            stated = _stated(group)
+            table = paper_table(group.results, stated, full_runs=self.full_runs(group.panel), notes=_notes(group))
             tables.append(table)
-            sentences += sentences_of(group, table)
-        return Section(self.name, self.title, self.claim, tables, [], [], sentences, self.missing(reading))
+            sentences += _sentences(group, table.table, stated)
+        return self.reported(reading, sentences, tables=tables)
 
 
-def notes_of(group: list[ArmResult]) -> list[str]:
-    """What one must know of the controls of a group.
+def chosen(group: Group) -> ArmResult | None:
+    """Return the local method that the validation split chose, or the only one; None if there is none.
 
     Args:
         group: arms of one protocol, scale and panel.
     """
-    if group[0].arm.training.optimizer.startswith("adam") and any(r.arm.control_of for r in group):
+    main = next((r.arm.training.reduction for r in group.results if r.arm.label == "vanilla"), "mean")
+    local = [r for r in group.results if r.arm.label.startswith("local mixup") and r.arm.training.reduction == main]
+    return best_on_validation(local) if local else None
+
+
+def _stated(group: Group) -> dict[str, Reported]:
+    """What the paper prints: three rows, on its own four data sets."""
+    local = chosen(group)
+    rows = {"vanilla": "baseline", "mixup": "mixup", **({local.arm.label: "local_mixup"} if local else {})}
+    values = reported()["table1_error_percent"]
+    return {label: Reported(*values[row][group.panel]) for label, row in rows.items() if group.panel in values[row]}
+
+
+def _notes(group: Group) -> list[str]:
+    first = group.results[0].arm
+    if first.training.optimizer.startswith("adam") and any(r.arm.control_of for r in group.results):
         return [
             "Adam cancels a constant factor of the loss: the control with the scaled loss can only confirm that here."
         ]
     return []
 
 
-def value_of(result: ArmResult, local: ArmResult | None) -> Reported | None:
-    """What table 1 prints for an arm: the paper's own three rows, on its own four data sets.
-
-    Args:
-        result: the arm.
-        local: the one that stands for Local Mixup.
-    """
-    row = "local_mixup" if result is local else _ROWS.get(result.arm.label)
-    values = reported()["table1_error_percent"]
-    if row is None or result.arm.panel not in values[row]:
-        return None
-    return Reported(*values[row][result.arm.panel])
-
-
-def chosen(group: list[ArmResult]) -> ArmResult | None:
-    """The local method that the validation split chose; where there is none, the only one.
-
-    Args:
-        group: arms of one protocol, scale and panel.
-    """
-    main = next((r.arm.training.reduction for r in group if r.arm.label == "vanilla"), "mean")
-    local = [r for r in group if r.arm.label.startswith("local mixup") and r.arm.training.reduction == main]
-    if not local:
-        return None
-    return min(local, key=lambda r: r.mean("validation_error") if len(local) > 1 else 0.0)
-
-
-def sentences_of(group: list[ArmResult], table: Table) -> list[str]:
-    """What a comparison says of mixup and of locality.
-
-    Args:
-        group: arms of one protocol, scale and panel.
-        table: of them.
-    """
-    first, best = group[0].arm, chosen(group)
-    where = f"{first.panel}, {first.protocol} ({first.scale})"
-    if best is None or table.line("vanilla") is None or table.line("mixup") is None:
-        return [f"{where}: not all of the arms are finished."]
+def _sentences(group: Group, table: Table, stated: dict[str, Reported]) -> list[str]:
+    """What a comparison says about mixup and about locality."""
+    best = chosen(group)
+    if best is None or table.row("vanilla") is None or table.row("mixup") is None:
+        return [f"{group.where}: not all of the arms are finished."]
     label, words = best.arm.label, []
-    values = reported()["table1_error_percent"]
-    for one, other, rows in (
-        ("mixup", "vanilla", ("mixup", "baseline")),
-        (label, "mixup", ("local_mixup", "mixup")),
-        (label, "vanilla", ("local_mixup", "baseline")),
-    ):
-        d = table.difference(one, other)
-        if d is None:
-            words.append(f"{where}: {one} and {other} are the same runs.")
-        elif first.panel in values[rows[0]]:
-            stated = values[rows[0]][first.panel][0] - values[rows[1]][first.panel][0]
-            words.append(f"{where}: " + sign_sentence(f"{one} against {other}", stated, d))
+    for one, other in (("mixup", "vanilla"), (label, "mixup"), (label, "vanilla")):
+        if table.difference(one, other) is None:
+            words.append(f"{group.where}: {one} and {other} are the same runs.")
+        elif stated:
+            gap = stated[one].mean - stated[other].mean
+            words.append(f"{group.where}: {sign_sentence(table, one, other, gap)}")
         else:
-            words.append(f"{where}: {one} against {other}: {against(d)}.")
-    words.append(f"{where}, locality: {_locality(group, table, best)}")
-    return words
+            words.append(f"{group.where}: {one} against {other}: {table.against(one, other)}.")
+    return [*words, f"{group.where}, locality: {_locality(group, table, best)}"]
 
 
-def _locality(group: list[ArmResult], table: Table, best: ArmResult) -> str:
-    """What the table can say of locality: only what its controls allow."""
+def _locality(group: Group, table: Table, best: ArmResult) -> str:
+    """What the table can say about locality, which is only what its controls allow."""
     if best.arm.method.method in ("vanilla", "published-cifar"):
         return "nothing, for the published code does not train eq. (3) here."
-    told = f"the weights have an effective sample size of {best.mean('effective_sample_size'):.3f}; "
-    controls = [r.arm.label for r in group if r.arm.control_of == best.arm.label]
+    even = _evenness(group, best)
+    controls = table.controls_of(best.arm.label)
     if not controls:
-        return f"{told}this protocol runs no control, so a difference to mixup may be that of the size of the loss."
-    d = table.difference(best.arm.label, controls[0])
-    return f"{told}against {controls[0]} {against(d)}: {locality(d)}."
+        return f"{even}. This protocol runs no control, so a difference to mixup may be that of the size of the loss."
+    label, control = best.arm.label, controls[0].label
+    d = table.difference(label, control)
+    return f"{even}. {label} against {control}: {table.against(label, control)}: {locality(d)}."
+
+
+def _evenness(group: Group, best: ArmResult) -> str:
+    """How local the arms are at all."""
+    ratios = [
+        r.mean("ess_ratio")
+        for r in group.results
+        if r.arm.method.method == "local-exponential" and r.arm.training.reduction == best.arm.training.reduction
+    ]
+    low, high = min(ratios), max(ratios)
+    if len(ratios) == 1:
+        which = f"the decay has an ess_ratio of {low:.4f}"
+    else:
+        which = f"the {len(ratios)} decays have an ess_ratio of {low:.2f} to {high:.3f}"
+    if low < _NEARLY_EVEN:
+        return which
+    missing = "; the sweep has no graph of nearest neighbours" if len(ratios) > 1 else ""
+    return (
+        f"{which}: all pairs count almost equally and hardly anything here is local, so that an effect of locality "
+        f"could hardly show{missing}"
+    )

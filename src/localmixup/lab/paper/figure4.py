@@ -186,7 +186,8 @@ def _beside(group: Group, label: str, points: Sequence[ArmResult], curves: Mappi
             found[r.arm.x] = paired(*errors)
     words = ", ".join(f"{x:g}: {d.mean:+.2f}" for x, d in found.items())
     shown = [p < LEVEL for p in holm([d.p for d in found.values()])]
-    ends = [abs(end) for d, yes in zip(found.values(), shown, strict=True) if not yes for end in (d.low, d.high)]
+    unclear = [d for d, yes in zip(found.values(), shown, strict=True) if not yes and not math.isnan(d.low)]
+    ends = [abs(end) for d in unclear for end in (d.low, d.high)]
     still = f"; where none is shown, up to {max(ends):.2f} points are not excluded" if ends else ""
     note = " Adam cancels a constant factor of the loss, so this control can only confirm that." if control_of else ""
     return (

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from localmixup._validate import ArgumentError
-from localmixup.graphs.fit import DistanceSample, Target, describe
+from localmixup.graphs.distance_sample import make_wish
+from localmixup.graphs.fit import DistanceSample, describe_graph
 from localmixup.lab.methods import LOCAL
-from localmixup.lab.methods.parameters import GRAPHS, PARAMETERS, graph_of
+from localmixup.lab.methods.parameters import GRAPHS, graph_of
 from localmixup.lab.runs.spec import MethodSpec, TrainingSpec
 
 KEPT_SHARES = {"set": (0.01, 0.05, 0.2), "batch": (0.125, 0.25, 0.5)}
@@ -49,7 +50,7 @@ def candidates(
         shares = _that_fit(shares, method, rows, training, fixed)
     if fixed is not None:
         graph = graph_of(MethodSpec(method=method, parameter=fixed))
-        kept = describe(graph, sample, population=training.batch_size if in_batch else rows).mean_weight
+        kept = describe_graph(graph, sample, population=training.batch_size if in_batch else rows).mean_weight
         graphs = [(fixed, max(1e-6, kept))]
     else:
         graphs = [
@@ -69,10 +70,8 @@ def candidates(
 
 
 def _parameter(method: str, sample: DistanceSample, share: float, population: int) -> float:
-    graph = GRAPHS[method].from_distances(
-        sample, Target("kept_share", share), metric="euclidean", population=population
-    )
-    return float(getattr(graph, PARAMETERS[method]))
+    graph = GRAPHS[method].from_sample(sample, make_wish({"kept_share": share}, population), metric="euclidean")
+    return float(getattr(graph, graph.parameter))
 
 
 def _that_fit(

@@ -6,7 +6,6 @@ import math
 from collections.abc import Generator, Mapping, Sequence
 
 from localmixup import ExponentialGraph
-from localmixup.graphs.fit import calibrate
 from localmixup.lab.analysis.arms import SAME_SHARE, ArmResult, best_on_validation, matched_controls
 from localmixup.lab.errors import DataMissingError
 from localmixup.lab.paper.bench import Bench, Loaded
@@ -108,7 +107,7 @@ class Panel:
         Args:
             mean_weight: in (0, 1).
         """
-        graph = calibrate(self.loaded.prepared.x, ExponentialGraph, mean_weight=mean_weight).graph
+        graph = ExponentialGraph.fit(self.loaded.prepared.x, mean_weight=mean_weight)
         return float(f"{graph.decay:.3g}")
 
 

@@ -257,7 +257,7 @@ PROTOCOLS: dict[str, Protocol] = {
         says="what can answer the paper's question",
         differs=(
             "as many updates for every method and every parameter; of the threshold graphs of the spirals as many "
-            "samples count at every radius; exponential graphs weigh every pair, and their effective sample size "
+            "samples count at every radius; exponential graphs weigh every pair, and their ess_ratio "
             "stands beside them; nearest-neighbour graphs of a batch cannot be equalised, those of the whole set are",
             "AdaMixUp on CIFAR-10: as many epochs as table 1, not 1400",
             "spirals: one draw and one test set of 400 for all runs, another validation split for each",

@@ -87,10 +87,8 @@ __all__ = [
     "cutmix",
     "ess_ratio",
     "fit_graph",
-    "geometry",
     "masked_mean",
     "mix_sequences",
-    "theory",
 ]
 
 
@@ -106,4 +104,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, "geometry", "theory"})

@@ -61,9 +61,7 @@ def _ask(criterion: Callable[..., Tensor], outputs: Any, targets: Any) -> Any:
                 "criterion must not have reduction='sum': leave it out, and use batch.loss(..., reduction='sum')"
             )
         if reduction in ("mean", "batchmean"):
-            single: Any = copy.copy(criterion)
-            single.reduction = "none"
-            return single(outputs, targets)
+            return _ask_module(criterion, outputs, targets)
         return criterion(outputs, targets)
     given = _keywords(criterion).get("reduction")
     if given == "sum":
@@ -73,6 +71,18 @@ def _ask(criterion: Callable[..., Tensor], outputs: Any, targets: Any) -> Any:
     if given != "none" and _takes_reduction(criterion):
         return criterion(outputs, targets, reduction="none")
     return criterion(outputs, targets)
+
+
+def _ask_module(criterion: Any, outputs: Any, targets: Any) -> Any:
+    """Call a loss module that was made with a mean for one loss per sample."""
+    if torch.compiler.is_compiling():  # the compiler cannot copy a module, and has no other thread
+        given, criterion.reduction = criterion.reduction, "none"
+        losses = criterion(outputs, targets)
+        criterion.reduction = given
+        return losses
+    single = copy.copy(criterion)
+    single.reduction = "none"
+    return single(outputs, targets)
 
 
 def _keywords(criterion: Any) -> dict[str, Any]:

@@ -185,7 +185,7 @@ class LocalMixup(DrawingModule):
         n = _batch_size(x, y, features)
         if not self.training:
             return _unmixed(x, y, n)
-        shared = features is None and isinstance(x, Tensor)
+        shared = features is None and isinstance(x, Tensor) and not (x.requires_grad and torch.is_grad_enabled())
         plan, difference, lam, moves = self._draw(_joined(x if features is None else features), y, shared=shared)
         if difference is None:
             return plan.apply(x, y, inplace=inplace)
@@ -300,7 +300,7 @@ class LocalMixup(DrawingModule):
             weights = self._weights_of(difference, partner)
         assert weights is not None
         plan, moves = self._plan_of(partner, lam.expand(n), weights, unmixing)
-        self._notice.look_at(self, features, partner, weights, plan)
+        self._notice.look_at(self, features, partner, weights)
         return _Draw(plan, difference, lam, moves)
 
     def _weights_of(self, difference: Difference, partner: Tensor) -> Tensor:

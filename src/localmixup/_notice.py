@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from localmixup._distances import pair_distances
 
-if TYPE_CHECKING:
-    from localmixup._batch import MixPlan
-
 _LOOKS = (1, 2, 4, 8, 16, 32, 64)  # the batches that are looked at: reading a value makes a GPU wait
-_ENOUGH = 16  # distinct pairs before anything is said
-_HARDLY = 0.05  # mean weight below which hardly a pair counts
+_ENOUGH = 8  # distinct pairs before anything is said
+_HARDLY = 0.05  # mean weight below which hardly any pair counts
 _ALL = 1 - 1e-5  # mean weight above which the graph is classical mixup
+_SHIFTS = 16  # partners of each sample that are measured before a warning
 
 
 class Notice:
-    """Looks at some of the first batches, and warns once if hardly a pair counts, or if all pairs count in full."""
+    """Looks at some of the first batches, and warns once if hardly any pair counts, or if all pairs count in full."""
 
     def __init__(self) -> None:
         self._batches = 0
-        self._pairs = self._weight = 0.0
         self._done = False
 
-    def look_at(self, mix: Any, features: Tensor, partner: Tensor, weights: Tensor, plan: MixPlan) -> None:
+    def look_at(self, mix: Any, features: Tensor, partner: Tensor, weights: Tensor) -> None:
         """Look at one batch.
 
         Args:
@@ -35,57 +32,62 @@ class Notice:
             features: what was measured, shape `(n, ...)`.
             partner: partners as drawn, shape `(n,)`.
             weights: weights of the pairs as drawn, shape `(n,)`.
-            plan: the plan.
         """
         if self._done or torch.compiler.is_compiling():
             return
         self._batches += 1
-        if self._batches not in _LOOKS:
-            return
         self._done = self._batches == _LOOKS[-1]
-        distinct = partner != torch.arange(len(partner), device=partner.device)
-        pairs, weight = torch.stack([distinct.sum().to(weights.dtype), (weights * distinct).sum()]).tolist()
-        self._pairs, self._weight = self._pairs + pairs, self._weight + weight
-        n = len(partner)
-        if self._pairs < _ENOUGH:
+        # a graph that is a module, such as the adaptive one, follows the data by itself
+        if self._batches not in _LOOKS or isinstance(mix.graph, nn.Module):
             return
-        mean = self._weight / self._pairs
-        graph = mix.graph
-        message = ""
-        if mean < _HARDLY and not _is(graph, "is_vanilla", n) and mix.pairing != "neighbors":
-            message = f"hardly any pair counts in the loss: their mean weight is {mean:.2g}"
-            if mix.outside == "unmix":
-                message = f"hardly any pair is mixed: {100 * mean:.2g} % of them"
-        elif mean > _ALL and not _is(graph, "is_mixup", n, default=True) and mix.pairing != "neighbors":
-            message = "every pair counts in full, so this is classical mixup"
-        elif mix.pairing == "neighbors" and getattr(graph, "n_neighbors", None) is not None and graph.n_neighbors >= n:
-            message = (
-                f"every sample of a batch of {n} is among the {graph.n_neighbors} nearest: this is classical mixup"
-            )
+        message = self._message(mix, features, partner, weights)
         if message:
             self._done = True
-            warnings.warn(
-                f"with {graph!r} {message}. {_distances_seen(graph, features, partner, distinct)}Fit the graph to the "
-                f"tensors that the loop mixes, such as {_example(graph)}.fit(x_train, kept_share=0.2), or use "
-                "KNNGraph(share=0.2), which needs no unit",
-                stacklevel=6,
-            )
+            warnings.warn(message, stacklevel=6)
+
+    def _message(self, mix: Any, features: Tensor, partner: Tensor, weights: Tensor) -> str:
+        graph, n = mix.graph, len(partner)
+        if mix.pairing == "neighbors" or not hasattr(graph, "is_mixup"):
+            return _too_many_neighbors(graph, n)
+        distinct = partner != torch.arange(n, device=partner.device)
+        pairs, weight = torch.stack([distinct.sum().to(weights.dtype), (weights * distinct).sum()]).tolist()
+        if pairs < _ENOUGH:
+            return ""
+        if weight < _HARDLY * pairs and not graph.is_vanilla(n):
+            mean = _mean_weight(graph, features)
+            if mean < _HARDLY:
+                effect = "pair is mixed" if mix.outside == "unmix" else "pair counts in the loss"
+                return f"hardly any {effect}: the mean weight in this batch is {mean:.2g} {_remedy(graph, features)}"
+        if weight > _ALL * pairs and not graph.is_mixup(n) and _mean_weight(graph, features) > _ALL:
+            return f"every pair counts in full, so this is classical mixup {_remedy(graph, features)}"
+        return _too_many_neighbors(graph, n)
 
 
-def _example(graph: Any) -> str:
-    name = type(graph).__name__
-    return name if name in ("ExponentialGraph", "ThresholdGraph", "KNNGraph") else "ThresholdGraph"
-
-
-def _is(graph: Any, name: str, n: int, *, default: bool = False) -> bool:
-    method = getattr(graph, name, None)
-    return default if method is None else bool(method(n))
-
-
-def _distances_seen(graph: Any, features: Tensor, partner: Tensor, distinct: Tensor) -> str:
-    metric = getattr(graph, "metric", None)
-    if metric is None or not bool(distinct.any()):
+def _too_many_neighbors(graph: Any, n: int) -> str:
+    if (getattr(graph, "n_neighbors", None) or 0) < n or n < _ENOUGH:
         return ""
-    seen = pair_distances(features, partner, metric)[distinct]
+    return (
+        f"a batch of {n} has fewer samples than {graph!r} has neighbours, so this is classical mixup: use a share, "
+        "which means the same in a batch and in a data set, KNNGraph(share=0.2)"
+    )
+
+
+def _mean_weight(graph: Any, features: Tensor) -> float:
+    """Return the mean weight of each sample with several others of the batch."""
+    n = len(features)
+    itself = torch.arange(n, device=features.device)
+    shifts = range(1, min(n - 1, _SHIFTS) + 1)
+    return sum(float(graph.pair_weights(features, (itself + k) % n).mean()) for k in shifts) / max(1, len(shifts))
+
+
+def _remedy(graph: Any, features: Tensor) -> str:
+    n, name = len(features), type(graph).__name__
+    itself = torch.arange(n, device=features.device)
+    seen = pair_distances(features, (itself + 1) % n, graph.metric)
     low, middle, high = (float(value) for value in (seen.min(), seen.median(), seen.max()))
-    return f"The distances of the pairs are {low:.4g} to {high:.4g}, median {middle:.4g}. "
+    example = name if name in ("ExponentialGraph", "ThresholdGraph") else "ThresholdGraph"
+    return (
+        f"with {graph!r}, and distances from {low:.4g} to {high:.4g}, median {middle:.4g}. Fit the graph to the "
+        f"tensors that the loop mixes, such as {example}.fit(x_train, kept_share=0.2), or use KNNGraph(share=0.2), "
+        "which needs no unit"
+    )

@@ -1,4 +1,4 @@
-"""Every figure and table of the paper, one file each: which runs, which picture, and what came out."""
+"""The figures and tables of the paper, one file each: which runs, which picture, and what came out."""
 
 from localmixup.lab.paper.adamixup import AdaMixUp, Figure6
 from localmixup.lab.paper.classes import Classes
@@ -18,4 +18,4 @@ _ALL = (
 )  # fmt: skip
 
 ITEMS: dict[str, Item] = {item.name: item for item in _ALL}
-"""Every item by its name on the command line, in the order of the paper."""
+"""The items by their name on the command line, in the order of the paper."""

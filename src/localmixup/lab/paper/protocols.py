@@ -1,7 +1,8 @@
 """The protocols and the scales: every difference between them, as data.
 
-`paper` is what the text says, and what it does not say as in the authors' code where that is not a defect. `published`
-is what the authors' repository really does, its defects named. `controlled` is what can answer the paper's question.
+`paper` is what the text says; where the text is silent, it follows the authors' code unless that is a defect.
+`published` is what the authors' repository really does, with its defects named. `controlled` is what can answer the
+paper's question.
 """
 
 from __future__ import annotations
@@ -14,24 +15,24 @@ NOISE = tuple(f"gaussian {noise_std:g}" for noise_std in (0.0025, 0.005, 0.0075,
 """The noise of table 2, on images in [0, 1]."""
 
 MORE = ("gaussian 0.05", "gaussian 0.1", "salt-pepper 0.02", "blur 1", "contrast 0.5", "occlusion 0.25")
-"""Further corruptions, which the paper does not have."""
+"""Further corruptions that the paper does not have."""
 
 
 class SpiralProtocol(Frozen):
-    """How figure 4 is run: training on the spirals.
+    """How figure 4 is run on the spirals.
 
     Attributes:
         panels: readings of the data (`spirals` as the code draws them, `spirals-gaussian` as the text says), each with
-            the divisor of the number of runs.
-        radii: of the curve; 0 is vanilla training.
-        batch_sizes: of the radii; empty for such that 20 samples count on average, `1 + 19 / F(radius)`.
-        model: of the network.
-        method: that applies the graph.
-        reductions: of the weighted loss, the first for the curve, the others with a tenth of the runs.
-        epochs: passes over the data; None where `updates` counts.
-        updates: the same for all radii; None where `epochs` counts.
+            the number by which the number of runs is divided.
+        radii: radii of the curve; 0 is vanilla training.
+        batch_sizes: batch size of each radius. If empty, 20 samples count on average: `1 + 19 / F(radius)`.
+        model: key of the network.
+        method: key of the method that applies the graph.
+        reductions: reductions of the weighted loss: the first for the curve, the others with a tenth of the runs.
+        epochs: passes over the data; None if `updates` is given.
+        updates: number of updates, the same for all radii; None if `epochs` is given.
         last_batches: whether the smaller batch at the end of an epoch is an update too, as in the notebook.
-        validation_share: held out.
+        validation_share: share of the data that is held out.
     """
 
     panels: tuple[tuple[str, int], ...]
@@ -52,9 +53,9 @@ class Recipe(Frozen):
     Attributes:
         data: name of the data set.
         epochs: passes over the training data.
-        training: the rest; its number of updates is filled in.
-        decay: of the exponential graph that the paper names, or that figure 7 suggests where it names none.
-        runs: of every arm.
+        training: everything else; its number of updates is filled in later.
+        decay: decay of the exponential graph that the paper names, or that figure 7 suggests if the paper names none.
+        runs: number of runs of every arm.
     """
 
     data: str
@@ -139,11 +140,11 @@ class Scale(Frozen):
     """How much is run.
 
     Attributes:
-        says: in words.
-        train_size: training and validation images used; None for all.
-        share: of the epochs of a recipe.
-        runs: of every arm, where this is less than the recipe's.
-        spiral_runs: of every radius of figure 4.
+        says: description in words.
+        train_size: number of images for training and validation; None for all.
+        share: share of the epochs of a recipe.
+        runs: number of runs of every arm, if lower than that of the recipe.
+        spiral_runs: number of runs of every radius of figure 4.
     """
 
     says: str
@@ -171,14 +172,16 @@ class Protocol(Frozen):
     """One way to ask the paper's questions.
 
     Attributes:
-        says: in words.
+        says: description in words.
         differs: every point at which it differs from the text of the paper, or at which the text leaves something open.
-        spirals: for figure 4.
-        recipes: by scale, `"full"` and `"small"`, and by panel.
-        reductions: of the weighted loss, the main one first.
-        validation_share: of the images, held out; 0 chooses nothing, or on the test set as the paper does.
-        grid: mean weights that the exponential graphs of the grid have; empty for the paper's decay only.
-        local: method that applies the graph, by panel; the exponential graph where it is not named.
+        spirals: how figure 4 is run.
+        full: recipes of full size, by panel.
+        small: recipes of the smaller scales, by panel.
+        reductions: reductions of the weighted loss, the main one first.
+        validation_share: share of the images that is held out; 0 chooses nothing, or chooses on the test set as the
+            paper does.
+        grid: mean weights of the exponential graphs of the grid; empty for the paper's decay only.
+        local: method that applies the graph, by panel; by default the exponential graph.
     """
 
     says: str
@@ -192,10 +195,10 @@ class Protocol(Frozen):
     local: dict[str, str] = {}  # noqa: RUF012
 
     def recipe(self, panel: str, scale: str) -> Recipe | None:
-        """How the network of a panel is trained, or None where this protocol has no such panel.
+        """Return how the network of a panel is trained, or None if this protocol has no such panel.
 
         Args:
-            panel: name of the panel.
+            panel: its name.
             scale: a key of `SCALES`.
         """
         return (self.full if scale == "full" else self.small).get(panel)

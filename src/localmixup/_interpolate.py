@@ -17,6 +17,7 @@ from localmixup._distances import norms
 from localmixup._shapes import Int
 from localmixup._validate import ArgumentError
 
+_MIXABLE = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 _BLOCK_BYTES = 2 * 2**20
 _LARGE_BYTES = 16 * 2**20  # from here on a flipped batch is mixed in blocks that stay in the cache
 
@@ -73,19 +74,19 @@ def check_mixable(x: Tensor, name: str = "inputs") -> None:
     Raises:
         ValueError: it is not a dense tensor of floating point numbers.
     """
+    if x.dtype in _MIXABLE and x.layout is torch.strided and not x.is_nested:
+        return
     if x.layout != torch.strided or x.is_nested:
         kind = "a nested tensor" if x.is_nested else str(x.layout)
         remedy = "pad it: torch.nested.to_padded_tensor(x, 0.0)" if x.is_nested else "call x.to_dense()"
         raise ArgumentError(f"{name} must be a dense tensor to be mixed, got {kind}: {remedy}")
-    if x.is_quantized or (x.is_floating_point() and x.dtype.itemsize < 2):
-        raise ArgumentError(
-            f"{name} must be float16, bfloat16, float32 or float64 to be mixed, got {x.dtype}: x.float()"
-        )
-    if not x.is_floating_point():
-        raise ArgumentError(
-            f"{name} must be floating point to be mixed, got {x.dtype}: convert images with .float(), mix the "
-            "embeddings of token ids instead of the ids, and check that inputs and targets are not swapped: mix(x, y)"
-        )
+    if x.is_floating_point() or x.is_quantized:
+        allowed = "float16, bfloat16, float32 or float64"
+        raise ArgumentError(f"{name} must be {allowed} to be mixed, got {x.dtype}: call x.float()")
+    raise ArgumentError(
+        f"{name} must be floating point to be mixed, got {x.dtype}: convert images with .float(), mix the embeddings "
+        "of token ids instead of the ids, and check that inputs and targets are not swapped: mix(x, y)"
+    )
 
 
 def interpolate(x: Tensor, partner: Int[Tensor, "n"], lam: Tensor, *, inplace: bool = False) -> Tensor:

@@ -249,7 +249,7 @@ class LocalMixup(DrawingModule):
         ones = _ones(own_inputs[0], n)
         if not self.training:
             return MixedBatch(x, y, y, ones, ones)
-        lam = self._draw_lam(n, ones).expand(n)
+        lam = self._draw_lam(n, ones, *self._random(ones.device)).expand(n)
         mixed = iter([between(own, other, lam) for own, other in zip(own_inputs, other_inputs, strict=True)])
         return MixedBatch(map_tensors(lambda _: next(mixed), x, "inputs"), y, partner_y, lam, ones)
 
@@ -273,7 +273,6 @@ class LocalMixup(DrawingModule):
 
     # ---- drawing -----------------------------------------------------------------------------------------------
 
-    @torch.no_grad()
     def _draw(self, features: Tensor, y: Any, *, shared: bool) -> _Draw:
         """Draw partners, `lam` and weights.
 
@@ -285,29 +284,33 @@ class LocalMixup(DrawingModule):
         Returns:
             The plan, and what can be used to mix without a second look at the features.
         """
-        features = features.detach()
+        if features.requires_grad:
+            features = features.detach()
         n = features.shape[0]
-        partner, weights = self._draw_partners(features, y, n)
-        lam = self._draw_lam(n, features)
-        unmixing = self._draw_unmixing(n, features)
+        generator, device = self._random(features.device)
+        partner, weights = self._draw_partners(features, y, n, generator, device)
+        lam = self._draw_lam(n, features, generator, device)
+        unmixing = self._draw_unmixing(n, features, generator, device)
         difference = None
         if shared and self._measures_what_it_mixes(features):
             found = Difference(features, partner, flipped=self.pairing == "flip")
             difference = None if found.overflows else found
-        if weights is None and difference is None:
-            weights = self.graph.pair_weights(features, partner)
-        elif weights is None and difference is not None:
-            weights = self._weights_of(difference, partner)
-        assert weights is not None
+        if weights is None:
+            weights = self._weights_of(features, partner, difference)
         plan, moves = self._plan_of(partner, lam.expand(n), weights, unmixing)
         self._notice.look_at(self, features, partner, weights)
         return _Draw(plan, difference, lam, moves)
 
-    def _weights_of(self, difference: Difference, partner: Tensor) -> Tensor:
+    def _weights_of(self, features: Tensor, partner: Tensor, difference: Difference | None) -> Tensor:
         graph = self.graph
+        if difference is None:
+            with torch.no_grad():  # a graph of the user's own may have parameters
+                return graph.pair_weights(features, partner)
         assert isinstance(graph, DistanceGraph)
-        distances, scale = difference.distances, norm_scale(graph.metric, difference.x[:1].numel()) or 1.0
-        return graph.weights_of_pairs(distances if scale == 1 else distances * scale, partner)
+        distances = difference.distances
+        if graph.metric != "euclidean":
+            distances = distances * (norm_scale(graph.metric, features[:1].numel()) or 1.0)
+        return graph.weights_of_pairs(distances, partner)
 
     def _measures_what_it_mixes(self, x: Tensor) -> bool:
         """Return whether one difference can serve both the distance and the mixing."""
@@ -315,11 +318,11 @@ class LocalMixup(DrawingModule):
             isinstance(self.graph, DistanceGraph)
             and self.graph.metric in ("euclidean", "rms")
             and self.pairing != "neighbors"
-            and not torch.compiler.is_compiling()
-            and x.device.type == "cpu"
             and x.dtype in (torch.float32, torch.float64)
+            and x.device.type == "cpu"
             and x.ndim > 1
             and is_dense_in_rows(x)
+            and not torch.compiler.is_compiling()
         )
 
     def _random(self, device: torch.device) -> tuple[torch.Generator | None, torch.device]:
@@ -338,36 +341,39 @@ class LocalMixup(DrawingModule):
             self._worker_generator = (worker.seed, next_generator(self.generator, worker.seed % 2**63))
         return self._worker_generator[1], self._worker_generator[1].device
 
-    def _draw_partners(self, features: Tensor, y: Any, n: int) -> tuple[Tensor, Tensor | None]:
-        generator, device = self._random(features.device)
+    def _draw_partners(
+        self, features: Tensor, y: Any, n: int, generator: torch.Generator | None, device: torch.device
+    ) -> tuple[Tensor, Tensor | None]:
+        """Draw the partners; also return their weights if they are known to be 1."""
         if self.pairing == "flip":
             return _partners.flip(n, device=features.device), None
         if self.pairing == "permutation":
             return _partners.permutation(n, device=device, generator=generator).to(features.device), None
         if self.pairing == "neighbors":
             uniform = torch.rand(n, device=device, generator=generator, dtype=torch.float64).to(features.device)
-            return self._neighbors(features, uniform), _ones(features, n)
+            return self._draw_neighbors(features, uniform), _ones(features, n)
         by_class = _partners.within_class if self.pairing == "within_class" else _partners.between_class
         partner = by_class(_partners.classes_of(y, n).to(device), generator=generator)
         return partner.to(features.device), None
 
-    def _neighbors(self, features: Tensor, uniform: Tensor) -> Tensor:
+    @torch.no_grad()
+    def _draw_neighbors(self, features: Tensor, uniform: Tensor) -> Tensor:
         draw = getattr(self.graph, "draw_partners", None)
         if draw is None:  # a graph of the user's own with the two required methods only
             return LocalityGraph.draw_partners(self.graph, features, uniform)
         partner: Tensor = draw(features, uniform)
         return partner
 
-    def _draw_lam(self, n: int, features: Tensor) -> Tensor:
-        generator, device = self._random(features.device)
+    def _draw_lam(self, n: int, features: Tensor, generator: torch.Generator | None, device: torch.device) -> Tensor:
         dtype = torch.float64 if features.dtype == torch.float64 else torch.float32
         count = n if self.per_sample else 1
         lam = _partners.draw_lam(count, self.mixup_alpha, dtype=dtype, device=device, generator=generator)
         return lam.to(features.device)
 
-    def _draw_unmixing(self, n: int, features: Tensor) -> tuple[Tensor | None, Tensor | None]:
+    def _draw_unmixing(
+        self, n: int, features: Tensor, generator: torch.Generator | None, device: torch.device
+    ) -> tuple[Tensor | None, Tensor | None]:
         """Draw what decides, against W and against `prob`, which samples stay unchanged."""
-        generator, device = self._random(features.device)
         outside = prob = None
         if self.outside == "unmix":
             outside = torch.rand(n, device=device, generator=generator).to(features.device)

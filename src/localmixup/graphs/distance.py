@@ -16,6 +16,8 @@ from localmixup._validate import ArgumentError, check_number
 from localmixup.graphs.base import LocalityGraph, draw_from_rows
 from localmixup.graphs.distance_sample import DistanceSample, Wish
 
+_LARGEST = 3e38  # about the largest float32
+
 
 class DistanceGraph(LocalityGraph):
     """A graph whose weight depends on nothing but the distance of the two ends, `W[i, j] = phi(D[i, j])`."""
@@ -93,7 +95,7 @@ class ExponentialGraph(DistanceGraph):
         """Return `exp(-decay d)`; at `decay=inf` zero for every pair of distinct samples, duplicates included."""
         if self.decay == 0:
             return torch.ones_like(distances)
-        if self.decay > torch.finfo(distances.dtype).max:  # infinite in this dtype, where 0 * decay is NaN
+        if self.decay > _LARGEST and self.decay > torch.finfo(distances.dtype).max:  # 0 * decay would be NaN
             weights = torch.zeros_like(distances)
             return weights if self.decay == math.inf else weights.masked_fill(distances == 0, 1.0)
         return (distances * -self.decay).exp_()

@@ -3,8 +3,8 @@
     python benchmarks/augment.py [--repeats N] [--threads 1] [--device cpu] [--compiled]
 
 All contestants are measured in one run, in random order, each right after a call that is not counted. The table shows
-medians and the ratio to the widespread idiom, which knows neither distances nor weights. `clone` is a copy of the batch,
-the least that any mixing costs. "Local, three lines" is Local Mixup as one would write it down well: the distance of
+medians and the ratio to the widespread idiom, which knows neither distances nor weights. `clone` is a copy of the
+batch, the least that any mixing costs. "Local, three lines" is Local Mixup as one would write it down well: the distance of
 each pair, its weight, and `lerp`.
 """
 

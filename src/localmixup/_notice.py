@@ -57,9 +57,9 @@ class Notice:
             mean = _mean_weight(graph, features)
             if mean < _HARDLY:
                 effect = "pair is mixed" if mix.outside == "unmix" else "pair counts in the loss"
-                return f"hardly any {effect}: the mean weight in this batch is {mean:.2g} {_remedy(graph, features)}"
+                return _warning(graph, features, f"hardly any {effect}, with a mean weight of {mean:.2g}")
         if weight > _ALL * pairs and not graph.is_mixup(n) and _mean_weight(graph, features) > _ALL:
-            return f"every pair counts in full, so this is classical mixup {_remedy(graph, features)}"
+            return _warning(graph, features, "every pair counts in full, so this is classical mixup")
         return _too_many_neighbors(graph, n)
 
 
@@ -80,14 +80,14 @@ def _mean_weight(graph: Any, features: Tensor) -> float:
     return sum(float(graph.pair_weights(features, (itself + k) % n).mean()) for k in shifts) / max(1, len(shifts))
 
 
-def _remedy(graph: Any, features: Tensor) -> str:
+def _warning(graph: Any, features: Tensor, finding: str) -> str:
     n, name = len(features), type(graph).__name__
     itself = torch.arange(n, device=features.device)
     seen = pair_distances(features, (itself + 1) % n, graph.metric)
     low, middle, high = (float(value) for value in (seen.min(), seen.median(), seen.max()))
     example = name if name in ("ExponentialGraph", "ThresholdGraph") else "ThresholdGraph"
     return (
-        f"with {graph!r}, and distances from {low:.4g} to {high:.4g}, median {middle:.4g}. Fit the graph to the "
-        f"tensors that the loop mixes, such as {example}.fit(x_train, kept_share=0.2), or use KNNGraph(share=0.2), "
-        "which needs no unit"
+        f"with {graph!r} {finding}: the distances of the pairs are {low:.4g} to {high:.4g}, median {middle:.4g}. Fit "
+        f"the graph to the tensors that the loop mixes, {example}.fit(x_train, kept_share=0.2), or use "
+        "KNNGraph(share=0.2), which needs no unit"
     )

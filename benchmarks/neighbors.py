@@ -1,13 +1,13 @@
-"""What the exact nearest neighbours of a whole set cost, against faiss flat and scikit-learn's brute force.
+"""The cost of the exact nearest neighbours of a whole set, against faiss flat and scikit-learn's brute force.
 
     python benchmarks/neighbors.py [--rows 60000] [--neighbors 10] [--threads 2] [--repeats 1] [--data FOLDER]
         [--skip sklearn]
 
-Fashion-MNIST where it is found (in --data, $LOCALMIXUP_DATA or ./data), else clusters of the same shape. All searches
-in one process, in turn, on the same float32 rows; the least of the repeats, in wall time and in CPU time of all threads
-(which other work on the machine inflates less). Then the lists are compared: rows whose neighbours are the same set,
-and, of 200 random rows and of all on which the searches differ, those whose neighbours are the ones that float64
-distances and the lower index give.
+Uses Fashion-MNIST if it is found (in --data, $LOCALMIXUP_DATA or ./data), else clusters of the same shape. All searches
+run in one process, one after the other, on the same float32 rows; the table shows the smallest of the repeats in wall
+time and in CPU time of all threads (which other work on the machine inflates less). Then the lists are compared: rows
+with the same set of neighbours, and, among 200 random rows and all rows on which the searches differ, those whose
+neighbours are the ones that float64 distances and the lower index give.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from localmixup.sampling.neighbors import nearest
 
 def rows_of(count: int, folder: Path | None) -> tuple[str, torch.Tensor]:
     from localmixup.lab.data.sources import load
-    from localmixup.lab.errors import UserError
+    from localmixup.lab.errors import DataMissingError
 
     try:
         images = load("fashion_mnist", data_root=folder).x[:count]
-    except UserError:
+    except DataMissingError:
         g = torch.Generator().manual_seed(0)
         centres = torch.randn(20, 784, generator=g)
         rows = centres[torch.randint(20, (count,), generator=g)] + torch.randn(count, 784, generator=g)

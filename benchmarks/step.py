@@ -1,17 +1,17 @@
-"""Which share of a training step Local Mixup costs: the same step with it and without.
+"""The share of a training step that Local Mixup costs: the same step with and without it.
 
     python benchmarks/step.py [--repeats N] [--threads 1] [--device cpu] [--networks mlp,resnet18,vit] [--batch 128]
 
 A step is zero_grad, forward, loss, backward, optimizer. Two figures for each network:
 
-- **by parts**: the time of `mix(x, y)`, and of `batch.loss` with its backward pass less that of the plain loss, over
-  that of the plain step. Small shares can be told only so, for a step varies by more than a hundredth.
-- **by difference**: median of (step with Local Mixup) / (plain step) of the same round, less 1, with the interval of
-  that median (95 %, by order statistics); both with networks that started alike. It holds what the parts leave out,
-  caches that mixing empties, say.
+- **by parts**: the time of `mix(x, y)`, plus that of `batch.loss` and its backward pass minus that of the plain loss,
+  divided by that of the plain step. Only this can show small shares, because a step varies by more than one per cent.
+- **by difference**: median of (step with Local Mixup) / (plain step) in the same round, minus 1, with the 95 % interval
+  of that median (by order statistics). Both networks start alike. It includes what the parts leave out, such as caches
+  that mixing empties.
 
-Mixup by the widespread idiom stands beside it. It is to cost at most 1 % for ResNet-18 and the ViT at batch 128, and
-10 % for the MLP.
+Mixup by the widespread idiom is shown beside it. The aim is at most 1 % for ResNet-18 and the ViT at batch 128, and 10 %
+for the MLP.
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ def main() -> None:
     where = torch.cuda.get_device_name() if options.device == "cuda" else f"{platform.machine()} CPU"
     print(
         f"{where}, torch {torch.__version__}, {options.threads} thread(s), batch {options.batch}, float32, "
-        f"ExponentialGraph at a mean weight of 0.5, {path}"
+        f"ExponentialGraph at a mean weight of 0.5"
     )
     for name in options.networks.split(","):
         title, shape, make = NETWORKS[name]

@@ -1,4 +1,4 @@
-"""Tensors or arrays in, the same kind out: the one place where the two meet."""
+"""Conversions between tensors and arrays, for functions that take either and return the same kind."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from localmixup._validate import ArgumentError
 
 
 def as_float64(name: str, value: Any, *, ndim: tuple[int, ...] = (1, 2)) -> np.ndarray:
-    """`value` as a float64 array.
+    """Return `value` as a float64 array.
 
     Args:
-        name: the argument's name, for the message.
+        name: name of the argument, for the message.
         value: a tensor, an array or a nested sequence of numbers.
         ndim: allowed numbers of dimensions; empty for any.
 
     Raises:
-        ValueError: it holds no numbers, has another number of dimensions, or is not finite.
+        ValueError: it does not hold numbers, has another number of dimensions, or is not finite.
 
     >>> as_float64("y", [1, 2])
     array([1., 2.])
@@ -39,9 +39,9 @@ def as_float64(name: str, value: Any, *, ndim: tuple[int, ...] = (1, 2)) -> np.n
 
 
 def same_kind(result: np.ndarray | float, like: Any) -> Any:
-    """`result` as a tensor on the device of `like` where `like` is a tensor, else as an array.
+    """Return `result` as a tensor on the device of `like` if that is a tensor, else as an array.
 
-    A floating `like` gives its own dtype (float64 for half precision and integers).
+    float32 stays float32; everything else becomes float64.
 
     >>> same_kind(np.array([1.0]), torch.zeros(1, dtype=torch.float32))
     tensor([1.])
@@ -54,7 +54,7 @@ def same_kind(result: np.ndarray | float, like: Any) -> Any:
 
 
 def as_tensor(value: Any) -> Tensor:
-    """A tensor of an array, a tensor or a nested sequence; shares memory where it can.
+    """Return a tensor of an array, a tensor or a nested sequence; memory is shared if possible.
 
     >>> as_tensor(np.arange(3.0)[::-1])
     tensor([2., 1., 0.], dtype=torch.float64)

@@ -27,7 +27,7 @@ _BLOCK_BYTES = 64 * 2**20
 
 
 def check_metric(metric: Metric) -> Metric:
-    """Return `metric` if it can be used.
+    """Return `metric` if it is valid.
 
     Raises:
         ValueError: it is neither a known name nor callable.
@@ -39,23 +39,23 @@ def check_metric(metric: Metric) -> Metric:
 
 
 def as_features(features: Tensor) -> Tensor:
-    """Features as a detached batch of vectors, shape `(n, d)`, in float32 or, for float64, in float64.
+    """Return features as a detached batch of vectors, shape `(n, d)`, in float32, or float64 for float64.
 
     Args:
-        features: one row a sample, shape `(n, ...)`; integers are taken as numbers.
+        features: one row per sample, shape `(n, ...)`; integers become floating point.
 
     Raises:
         ValueError: there is no batch dimension.
     """
     if features.ndim == 0:
-        raise ArgumentError("features must have shape (n, ...), one row a sample, got a scalar")
+        raise ArgumentError("features must have shape (n, ...), one row per sample, got a scalar")
     detached = features.detach()
     flat = detached.flatten(1) if features.ndim > 1 else detached[:, None]
     return flat if flat.dtype == torch.float64 else flat.float()
 
 
 def norms(difference: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
-    """Euclidean norm of every row, accurate to 1e-6 for any number of columns.
+    """Return the Euclidean norm of each row, accurate to 1e-6 for any number of columns.
 
     Args:
         difference: shape `(n, d)`, float32 or float64.
@@ -76,7 +76,7 @@ def norms(difference: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
 
 
 def norm_scale(metric: Metric, dimensions: int) -> float | None:
-    """Factor from a Euclidean norm to the distance, or None for a metric that is not a norm of the difference.
+    """Return the factor from a Euclidean norm to the distance, or None if the metric is not such a norm.
 
     Args:
         metric: see `Metric`.
@@ -93,7 +93,7 @@ def norm_scale(metric: Metric, dimensions: int) -> float | None:
 
 
 def distances_between(a: Tensor, b: Tensor, metric: Metric = "euclidean") -> Float[Tensor, "n"]:
-    """Distance between row i of `a` and row i of `b`.
+    """Return the distance between row i of `a` and row i of `b`.
 
     Args:
         a: shape `(n, ...)`.
@@ -106,19 +106,19 @@ def distances_between(a: Tensor, b: Tensor, metric: Metric = "euclidean") -> Flo
         Distances >= 0, shape `(n,)`, float32 (float64 for float64 rows).
 
     Raises:
-        ValueError: `metric` is not known, or a function of one's own returned another shape.
+        ValueError: `metric` is unknown, or a function returned another shape.
 
     >>> distances_between(torch.tensor([[0.0, 0.0]]), torch.tensor([[3.0, 4.0]]), "rms")
     tensor([3.5355])
     """
     check_metric(metric)
     if callable(metric):
-        distances = metric(a.detach(), b.detach()).detach()
-        if distances.shape != (a.shape[0],):
+        distances = metric(a.detach(), b.detach())
+        if not isinstance(distances, Tensor) or distances.shape != (a.shape[0],):
             raise ArgumentError(
-                f"metric must return one distance a pair, shape {(a.shape[0],)}, got {tuple(distances.shape)}"
+                f"metric must return one distance per pair, shape {(a.shape[0],)}, got {_described(distances)}"
             )
-        return distances if distances.dtype == torch.float64 else distances.float()
+        return distances.detach() if distances.dtype == torch.float64 else distances.detach().float()
     flat_a, flat_b = as_features(a), as_features(b)
     scale = norm_scale(metric, flat_a.shape[1])
     if scale is None:
@@ -126,8 +126,12 @@ def distances_between(a: Tensor, b: Tensor, metric: Metric = "euclidean") -> Flo
     return norms(flat_a - flat_b) * scale
 
 
+def _described(value: object) -> str:
+    return f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+
+
 def pair_distances(features: Tensor, partner: Int[Tensor, "n"], metric: Metric = "euclidean") -> Float[Tensor, "n"]:
-    """Distance of every sample to its partner, `d(x_i, x_partner[i])`; exactly 0 where the partner is the sample.
+    """Return the distance of each sample to its partner, `d(x_i, x_partner[i])`; exactly 0 if that is itself.
 
     Args:
         features: what distances are measured on, shape `(n, ...)`.
@@ -146,7 +150,7 @@ def pair_distances(features: Tensor, partner: Int[Tensor, "n"], metric: Metric =
 
 
 def distance_matrix(features: Tensor, metric: Metric = "euclidean") -> Float[Tensor, "n n"]:
-    """All distances within a batch, `D[i, j] = d(x_i, x_j)` (section 4.1), with an exact zero diagonal.
+    """Return all distances within a batch, `D[i, j] = d(x_i, x_j)` (section 4.1), with an exact zero diagonal.
 
     Args:
         features: shape `(n, ...)`.
@@ -177,7 +181,7 @@ def distance_matrix(features: Tensor, metric: Metric = "euclidean") -> Float[Ten
 
 
 def _unit(flat: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
-    """Rows of length 1 in float64, where the cosine of far-off data keeps its digits; a zero row stays zero."""
+    """Return rows of length 1 in float64, in which the cosine of offset data keeps its digits; zero rows stay zero."""
     wide = flat.double()
     largest = wide.abs().amax(dim=1, keepdim=True) if flat.numel() else wide
     wide = wide / torch.where(largest > 0, largest, 1.0)
@@ -315,13 +319,13 @@ def _matrix_by_difference(flat: Float[Tensor, "n d"]) -> Float[Tensor, "n n"]:
 
 
 def _matrix_by_product(flat: Float[Tensor, "n d"]) -> Float[Tensor, "n n"]:
-    """The same for float32, faster on images: a product in float64, and near pairs, where it loses digits, directly."""
+    """Return the same for float32, faster on images: a float64 product, and near pairs from their difference."""
     centred = flat.double() - flat.double().mean(dim=0)
     lengths = centred.square().sum(dim=1)
     sums = lengths[:, None] + lengths
     squares = (sums - 2 * (centred @ centred.T)).clamp_min_(0)
     matrix = squares.sqrt().float()
-    # the product is off by some 1e-14 of the sums: beyond this a float32 distance keeps all its digits
+    # the product is off by some 1e-14 of the sums: above this limit a float32 distance keeps all its digits
     first, second = (squares < 1e-5 * sums).triu(diagonal=1).nonzero(as_tuple=True)
     if len(first) > squares.numel() // 50 or not bool(torch.isfinite(lengths).all()):
         return _matrix_by_difference(flat)
@@ -334,7 +338,7 @@ def _matrix_by_product(flat: Float[Tensor, "n d"]) -> Float[Tensor, "n n"]:
 def distances_of_pairs(
     features: Tensor, first: Int[Tensor, "p"], second: Int[Tensor, "p"], metric: Metric = "euclidean"
 ) -> Float[Tensor, "p"]:
-    """Distances of any list of pairs, computed in blocks so that memory stays bounded.
+    """Return the distances of any list of pairs, computed in blocks so that memory stays bounded.
 
     Args:
         features: shape `(m, ...)`.
@@ -343,7 +347,7 @@ def distances_of_pairs(
         metric: see `distances_between`.
 
     Returns:
-        Distances, shape `(p,)`; exactly 0 where both ends are the same sample.
+        Distances, shape `(p,)`; exactly 0 if both ends are the same sample.
 
     >>> distances_of_pairs(torch.tensor([[0.0], [3.0]]), torch.tensor([0]), torch.tensor([1]))
     tensor([3.])

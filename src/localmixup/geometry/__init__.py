@@ -1,23 +1,39 @@
 """What mixup does to a data set: how often it intrudes on other classes, and how steep it makes a network."""
 
-from localmixup.geometry.curve import LipschitzCurve, Witness
-from localmixup.geometry.intrusion import IntrusionReport, Rate, Rates, VirtualSamples, intrusion
-from localmixup.geometry.lipschitz import lipschitz_lower_bound
-from localmixup.geometry.shape import ClassShape, class_shapes
-from localmixup.geometry.suggestion import Choice, Suggestion, suggest
+from localmixup.geometry._progress import Progress as Progress
+from localmixup.geometry.lipschitz import LipschitzCurve as LipschitzCurve
+from localmixup.geometry.lipschitz import Witness as Witness
+from localmixup.geometry.lipschitz import lipschitz_lower_bound as lipschitz_lower_bound
+from localmixup.geometry.lipschitz import lipschitz_lower_bound_steps as lipschitz_lower_bound_steps
+from localmixup.geometry.rates import Rate as Rate
+from localmixup.geometry.rates import Rates as Rates
+from localmixup.geometry.report import IntrusionReport as IntrusionReport
+from localmixup.geometry.report import intrusion as intrusion
+from localmixup.geometry.report import intrusion_steps as intrusion_steps
+from localmixup.geometry.shapes import ClassShape as ClassShape
+from localmixup.geometry.shapes import class_shapes as class_shapes
+from localmixup.geometry.shapes import class_shapes_steps as class_shapes_steps
+from localmixup.geometry.suggestion import SuggestedGraph as SuggestedGraph
+from localmixup.geometry.suggestion import Suggestion as Suggestion
+from localmixup.geometry.suggestion import suggest as suggest
+from localmixup.geometry.virtual import VirtualSamples as VirtualSamples
 
 __all__ = [
-    "Choice",
     "ClassShape",
     "IntrusionReport",
     "LipschitzCurve",
+    "Progress",
     "Rate",
     "Rates",
+    "SuggestedGraph",
     "Suggestion",
     "VirtualSamples",
     "Witness",
     "class_shapes",
+    "class_shapes_steps",
     "intrusion",
+    "intrusion_steps",
     "lipschitz_lower_bound",
+    "lipschitz_lower_bound_steps",
     "suggest",
 ]

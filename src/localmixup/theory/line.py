@@ -1,8 +1,9 @@
-"""What mixup and Local Mixup learn in one dimension: eq. (1), Lemma 3.1 and Theorem 3.2, as they hold.
+"""What mixup and Local Mixup learn in one dimension: eq. (1), Lemma 3.1 and Theorem 3.2 as they hold.
 
-For lam ~ Beta(a, b) of density g, the function that minimises the squared error of the mixed samples is the average of
-the mixed outputs of all segments over a point, a segment (i, j) weighed by `W_ij g(lam_ij) / |x_i - x_j|`: the density
-with which it reaches that point. The paper's eq. (1) leaves that weight out (`weights="plain"`).
+Let lam follow Beta(a, b) with density g. The function that minimises the squared error on the mixed samples is, at each
+point, an average of the mixed outputs of all segments over that point. Segment (i, j) has the weight
+`W_ij g(lam_ij) / |x_i - x_j|`, the density with which its mixed samples reach the point. The paper's eq. (1) leaves
+this weight out (`weights="plain"`).
 """
 
 from __future__ import annotations
@@ -27,27 +28,28 @@ def mixup_optimum(
     beta: tuple[float, float] = (1.0, 1.0),
     graph: Any = None,
 ) -> Any:
-    """What (Local) Mixup of m samples on a line learns at any point.
+    """Return what (Local) Mixup of m samples on a line learns at any point.
 
-    At a data point, `"density"` gives the output there (the mean over ties): pairs of a sample with itself put mass on
-    it and segments that only pass over it do not. `one_sided_limits` gives the values beside it. For `beta=(1, 1)` both
-    optima are linear between neighbouring samples; they jump at the samples in general, against Theorem 3.2.
+    At a sample, `"density"` gives its output (the mean over ties), because pairs of a sample with itself put a positive
+    probability on it, and segments that pass over it do not. `one_sided_limits` gives the values next to it. For
+    `beta=(1, 1)` both optima are linear between neighbouring samples. In general they jump at the samples, contrary to
+    Theorem 3.2.
 
     Args:
-        x: places of the samples, shape `(m,)`.
+        x: positions of the samples, shape `(m,)`.
         y: their outputs, shape `(m,)` or `(m, c)`.
         query: where to evaluate, shape `(q,)`.
         weights: `"density"`, the true minimiser, or `"plain"`, eq. (1) as printed: every unordered pair whose closed
-            segment holds the point counts the same.
-        beta: parameters (a, b) of the law of lam, both > 0; eq. (1) does not know it.
+            segment contains the point has the same weight.
+        beta: parameters (a, b) of the distribution of lam, both > 0. Eq. (1) is for (1, 1) only.
         graph: a locality graph, or its matrix W of shape `(m, m)`; None for classical mixup.
 
     Returns:
-        Shape `(q,)` or `(q, c)`, like `query`; NaN where no kept segment lies over the point. O(m^2 + q log m) time for
-        beta (1, 1) (`"plain"` at a sample O(m^2)), O(q m^2) otherwise; memory O(m^2) for a graph, O((q + m) c) without.
+        Shape `(q,)` or `(q, c)`, like `query`; NaN where no kept segment contains the point. Time O(m^2 + q log m) for
+        beta (1, 1) (`"plain"` at a sample O(m^2)), else O(q m^2); memory O(m^2) with a graph, else O((q + m) c).
 
     Raises:
-        ValueError: shapes that do not fit, values that are not finite, beta with `"plain"`.
+        ArgumentError: the shapes do not fit, values are not finite, or `beta` is given with `"plain"`.
 
     >>> mixup_optimum([0.0, 1.0, 2.0], [0.0, 1.0, 0.0], [0.0, 0.5, 1.0, 3.0])
     array([0.        , 0.33333333, 1.        ,        nan])
@@ -72,18 +74,19 @@ def mixup_optimum(
 
 
 def one_sided_limits(x: Any, y: Any, *, weights: str = "density", graph: Any = None) -> tuple[Any, Any]:
-    """The optimum just left and just right of every sample, for lam uniform on [0, 1].
+    """Return the limits of the optimum from the left and from the right at every sample, for lam uniform on [0, 1].
 
-    Theorem 3.2 calls the optimum continuous; it is not: the two differ, from each other and from the value there.
+    Theorem 3.2 claims that the optimum is continuous. In general the two limits differ from each other and from the
+    value at the sample.
 
     Args:
-        x: places of the samples, shape `(m,)`, in any order.
+        x: positions of the samples, shape `(m,)`, in any order.
         y: their outputs, shape `(m,)` or `(m, c)`.
         weights: `"density"` or `"plain"`, see `mixup_optimum`.
         graph: a locality graph, its matrix, or None.
 
     Returns:
-        Left and right limits in the order of the samples, each like `y`; NaN where nothing is mixed there.
+        Left and right limits in the order of the samples, each like `y`; NaN where no kept segment is.
 
     >>> one_sided_limits([0.0, 1.0, 2.0], [0.0, 1.0, 0.0], weights="plain")
     (array([nan, 0.5, 0. ]), array([0. , 0.5, nan]))
@@ -99,30 +102,34 @@ def one_sided_limits(x: Any, y: Any, *, weights: str = "density", graph: Any = N
 def _checked(
     x: Any, y: Any, weights: str, beta: tuple[float, float], graph: Any
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, float, float]:
-    """Samples in ascending order, with W in the same order."""
+    """Return the samples and W in ascending order of the samples, and the parameters of beta."""
     check_choice("weights", weights, ("density", "plain"))
     places, outputs = as_float64("x", x, ndim=(1,)), as_float64("y", y)
     if len(places) != len(outputs) or not len(places):
-        raise ArgumentError(f"x and y must have one row a sample, at least one, got {len(places)} and {len(outputs)}")
+        raise ArgumentError(
+            f"x and y must have the same number of rows, at least 1, got {len(places)} and {len(outputs)}"
+        )
     if np.ndim(beta) != 1 or len(beta) != 2:
         raise ArgumentError(f"beta must be two numbers > 0, got {beta!r}")
     a, b = (check_number("beta", value, low=1e-6, high=1e6) for value in beta)
     if weights == "plain" and (a, b) != (1.0, 1.0):
-        raise ArgumentError(f"beta must be (1, 1) with weights='plain': eq. (1) knows no law of lam, got {beta!r}")
+        raise ArgumentError(
+            f"beta must be (1, 1) with weights='plain', because eq. (1) is for lam uniform on [0, 1], got {beta!r}"
+        )
     W = matrix_of(graph, places[:, None])
     order = np.argsort(places, kind="stable")
     return places[order], outputs.reshape(len(outputs), -1)[order], None if W is None else W[np.ix_(order, order)], a, b
 
 
 def matrix_of(graph: Any, features: np.ndarray) -> np.ndarray | None:
-    """W of a graph or of a matrix; None for none.
+    """Return the weight matrix W of a graph, or None for None.
 
     Args:
         graph: a locality graph, a matrix of shape `(m, m)`, or None.
         features: shape `(m, d)`.
 
     Raises:
-        ValueError: a matrix of another shape, or with negative entries.
+        ArgumentError: the matrix has another shape or negative entries.
     """
     if graph is None:
         return None
@@ -135,22 +142,22 @@ def matrix_of(graph: Any, features: np.ndarray) -> np.ndarray | None:
 
 
 def _row(W: np.ndarray | None, i: int, rows: slice) -> np.ndarray | float:
-    """W_ij + W_ji of one sample with others: both orders of a pair, lam and 1 - lam being alike for Beta(1, 1)."""
+    """Return W_ij + W_ji of one sample with others; both orders of a pair are alike for Beta(1, 1)."""
     return 2.0 if W is None else W[i, rows] + W[rows, i]
 
 
 def _limits(
     places: np.ndarray, outputs: np.ndarray, W: np.ndarray | None, weights: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Left and right limits at the distinct places, for lam uniform, by differences of sums over all pairs.
+    """Return the left and right limits at the distinct positions, for lam uniform, in O(m^2).
 
-    On every open interval the sum over its segments is linear in the query; a segment adds to it at its left end and
-    is taken away at its right end, so all intervals cost O(m^2) in all.
+    Between two neighbouring samples the sum over the segments is linear in the query. A segment is added to the sum at
+    its left end and subtracted at its right end.
     """
     m, c = outputs.shape
     knots, which = np.unique(places, return_inverse=True)
     scale = knots[-1] - knots[0] if len(knots) > 1 else 1.0
-    # sums over the segments of the interval after knot k of: weight, weight * value at the knot, weight * slope
+    # sums over the segments above the interval after knot k: weight, weight * value at the knot, weight * slope
     weight, intercept, slope = np.zeros(len(knots)), np.zeros((len(knots), c)), np.zeros((len(knots), c))
     left, right = np.full((len(knots), c), np.nan), np.full((len(knots), c), np.nan)
     for i in range(m):
@@ -164,7 +171,7 @@ def _limits(
         if weights == "density":
             w = w / (length / scale)
         gradient = (outputs[rest][far] - outputs[i]) / length[:, None]
-        # weights of segments from i over the interval that ends at each knot: those that end there or later
+        # segments from i lie above the interval before each knot if they end there or later
         tail = np.zeros(len(knots) + 1)
         np.add.at(tail, ends, w)
         tail = np.cumsum(tail[::-1])[::-1]
@@ -187,7 +194,7 @@ def _limits(
 def _on_knots(
     places: np.ndarray, outputs: np.ndarray, W: np.ndarray | None, at: np.ndarray, weights: str, a: float, b: float
 ) -> np.ndarray:
-    """Values at queries that are data points; NaN elsewhere."""
+    """Return the values at queries that are samples, NaN at the others."""
     found = np.full((len(at), outputs.shape[1]), np.nan)
     for q in np.flatnonzero(np.isin(at, places)):
         here = np.flatnonzero(places == at[q])
@@ -208,14 +215,14 @@ def _on_knots(
         if pairs > 0:
             found[q] = total / pairs
         elif W is None or W[here, here].any():
-            found[q] = outputs[here].mean(axis=0)  # nothing is mixed here: the samples themselves
+            found[q] = outputs[here].mean(axis=0)  # no segment is here, only the samples themselves
     return found
 
 
 def _between(
     places: np.ndarray, outputs: np.ndarray, W: np.ndarray | None, at: np.ndarray, a: float, b: float
 ) -> np.ndarray:
-    """Values at queries that are no data points, for any Beta, pair by pair."""
+    """Return the values at queries between samples, for any Beta, pair by pair."""
     found = np.full((len(at), outputs.shape[1]), np.nan)
     for q, point in enumerate(at):
         k = int(np.searchsorted(places, point))
@@ -235,7 +242,7 @@ def _between(
             log_w = np.logaddexp(*log_g)
             if (highest := float(log_w.max())) == -np.inf:
                 continue
-            if highest > top:  # weights may span hundreds of powers of ten: keep them relative to the largest
+            if highest > top:  # weights may span hundreds of powers of ten, so keep them relative to the largest
                 factor = np.exp(top - highest)
                 total, pairs, top = total * factor, pairs * factor, highest
             w = np.exp(log_w - top)

@@ -1,9 +1,10 @@
-"""What (Local) Mixup does to a linear model: Theorem 4.5, as it holds.
+"""What (Local) Mixup does to a linear model: Theorem 4.5 as it holds.
 
-For an affine f the mixed residual is `lam r_i + (1 - lam) r_j`, so the expected loss under W is the quadratic form
-`r^T M r` of the residuals with `M = diag(E[lam^2] W 1 + E[(1 - lam)^2] W^T 1) + E[lam (1 - lam)] (W + W^T)`. The paper
-claims the least squares fit for every graph. That holds for the complete graph with an intercept, for no mixing at all,
-and where M maps the columns of the design into their own span; in general it is false.
+For a linear f with residuals r, the mixed residual is `lam r_i + (1 - lam) r_j`. So the expected loss under W is the
+quadratic form `r^T M r` with `M = diag(E[lam^2] W 1 + E[(1 - lam)^2] W^T 1) + E[lam (1 - lam)] (W + W^T)`. The paper
+claims that mixup and Local Mixup have the same optimum for every graph. It is the least squares fit for the complete
+graph with an intercept, without mixing, and whenever M maps the span of the design columns into itself. In general it
+is not.
 """
 
 from __future__ import annotations
@@ -19,27 +20,29 @@ from localmixup._validate import ArgumentError, check_number
 def mixup_coefficients(
     x: Any, y: Any, W: Any, *, beta: tuple[float, float] = (1.0, 1.0), intercept: bool = True
 ) -> Any:
-    """Coefficients of the linear model that minimises the expected squared error of the mixed samples (eq. (3)).
+    """Return the coefficients of the linear model that minimises the expected squared error on the mixed samples.
+
+    This is eq. (3) with the squared error.
 
     Args:
         x: inputs, shape `(m,)` or `(m, d)`.
         y: outputs, shape `(m,)` or `(m, c)`.
-        W: weights of the ordered pairs, shape `(m, m)`, >= 0; `graph.matrix(x)` of any graph.
-        beta: parameters (a, b) of the law of lam, both > 0.
-        intercept: fit one.
+        W: weights of the ordered pairs, shape `(m, m)`, >= 0, such as `graph.matrix(x)`.
+        beta: parameters (a, b) of the distribution of lam, both > 0.
+        intercept: whether to fit an intercept.
 
     Returns:
-        The intercept, if any, then the slopes, shape `(1 + d,)` or `(d,)`, with a last dimension c where y has one.
-        Like `y`. Of several optima the one of least norm.
+        The intercept, if any, then the slopes, shape `(1 + d,)` or `(d,)`, with a last dimension c if `y` has one; like
+        `y`. Of several optima, the one with the smallest norm.
 
     Raises:
-        ValueError: shapes that do not fit, values that are not finite, a negative weight.
+        ArgumentError: the shapes do not fit, values are not finite, or a weight is negative.
 
     >>> mixup_coefficients([0.0, 1.0, 2.0], [0.0, 1.0, 0.0], np.ones((3, 3))).round(6) + 0.0
     array([0.333333, 0.      ])
     """
     design, outputs, M = _checked(x, y, W, beta, intercept)
-    # centred and scaled columns: offsets and units must not decide what counts as singular
+    # centre and scale the columns, so that offsets and units do not decide what counts as singular
     centre = design.mean(axis=0) if intercept else np.zeros(design.shape[1])
     if intercept:
         centre[0] = 0.0
@@ -54,11 +57,11 @@ def mixup_coefficients(
 
 
 def mixing_form(W: Any, *, beta: tuple[float, float] = (1.0, 1.0)) -> np.ndarray:
-    """The matrix M of the expected loss `r^T M r` of a linear model with residuals r.
+    """Return the matrix M of the expected loss `r^T M r` of a linear model with residuals r.
 
     Args:
         W: weights of the ordered pairs, shape `(m, m)`, >= 0.
-        beta: parameters (a, b) of the law of lam.
+        beta: parameters (a, b) of the distribution of lam, both > 0.
 
     >>> mixing_form(np.eye(2))
     array([[1., 0.],
@@ -85,18 +88,18 @@ def is_least_squares(
     intercept: bool = True,
     tolerance: float = 1e-9,
 ) -> bool:
-    """Whether mixing under W leaves the least squares fit as it is (Theorem 4.5, corrected).
+    """Return whether the optimum under W is the least squares fit (Theorem 4.5, corrected).
 
-    For all y at once: M maps the span of the design into itself (Kruskal's condition). For one y: `Z^T M r = 0` for the
-    residuals r of its least squares fit.
+    For all outputs at once, this means that M maps the span of the design Z into itself (Kruskal's condition). For
+    given outputs, it means `Z^T M r = 0` for the residuals r of their least squares fit.
 
     Args:
         x: inputs, shape `(m,)` or `(m, d)`.
         W: weights of the ordered pairs, shape `(m, m)`.
-        y: outputs; None asks for all outputs at once.
-        beta: parameters of the law of lam.
-        intercept: as for `mixup_coefficients`.
-        tolerance: relative.
+        y: outputs; None for all outputs at once.
+        beta: parameters of the distribution of lam.
+        intercept: see `mixup_coefficients`.
+        tolerance: relative tolerance.
 
     >>> is_least_squares([0.0, 1.0, 2.0], np.ones((3, 3)))
     True
@@ -118,6 +121,8 @@ def _checked(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     inputs, outputs, M = as_float64("x", x), as_float64("y", y), mixing_form(W, beta=beta)
     if not len(inputs) == len(outputs) == len(M):
-        raise ArgumentError(f"x, y and W must agree in m, got {len(inputs)}, {len(outputs)} and {len(M)} rows")
+        raise ArgumentError(
+            f"x, y and W must have the same number of rows, got {len(inputs)}, {len(outputs)} and {len(M)}"
+        )
     columns = inputs.reshape(len(inputs), -1)
     return (np.column_stack([np.ones(len(columns)), columns]) if intercept else columns), outputs, M

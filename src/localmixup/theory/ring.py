@@ -1,15 +1,18 @@
 """Local Mixup on the ring Z/nZ: eqs. (4) and (5), Lemmas 4.1 and 4.3, Theorems 4.2 and 4.4.
 
-Samples stand at the points of the n-periodic line, one a point; pairs (a, b) with 0 < b - a <= K are kept, on the line
-rather than on the ring, so that K may grow without end. K is called `reach`. There are three optima, which the paper
-takes for one:
+There is one sample at each integer of the n-periodic line. Pairs (a, b) with 0 < b - a <= K are kept. They are pairs on
+the line, not on the ring, so that K can grow without bound. K is called `reach`. There are three optima, which the
+paper does not tell apart:
 
-- `"paper"`: eq. (4), the average over the mixed samples that lie at a lattice point, direct ones included. It is the
-  minimiser of a criterion that counts mixed samples at lattice points only.
-- `"open"`: the same average just beside a lattice point, where direct samples of one side only are left.
-- `"density"`: the minimiser for lam uniform on [0, 1], which weighs every segment by one over its length.
+- `"paper"`: eq. (4), the average over the mixed samples at an integer, direct ones included. It minimises a criterion
+  that counts mixed samples at integers only.
+- `"open"`: the same average next to an integer, where the direct samples of one side remain.
+- `"density"`: the minimiser for lam uniform on [0, 1], which weights every segment by one over its length.
 
-All three are circular convolutions with a positive symmetric kernel of sum 1.
+All three are circular convolutions with a positive symmetric kernel that sums to 1.
+
+The paper's "Bias" is a training error and its "Var" a spread over the inputs (Definition 4.1). They are not the bias
+and variance over draws of the training set, so their trade-off says nothing about generalisation.
 """
 
 from __future__ import annotations
@@ -29,10 +32,10 @@ class Bounds(NamedTuple):
     """Bounds of the variance of f_K over i.i.d. outputs, in units of their variance.
 
     Attributes:
-        lower: `16 / (K + 3)^2`, which holds for every K >= 1 (the direct samples alone).
-        upper: `1.5 / K`, which holds for every K >= 1.
-        paper_lower: `16 / K^2` as printed in Theorem 4.4; it fails for K < 12.
-        paper_upper: `8 / K` as printed.
+        lower: `16 / (K + 3)^2`, the part of the direct samples; holds for every K >= 1.
+        upper: `1.5 / K`; holds for every K >= 1.
+        paper_lower: `16 / K^2` as printed in Theorem 4.4; holds from K = 12 on.
+        paper_upper: `8 / K` as printed in Theorem 4.4.
     """
 
     lower: float
@@ -42,17 +45,17 @@ class Bounds(NamedTuple):
 
 
 def kernel(reach: int, *, kind: str = "paper") -> np.ndarray:
-    """The kernel of f_K: `f(i) = c[0] y(i) + sum_k c[k] (y(i - k) + y(i + k))`, eqs. (4) and (5) summed up.
+    """Return the kernel of f_K: `f(i) = c[0] y(i) + sum_k c[k] (y(i - k) + y(i + k))`, from eqs. (4) and (5).
 
     Args:
-        reach: the paper's K, >= 0; 0 and 1 leave y as it is.
-        kind: `"paper"`, `"open"` or `"density"`, see the head of the module.
+        reach: the paper's K, >= 0; 0 and 1 leave y unchanged.
+        kind: `"paper"`, `"open"` or `"density"`, see the module's docstring.
 
     Returns:
         `c[0], ..., c[max(reach, 1) - 1]`, float64.
 
     Raises:
-        ValueError: a reach that is no whole number >= 0, or an unknown kind.
+        ArgumentError: `reach` is not a whole number >= 0, or `kind` is unknown.
 
     >>> kernel(2)
     array([0.8, 0.1])
@@ -62,7 +65,7 @@ def kernel(reach: int, *, kind: str = "paper") -> np.ndarray:
     if reach <= 1:
         return np.ones(1)
     steps = np.arange(1.0, reach + 1)
-    # a_k = sum_{l>k} (l - k) / l and b_k = sum_{l>k} (l - k) / l^2 as sums of sums: nothing cancels
+    # a_k = sum_{l>k} (l - k) / l and b_k = sum_{l>k} (l - k) / l^2 as sums of sums, without cancellation
     tail = np.cumsum(1 / (steps if kind != "density" else steps**2)[::-1])[::-1]
     sums = np.cumsum(tail[::-1])[::-1]  # at k - 1: a_{k-1} or b_{k-1}
     if kind == "density":
@@ -72,18 +75,18 @@ def kernel(reach: int, *, kind: str = "paper") -> np.ndarray:
 
 
 def local_mixup_optimum(y: Any, *, reach: int, kind: str = "paper") -> Any:
-    """What Local Mixup learns at the samples of the ring, f_K of eq. (4).
+    """Return what Local Mixup learns at the samples of the ring, f_K of eq. (4), in O(n log n + K).
 
     Args:
-        y: outputs, shape `(n,)` or `(n, c)`, read as n-periodic.
-        reach: the paper's K, >= 0: ends of a mixed pair are at most this far apart. 0 and 1 are vanilla training.
-        kind: `"paper"` (eqs. (4) and (5)), `"open"` or `"density"` (the true minimiser), see the head of the module.
+        y: outputs, shape `(n,)` or `(n, c)`, repeated n-periodically.
+        reach: the paper's K, >= 0: largest distance of two mixed samples. 0 and 1 are vanilla training.
+        kind: `"paper"` (eqs. (4) and (5)), `"open"` or `"density"` (the true minimiser), see the module's docstring.
 
     Returns:
-        f_K at every sample, like `y`. O(n log n + K).
+        f_K at every sample, like `y`.
 
     Raises:
-        ValueError: y that is empty or not finite, a negative reach, an unknown kind.
+        ArgumentError: `y` is empty or not finite, `reach` is negative, or `kind` is unknown.
 
     >>> local_mixup_optimum([1.0, 0.0, -1.0, 0.0], reach=2)
     array([ 0.8,  0. , -0.8,  0. ])
@@ -104,16 +107,20 @@ def local_mixup_optimum(y: Any, *, reach: int, kind: str = "paper") -> Any:
 
 
 def transfer(theta: Any, *, reach: int, kind: str = "paper") -> Any:
-    """Transfer function of the kernel: by how much f_K shrinks a wave of frequency theta.
+    """Return the transfer function of the kernel: the factor by which f_K shrinks a wave of frequency theta.
 
-    `"paper"` `2 / (K (K + 3)) (K + sum_l F_l)`, `"open"` `2 / (K (K + 1)) sum_l F_l`, `"density"` `1 / K sum_l F_l / l`
-    with the Fejer kernels `F_l = sin^2(l theta / 2) / (l sin^2(theta / 2))`; it falls with K at every theta, whence
-    Theorem 4.2 for every K.
+    With the Fejer kernels `F_l = sin^2(l theta / 2) / (l sin^2(theta / 2))` it is
+
+    - `"paper"`: `2 / (K (K + 3)) (K + sum_l F_l)`,
+    - `"open"`: `2 / (K (K + 1)) sum_l F_l`,
+    - `"density"`: `1 / K sum_l F_l / l`.
+
+    It decreases with K at every theta, which proves Theorem 4.2 for every K.
 
     Args:
-        theta: frequencies in radians a sample, any shape.
+        theta: frequencies in radians per sample, any shape.
         reach: the paper's K, >= 0.
-        kind: see the head of the module.
+        kind: see the module's docstring.
 
     Returns:
         Values in (0, 1], like `theta`.
@@ -128,45 +135,48 @@ def transfer(theta: Any, *, reach: int, kind: str = "paper") -> Any:
 
 
 def train_bias2(y: Any, *, reach: int, kind: str = "paper") -> Any:
-    """The paper's squared bias, `mean_i (f_K(i) - y(i))^2` (section 4.3): the training error. It never falls with K.
+    """Return Definition 4.1's squared bias, `mean_i (f_K(i) - y(i))^2`. It never decreases with K.
+
+    This is the training error, not the bias over draws of the training set.
 
     Args:
         y: outputs, shape `(n,)` or `(n, c)`.
         reach: the paper's K, >= 0.
-        kind: see the head of the module.
+        kind: see the module's docstring.
 
     Returns:
-        A number, or one a column, shape `(c,)`.
+        A number, or one per column, shape `(c,)`.
     """
     values = as_float64("y", y)
     return same_kind(np.square(local_mixup_optimum(values, reach=reach, kind=kind) - values).mean(axis=0), y)
 
 
 def prediction_variance(y: Any, *, reach: int, kind: str = "paper") -> Any:
-    """The paper's variance (section 4.3): that of f_K over the samples. It never rises with K (Theorem 4.2, for all K).
+    """Return Definition 4.1's variance: the spread of f_K over the samples. It never increases with K (Theorem 4.2).
 
-    It is asymptotically `4 Var(y) / K^2` for `"paper"`.
+    This is not the variance over draws of the training set; see `iid_variance` for that. For `"paper"` it tends to
+    `4 Var(y) / K^2`.
 
     Args:
         y: outputs, shape `(n,)` or `(n, c)`.
         reach: the paper's K, >= 0.
-        kind: see the head of the module.
+        kind: see the module's docstring.
 
     Returns:
-        A number, or one a column, shape `(c,)`.
+        A number, or one per column, shape `(c,)`.
     """
     return same_kind(local_mixup_optimum(as_float64("y", y), reach=reach, kind=kind).var(axis=0), y)
 
 
 def iid_variance(*, reach: int, kind: str = "paper") -> float:
-    """Variance of f_K at a point, over i.i.d. outputs of variance 1 on the whole line (Theorem 4.4).
+    """Return the variance of f_K at a point over i.i.d. outputs of variance 1 on the whole line (Theorem 4.4).
 
-    Exactly `c_0^2 + 2 sum_k c_k^2`; for `"paper"` and `"open"` it tends to `28 / (27 K)`, for
-    `"density"` to `5 / (3 K)`.
+    It is `c_0^2 + 2 sum_k c_k^2`, and tends to `28 / (27 K)` for `"paper"` and `"open"`, and to `5 / (3 K)` for
+    `"density"`.
 
     Args:
         reach: the paper's K, >= 0.
-        kind: see the head of the module.
+        kind: see the module's docstring.
 
     >>> round(iid_variance(reach=2), 12)
     0.66
@@ -176,7 +186,7 @@ def iid_variance(*, reach: int, kind: str = "paper") -> float:
 
 
 def iid_variance_exact(*, reach: int) -> Fraction:
-    """`iid_variance(reach=reach)` as a fraction, for `"paper"`; slow beyond some hundreds.
+    """Return `iid_variance(reach=reach)` as a fraction, for `"paper"`; slow beyond a few hundred.
 
     Args:
         reach: the paper's K, >= 1.
@@ -194,7 +204,7 @@ def iid_variance_exact(*, reach: int) -> Fraction:
 
 
 def iid_variance_bounds(*, reach: int) -> Bounds:
-    """Bounds of `iid_variance(reach=reach)`: those that hold for every reach, and those of the paper.
+    """Return bounds of `iid_variance(reach=reach)`: bounds that hold for every reach, and those of the paper.
 
     Args:
         reach: the paper's K, >= 1.
@@ -204,13 +214,13 @@ def iid_variance_bounds(*, reach: int) -> Bounds:
 
 
 def indirect_sum(y: Any, *, distance: int) -> Any:
-    """The paper's A_K(i): the mixed samples at point i from pairs that are exactly K apart, i no end of them (eq. (5)).
+    """Return the paper's A_K(i), the sum of the mixed outputs at i over the pairs around i at distance K (eq. (5)).
 
-    Lemma 4.3 as it holds: `A_K = K mean(y) - y + remainder`, and the remainder is 0 where n divides K.
+    Lemma 4.3 as it holds: `A_K = K mean(y) - y` plus a bounded remainder, which is 0 if n divides K.
 
     Args:
         y: outputs, shape `(n,)`.
-        distance: of the two ends of each pair, >= 1.
+        distance: K, the distance of the two samples of each pair, >= 1.
     """
     values = as_float64("y", y, ndim=(1,))
     distance = check_integer("distance", distance, low=1)

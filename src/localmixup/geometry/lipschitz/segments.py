@@ -1,4 +1,4 @@
-"""Distances of points and segments, in float64: exact evaluations, and lower bounds from squared distances alone."""
+"""Distances of points and segments in float64: from coordinates, and from squared distances alone."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ _EPS = float(np.finfo(np.float64).eps)
 
 
 def stewart(A: np.ndarray, B: np.ndarray, s: np.ndarray) -> np.ndarray:
-    """Squared distance of a point to a segment, from squared distances alone (Stewart's theorem).
+    """Return the squared distance of a point to a segment from squared distances alone (Stewart's theorem).
 
-    `min over t in [0, 1] of (1 - t) A + t B - t (1 - t) s`. It does not fall when A or B grow, nor when s shrinks, so
-    lower bounds of A and B and an upper bound of s give a lower bound of the distance.
+    This is the minimum over t in [0, 1] of `(1 - t) A + t B - t (1 - t) s`. It does not decrease if A or B grows or s
+    shrinks. So lower bounds of A and B and an upper bound of s give a lower bound of the distance.
 
     Args:
         A: squared distance of the point to one end.
-        B: to the other end.
+        B: squared distance to the other end.
         s: squared length of the segment.
 
     Returns:
@@ -31,16 +31,16 @@ def stewart(A: np.ndarray, B: np.ndarray, s: np.ndarray) -> np.ndarray:
 
 
 def point_to_segment(p: np.ndarray, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Distance of points to segments, and where on each segment it is reached.
+    """Return the distances of points to segments, and the nearest position on each segment.
 
     Args:
         p: points, shape `(r, d)`.
         a: one end of each segment, shape `(r, d)`.
-        b: the other end, shape `(r, d)`; a degenerate segment (a = b) is a point.
+        b: the other end, shape `(r, d)`; a segment of length 0 (a = b) is a point.
 
     Returns:
-        Distances and positions t in [0, 1] (`a + t (b - a)` is the nearest point), shape `(r,)` each. A distance that
-        is no more than rounding is 0.
+        Distances and positions t in [0, 1], shape `(r,)` each; `a + t (b - a)` is the nearest point. A distance within
+        the rounding error is 0.
 
     >>> point_to_segment(np.array([[1.0, 1.0]]), np.array([[0.0, 0.0]]), np.array([[2.0, 0.0]]))
     (array([1.]), array([0.5]))
@@ -54,10 +54,10 @@ def point_to_segment(p: np.ndarray, a: np.ndarray, b: np.ndarray) -> tuple[np.nd
 def segment_to_segment(
     p0: np.ndarray, p1: np.ndarray, q0: np.ndarray, q1: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Distance of pairs of segments, and where on both it is reached.
+    """Return the distances of pairs of segments, and the nearest positions on both.
 
-    The least of the four distances of an end to the other segment and of the stationary point inside; a singular pair
-    (parallel, degenerate) has its minimum on the boundary, so those five suffice.
+    The distance is the smallest of five: from each of the four ends to the other segment, and between the stationary
+    points inside. Parallel segments and segments of length 0 have their minimum on the boundary, so these five suffice.
 
     Args:
         p0: one end of the first segments, shape `(r, d)`.
@@ -71,7 +71,7 @@ def segment_to_segment(
     u, v, w = p1 - p0, q1 - q0, p0 - q0
     uu, vv, uv = (np.einsum("ij,ij->i", *pair) for pair in ((u, u), (v, v), (u, v)))
     uw, vw = np.einsum("ij,ij->i", u, w), np.einsum("ij,ij->i", v, w)
-    # without their parts along u: the determinant of the normal equations would lose the angle of near parallels
+    # without the components along u: the determinant of the normal equations would lose the angle of near parallels
     along = (uv / np.where(uu > 0, uu, 1.0))[:, None], (uw / np.where(uu > 0, uu, 1.0))[:, None]
     v_across, w_across = v - along[0] * u, w - along[1] * u
     across = np.einsum("ij,ij->i", v_across, v_across)
@@ -98,7 +98,7 @@ def segment_to_segment(
 
 
 def squared_between_segments(corners: tuple[np.ndarray, ...], uu: np.ndarray, vv: np.ndarray) -> np.ndarray:
-    """Squared distance of two segments, from squared distances alone.
+    """Return the squared distance of two segments from squared distances alone.
 
     An error of at most delta in each of the six inputs changes the result by at most 1.5 delta.
 
@@ -124,7 +124,7 @@ def squared_between_segments(corners: tuple[np.ndarray, ...], uu: np.ndarray, vv
 
 
 def _norm(residual: np.ndarray, *ends: np.ndarray) -> np.ndarray:
-    """Length of residuals; what is no more than the rounding of the coordinates is 0, so that touching is seen."""
+    """Return the length of residuals, 0 if it is within the rounding error, so that touching segments count as such."""
     distance: np.ndarray = np.linalg.norm(residual, axis=1)
     size = np.max([np.abs(end).max(axis=1, initial=0) for end in ends], axis=0)
     return np.where(distance <= 4 * _EPS * size * np.sqrt(residual.shape[1]), 0.0, distance)

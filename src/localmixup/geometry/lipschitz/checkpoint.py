@@ -1,4 +1,4 @@
-"""Where an interrupted search of pairs of segments stood."""
+"""Save an interrupted search of pairs of segments and continue it later."""
 
 from __future__ import annotations
 
@@ -10,38 +10,41 @@ import numpy as np
 from torch import Tensor
 
 from localmixup._validate import ArgumentError
-from localmixup.geometry.curve import Staircase
+from localmixup.geometry.lipschitz.staircase import Staircase
 
 _VERSION = 1
 
 
 class Checkpoint:
-    """A file with the place in the search and the staircase found, bound to the data that it belongs to.
+    """A file that holds the position in the search and the staircase, and belongs to certain data.
 
     Args:
-        path: of the file.
+        path: the file; its folder must exist.
         features: shape `(m, d)`.
-        classes: shape `(m,)`.
+        labels: shape `(m,)`.
+
+    Raises:
+        ArgumentError: the file cannot be read, or belongs to other data.
     """
 
-    def __init__(self, path: Path, features: Tensor, classes: np.ndarray) -> None:
+    def __init__(self, path: Path, features: Tensor, labels: np.ndarray) -> None:
         self.path = path
         digest = hashlib.sha256(features.numpy().tobytes())
-        digest.update(classes.tobytes() + repr((tuple(features.shape), str(features.dtype), _VERSION)).encode())
+        digest.update(labels.tobytes() + repr((tuple(features.shape), str(features.dtype), _VERSION)).encode())
         self.key = digest.hexdigest()
         if path.exists():
-            self._read()  # a wrong file is refused before any work
+            self._read()  # refuse a wrong file before any work
         elif not path.parent.is_dir():
-            raise ArgumentError(f"checkpoint must lie in a folder that exists, got {path}")
+            raise ArgumentError(f"checkpoint must be in a folder that exists, got {path}")
 
     def load(self, staircase: Staircase) -> tuple[int, int]:
-        """Take in what was found before.
+        """Add what was found before to a staircase.
 
         Args:
-            staircase: gets what was found.
+            staircase: changed in place.
 
         Returns:
-            Band and pair of classes at which to go on.
+            The band and the pair of classes to continue with.
         """
         if not self.path.exists():
             return 0, 0
@@ -50,11 +53,11 @@ class Checkpoint:
         return int(saved["place"][0]), int(saved["place"][1])
 
     def store(self, staircase: Staircase, place: tuple[int, int]) -> None:
-        """Write the file anew; it is whole at any moment.
+        """Replace the file. It is complete at any moment.
 
         Args:
-            staircase: what was found.
-            place: band and pair of classes at which to go on.
+            staircase: what was found so far.
+            place: the band and the pair of classes to continue with.
         """
         partial = self.path.with_name(self.path.name + ".part")
         with partial.open("wb") as file:
@@ -77,5 +80,5 @@ class Checkpoint:
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise ArgumentError(f"checkpoint {self.path} cannot be read: {error}") from None
         if key != self.key:
-            raise ArgumentError(f"checkpoint {self.path} belongs to other data; name another file or remove it")
+            raise ArgumentError(f"checkpoint {self.path} belongs to other data: use another file or delete it")
         return saved

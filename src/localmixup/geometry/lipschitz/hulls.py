@@ -1,4 +1,4 @@
-"""How far apart the convex hulls of two classes are, at the least: no mixtures within them can be nearer."""
+"""Lower bounds of the distance between the convex hulls of two classes; mixtures within them cannot be nearer."""
 
 from __future__ import annotations
 
@@ -8,28 +8,29 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from localmixup._optional import require
+
 _MOST = 12_000
 
 
 def hull_distance_bound(a: np.ndarray, b: np.ndarray, *, iterations: int = 20_000) -> float:
-    """A lower bound of the distance of two convex hulls: the margin of a separating direction.
+    """Return a lower bound of the distance between two convex hulls: the margin along a separating direction.
 
-    A support vector machine proposes the direction; the margin along it is taken in float64, so the bound holds
-    however far the machine got.
+    A support vector machine proposes the direction. The margin along it is computed in float64, so the bound holds even
+    if the machine did not converge.
 
     Args:
-        a: points of one class, shape `(n, d)`, float64.
-        b: points of the other, shape `(k, d)`.
-        iterations: of the machine, at the most.
+        a: samples of one class, shape `(n, d)`, float64.
+        b: samples of the other class, shape `(k, d)`.
+        iterations: largest number of iterations of the machine.
 
     Returns:
-        A distance >= 0; 0 where no separating direction was found.
+        A distance >= 0; 0 if no separating direction was found.
 
     >>> round(hull_distance_bound(np.array([[0.0, 0.0], [0.0, 1.0]]), np.array([[2.0, 0.5], [3.0, 0.0]])), 6)
     2.0
     """
-    from sklearn.svm import SVC
-
+    svm = require("sklearn.svm", "geometry")
     points = np.concatenate([a, b])
     centred = points - points.mean(axis=0)
     scale = float(np.square(centred).sum(axis=1).mean())
@@ -38,8 +39,8 @@ def hull_distance_bound(a: np.ndarray, b: np.ndarray, *, iterations: int = 20_00
     gram = centred @ centred.T / scale
     signs = np.repeat([1, -1], [len(a), len(b)])
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that it did not converge: the margin is what counts
-        machine = SVC(C=1e8, kernel="precomputed", max_iter=iterations, tol=1e-3).fit(gram, signs)
+        warnings.simplefilter("ignore")  # about convergence, which does not matter here
+        machine = svm.SVC(C=1e8, kernel="precomputed", max_iter=iterations, tol=1e-3).fit(gram, signs)
     direction: np.ndarray = machine.dual_coef_[0] @ centred[machine.support_]
     length = float(np.linalg.norm(direction))
     if not 0 < length < np.inf:
@@ -52,12 +53,12 @@ def hull_distance_bound(a: np.ndarray, b: np.ndarray, *, iterations: int = 20_00
 
 
 def least_hull_distance(classes: Sequence[np.ndarray]) -> float:
-    """The least of these bounds over all pairs of classes; 0 as soon as one is.
+    """Return the smallest of these bounds over all pairs of classes.
 
-    Two classes of more than 12,000 samples in all are taken for overlapping: the machine would need too much memory.
+    It is 0 for two classes of more than 12,000 samples together, because the machine would need too much memory.
 
     Args:
-        classes: the points of each, shape `(n, d)`, float64.
+        classes: the samples of each class, shape `(n, d)`, float64.
     """
     least = np.inf
     for a, b in itertools.combinations(classes, 2):

@@ -1,11 +1,11 @@
-"""The search in machine code: see `localmixup.geometry.search`, which says what each function finds."""
+"""The scan of `localmixup.geometry.lipschitz.scan` compiled by numba; `_torch_scan` documents the functions."""
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
 
-ROWS = 4  # rows that one pass over a line of D serves; the caller pads to a multiple
+ROWS = 4  # rows of S that one pass over a line of D serves; the caller pads to a multiple
 
 
 @njit(nogil=True, cache=True)
@@ -36,13 +36,13 @@ def _lines(s0, s1, s2, s3, d, e, out):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def scan(S, D, flags, begin, end):  # type: ignore[no-untyped-def]
-    """Mark the pairs of rows and lines that can lie below the bound; see `_torch_search.scan`."""
+    """Mark pairs of probes and samples; see `_torch_scan.scan`."""
     out = np.empty(8, np.int16)
     n = S.shape[1]
     for a in range(0, S.shape[0], 4):
         for b in range(begin, end, 2):
             after = min(b + 1, n - 1)
-            # the second line starts at b too: its first entry is a pair that the first line has, which does no harm
+            # the second line starts at b too: its first entry repeats a pair of the first line, which does no harm
             _lines(S[a, b:], S[a + 1, b:], S[a + 2, b:], S[a + 3, b:], D[b, b:], D[after, b:], out)
             for k in range(4):
                 flags[a + k, b] = out[k] + S[a + k, b] < 0
@@ -52,7 +52,7 @@ def scan(S, D, flags, begin, end):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def collect(S, D, rows, start, limit, row_limit, unit, floor, found):  # type: ignore[no-untyped-def]
-    """Write down the triples of the marked pairs; see `_torch_search.collect`."""
+    """Collect the triples of the marked pairs; see `_torch_scan.collect`."""
     count = 0
     n = S.shape[1]
     for r in range(start, rows.shape[0]):

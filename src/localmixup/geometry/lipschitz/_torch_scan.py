@@ -1,25 +1,25 @@
-"""The same search without numba: the same candidates, some hundred times slower."""
+"""The scan of `localmixup.geometry.lipschitz.scan` without numba: the same candidates, about a hundred times slower."""
 
 from __future__ import annotations
 
 import numpy as np
 import torch
 
-from localmixup.geometry.segments import stewart
+from localmixup.geometry.lipschitz.segments import stewart
 
 ROWS = 1
 _BLOCK_VALUES = 8_000_000
 
 
 def scan(S: np.ndarray, D: np.ndarray, flags: np.ndarray, begin: int, end: int) -> None:
-    """Mark the pairs of a sample `a` and a first end `b` for which some second end can give a triangle worth a look.
+    """Mark the pairs of a probe a and a sample b for which some sample c after b satisfies `s(b) + s(c) < |bc|`.
 
     Args:
-        S: rounded distances of samples to the ends, shape `(rows, n)`, int16.
-        D: rounded distances of the ends to each other, shape `(n, n)`, int16.
-        flags: set where a pair is marked, shape `(rows, n)`, bool.
-        begin: first of the columns `b` to look at.
-        end: the one behind the last.
+        S: s(.) of the probes in units, rounded down, shape `(p, n)`, int16.
+        D: distances |bc| in units, rounded up, shape `(n, n)`, int16.
+        flags: set to True for the marked pairs, shape `(p, n)`, bool.
+        begin: first column b to scan.
+        end: column after the last one.
     """
     rows, lines = torch.from_numpy(S), torch.from_numpy(D)
     for b in range(begin, end):
@@ -40,21 +40,21 @@ def collect(
     floor: float,
     found: np.ndarray,
 ) -> tuple[int, int]:
-    """Write down the triples of the marked pairs whose bound lies below the limits.
+    """Collect the triples of the marked pairs whose distance may be below the limits.
 
     Args:
         S: as in `scan`.
         D: as in `scan`.
-        rows: the marked pairs, shape `(p, 2)`.
-        start: the first of them to look at.
-        limit: squared distance below which a triple counts, by rounded radius.
-        row_limit: the same by sample.
-        unit: what one step of the rounded distances is worth.
-        floor: least squared distance of a sample to an end.
-        found: where the triples go, shape `(room, 3)`.
+        rows: the marked pairs, shape `(r, 2)`.
+        start: first pair to look at.
+        limit: squared distance below which a triple counts, by the length |bc| in units.
+        row_limit: the same by probe.
+        unit: length of one unit.
+        floor: H^2, subtracted from the squared distances in S.
+        found: where the triples are written, shape `(room, 3)`.
 
     Returns:
-        How many were written, and the pair to go on from where the room is used up.
+        The number of triples, and the pair to continue with if the room ran out.
     """
     count, n = 0, S.shape[1]
     for r in range(start, len(rows)):

@@ -1,0 +1,275 @@
+"""Manifold intrusion: how often a mixed sample falls in the region of a class that has no part in its label.
+
+The class region that a virtual sample `lam x_i + (1 - lam) x_j` falls in is that of its nearest real sample, with i
+and j left out. The virtual sample *intrudes* if that class has no part in the mixed label. With two classes only pairs
+within a class can intrude, as in the paper's Fig. 1. It *contradicts* if another class has a larger part in the mixed
+label.
+
+Virtual samples are drawn at all scales of distance, and a graph weights them afterwards. So one search for nearest
+samples serves all graphs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from localmixup._distances import distances_of_pairs
+from localmixup._plotting import axes_or_new
+from localmixup._validate import ArgumentError, check_integer, check_number
+from localmixup.geometry._inputs import check_samples
+from localmixup.geometry._progress import Progress, run_to_end
+from localmixup.geometry.nearest import nearest_real_steps
+from localmixup.geometry.pairs import LAM_GRID, all_pairs, draw_pairs
+from localmixup.geometry.rates import Rate, Rates, n_effective, weighted_rate
+from localmixup.geometry.virtual import VirtualSamples, virtual_samples_steps
+from localmixup.graphs import CompleteGraph, DistanceGraph, KNNGraph, LocalityGraph
+
+_DOUBLE_VALUES = 5_000_000  # up to this many values everything is measured in float64
+_EXHAUSTIVE = 4e8  # up to this product of virtual and real samples all pairs are tried
+_MATRIX_ROWS = 5000
+
+
+@dataclass(frozen=True)
+class IntrusionReport:
+    """What mixing does on a data set. Methods take a graph; by default the one the report was made for.
+
+    Attributes:
+        samples: the virtual samples.
+        labels: class of each real sample, 0 to c - 1, shape `(m,)`.
+        classes: the labels as they were given, shape `(c,)`.
+        graph: the default graph.
+        features: what distances are measured on, shape `(m, d)`.
+        mixup_alpha: lam follows `Beta(mixup_alpha, mixup_alpha)`.
+        exhaustive: whether all pairs were tried, each with a grid of lam.
+        overlap: share of the real samples whose nearest other sample is of another class. This is how much the classes
+            overlap without any mixing.
+    """
+
+    samples: VirtualSamples
+    labels: np.ndarray
+    classes: np.ndarray
+    graph: LocalityGraph
+    features: Tensor
+    mixup_alpha: float
+    exhaustive: bool
+    overlap: Rate
+
+    @property
+    def all_pairs(self) -> Rates:
+        """Rates over all pairs that the graph keeps."""
+        return self.rates()["all"]
+
+    @property
+    def within_class(self) -> Rates:
+        """Rates over its pairs within a class."""
+        return self.rates()["within"]
+
+    @property
+    def between_class(self) -> Rates:
+        """Rates over its pairs between two classes."""
+        return self.rates()["between"]
+
+    def weights(self, graph: LocalityGraph | None = None) -> np.ndarray:
+        """Return W for the pair of every virtual sample, shape `(p,)`.
+
+        Args:
+            graph: any graph for at most 5,000 samples. For more, a graph whose weight depends on the distance alone, or
+                a directed neighbour graph with a Euclidean or RMS metric.
+
+        Raises:
+            ArgumentError: another graph and more samples.
+        """
+        graph, s, m = self.graph if graph is None else graph, self.samples, len(self.labels)
+        if isinstance(graph, KNNGraph) and not graph.symmetric and graph.metric in ("euclidean", "rms"):
+            return (s.rank <= graph.count(m)).astype(float)
+        if isinstance(graph, DistanceGraph):
+            distance = torch.from_numpy(s.distance)
+            if graph.metric != "euclidean":
+                ends = torch.from_numpy(s.first), torch.from_numpy(s.second)
+                distance = distances_of_pairs(self.features, *ends, graph.metric).double()
+            return np.asarray(graph.of_distance(distance).numpy(), dtype=float)
+        if m > _MATRIX_ROWS:
+            raise ArgumentError(
+                f"graph must be a distance graph or a directed KNNGraph for more than {_MATRIX_ROWS:,} samples, "
+                f"got {graph!r} and {m:,} samples"
+            )
+        return np.asarray(graph.matrix(self.features).numpy()[s.first, s.second], dtype=float)
+
+    def rates(self, graph: LocalityGraph | None = None) -> dict[str, Rates]:
+        """Return the rates over `"all"` pairs, over pairs `"within"` a class and over pairs `"between"` classes.
+
+        Args:
+            graph: see `weights`.
+        """
+        W, s = self.weights(graph), self.samples
+        masks = {"all": np.ones(len(W), dtype=bool), "within": s.within, "between": ~s.within}
+        return {name: self._rates(W, mask) for name, mask in masks.items()}
+
+    def class_matrix(self, graph: LocalityGraph | None = None) -> np.ndarray:
+        """Return the rate of contradiction for pairs of class a and class b, shape `(c, c)`; NaN if none is kept.
+
+        Args:
+            graph: see `weights`.
+        """
+        c, s = len(self.classes), self.samples
+        cell = self.labels[s.first] * c + self.labels[s.second]
+        counted = s.share * self.weights(graph)
+        total = np.bincount(cell, counted, c * c).reshape(c, c)
+        bad = np.bincount(cell, counted * s.contradicts, c * c).reshape(c, c)
+        total, bad = total + total.T, bad + bad.T
+        return np.where(total > 0, bad / np.where(total > 0, total, 1), np.nan)
+
+    def worst(self, count: int = 8, graph: LocalityGraph | None = None) -> np.ndarray:
+        """Return the worst virtual samples as rows of `samples`, one per pair.
+
+        Intruding samples come first. Among equals, those come first that lie nearest to a sample of the other class,
+        relative to the distance to their own nearer end.
+
+        Args:
+            count: largest number of rows; there are fewer if fewer samples contradict.
+            graph: consider only pairs that this graph keeps.
+        """
+        s = self.samples
+        rows = np.flatnonzero((s.contradicts > 0) & (self.weights(graph) > 0))
+        to_nearer_end = np.minimum(s.lam, 1 - s.lam) * s.distance
+        with np.errstate(divide="ignore", invalid="ignore"):
+            depth = np.where(to_nearer_end > 0, s.nearest_distance / to_nearer_end, np.inf)
+        order = np.lexsort((depth[rows], -s.disagreement[rows], -s.intrudes[rows]))
+        chosen: list[int] = []
+        seen: set[frozenset[int]] = set()
+        for row in rows[order]:
+            if len(chosen) == count:
+                break
+            pair = frozenset((int(s.first[row]), int(s.second[row])))
+            if pair not in seen:
+                seen.add(pair)
+                chosen.append(int(row))
+        return np.array(chosen, dtype=np.int64)
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the rates of intrusion and contradiction against the radius.
+
+        Args:
+            ax: matplotlib axes to draw on; by default those of a new figure.
+
+        Returns:
+            The axes.
+        """
+        from localmixup.geometry.plots import draw_rates
+
+        ax = axes_or_new(ax)
+        draw_rates(ax, self, "threshold")
+        return ax
+
+    def _rates(self, W: np.ndarray, mask: np.ndarray) -> Rates:
+        s = self.samples
+        counted, clusters = (s.share * W)[mask], s.first[mask]
+        mean_weight = float(counted.sum() / s.share[mask].sum()) if mask.any() else np.nan
+        counted = counted / max(float(counted.max(initial=0)), 1e-300)  # weights may be tiny, their squares zero
+        rates = [
+            weighted_rate(counted, values[mask], clusters, exact=self.exhaustive)
+            for values in (s.intrudes, s.contradicts, s.disagreement)
+        ]
+        return Rates(*rates, mean_weight, n_effective(counted))
+
+
+def intrusion(
+    x: Any,
+    labels: Any,
+    graph: LocalityGraph | None = None,
+    *,
+    mixup_alpha: float = 1.0,
+    n_nearest: int = 1,
+    n_samples: int = 20_000,
+    exhaustive: bool | None = None,
+    seed: int = 0,
+) -> IntrusionReport:
+    """Measure how often mixed samples fall in the region of another class, for any graph.
+
+    Pairs are drawn around random anchors, a few from every stratum of neighbour ranks (1, 2 to 3, 4 to 7, and so on),
+    so that near pairs are measured as well as far ones. Intervals are those of a ratio over anchors. See
+    `intrusion_steps` for a version that reports its progress.
+
+    Args:
+        x: samples, shape `(m, ...)`, finite, at least 4. Give an embedding to measure in its space.
+        labels: class of each sample, shape `(m,)`, at least two classes.
+        graph: default graph of the report; None is classical mixup.
+        mixup_alpha: lam follows `Beta(mixup_alpha, mixup_alpha)`.
+        n_nearest: number of nearest real samples that determine the class region.
+        n_samples: number of virtual samples, approximately.
+        exhaustive: try all ordered pairs, each with 9 values of lam. None does so if it is little work.
+        seed: seed of the draws.
+
+    Raises:
+        ArgumentError: the shapes do not fit, values are not finite, or there is only one class.
+
+    >>> from localmixup import ThresholdGraph
+    >>> x = torch.tensor([[0.0], [0.1], [0.2], [4.8], [5.0], [5.1], [2.4], [2.5], [2.6]])
+    >>> report = intrusion(x, [0, 0, 0, 0, 0, 0, 1, 1, 1])               # class 1 lies inside class 0
+    >>> round(report.within_class.intrusion.value, 2), report.rates(ThresholdGraph(1.0))["all"].intrusion.value
+    (0.27, 0.0)
+    """
+    return run_to_end(
+        intrusion_steps(
+            x, labels, graph, mixup_alpha=mixup_alpha, n_nearest=n_nearest, n_samples=n_samples,
+            exhaustive=exhaustive, seed=seed,
+        )
+    )  # fmt: skip
+
+
+def intrusion_steps(
+    x: Any,
+    labels: Any,
+    graph: LocalityGraph | None = None,
+    *,
+    mixup_alpha: float = 1.0,
+    n_nearest: int = 1,
+    n_samples: int = 20_000,
+    exhaustive: bool | None = None,
+    seed: int = 0,
+) -> Generator[Progress, None, IntrusionReport]:
+    """Do the work of `intrusion` step by step; same arguments.
+
+    Yields:
+        The number of virtual samples finished.
+
+    Returns:
+        The report.
+    """
+    features, given = check_samples(x, labels)
+    m = len(features)
+    if m < 4:
+        raise ArgumentError(f"x must hold at least 4 samples, got {m}")
+    check_number("mixup_alpha", mixup_alpha, low=1e-3, high=1e6)
+    check_integer("n_nearest", n_nearest, low=1)
+    check_integer("n_samples", n_samples, low=100)
+    check_integer("seed", seed, low=0)
+    if n_nearest > m - 2:
+        raise ArgumentError(f"n_nearest must be at most {m - 2} for {m} samples (two are mixed), got {n_nearest}")
+    if features.numel() <= _DOUBLE_VALUES:
+        features = features.double()
+    classes, codes = np.unique(given, return_inverse=True)
+    if exhaustive is None:
+        exhaustive = LAM_GRID * m * (m - 1) * m <= _EXHAUSTIVE
+    rng = np.random.default_rng(seed)
+    centred = features - features.mean(dim=0)
+    pairs = all_pairs(centred, mixup_alpha) if exhaustive else draw_pairs(centred, mixup_alpha, n_samples, rng)
+    samples = yield from virtual_samples_steps(features, centred, codes, pairs, n_nearest)
+    chosen = CompleteGraph() if graph is None else graph
+    overlap = _overlap(centred, codes, rng)
+    return IntrusionReport(samples, codes, classes, chosen, features, float(mixup_alpha), exhaustive, overlap)
+
+
+def _overlap(centred: Tensor, codes: np.ndarray, rng: np.random.Generator) -> Rate:
+    """Return the share of real samples whose nearest other sample is of another class."""
+    m = len(codes)
+    rows = np.arange(m) if m <= 4000 else rng.permutation(m)[:2000]
+    nearest, _ = run_to_end(nearest_real_steps(centred, rows, rows, np.ones(len(rows)), 1))
+    wrong = (codes[nearest[:, 0]] != codes[rows]).astype(float)
+    return weighted_rate(np.ones(len(rows)), wrong, rows, exact=len(rows) == m)

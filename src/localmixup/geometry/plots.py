@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,7 +17,9 @@ from localmixup.graphs import DistanceGraph, ExponentialGraph, LocalityGraph
 from localmixup.graphs.fit import DistanceSample, describe_graph
 from localmixup.graphs.registry import GRAPHS, make_graph
 
-_AXIS_LABELS = {"radius": "radius", "decay": "decay (one over the unit of distance)", "n_neighbors": "n_neighbors"}
+AXIS_LABELS = {"radius": "radius", "decay": "decay (one over the unit of distance)", "n_neighbors": "n_neighbors"}
+"""Label of the axis of each graph's parameter."""
+
 _FEWEST = 20  # rates of fewer effective samples are not drawn
 _UNKNOWN = Rate(np.nan, np.nan, np.nan)
 _LINES = (
@@ -26,8 +28,22 @@ _LINES = (
 )  # fmt: skip
 
 
+class RateCurves(NamedTuple):
+    """Rates of intrusion and contradiction against a graph's parameter.
+
+    Attributes:
+        name: short name of the graph, as in `localmixup.graphs.registry`.
+        values: values of its parameter, shape `(v,)`.
+        lines: the rates at each value, by the label of the line; NaN where too few virtual samples count.
+    """
+
+    name: str
+    values: np.ndarray
+    lines: dict[str, list[Rate]]
+
+
 def parameter_values(report: IntrusionReport, name: str) -> np.ndarray:
-    """Return values of a graph's parameter that cover its range on the data, for an axis.
+    """Return values of a graph's parameter that cover its range on the data.
 
     Args:
         report: its virtual samples hold the distances.
@@ -42,61 +58,49 @@ def parameter_values(report: IntrusionReport, name: str) -> np.ndarray:
     return np.unique(np.round(np.geomspace(1, len(report.labels) - 1, 60)))
 
 
-def rates_against(report: IntrusionReport, name: str, values: Sequence[float] | np.ndarray) -> dict[str, list[Rate]]:
-    """Return the rates that `draw_rates` shows, one list per line; too few samples give NaN.
+def rate_curves(report: IntrusionReport, name: str, values: Sequence[float] | np.ndarray | None = None) -> RateCurves:
+    """Compute what `draw_rates` draws.
 
     Args:
-        report: the virtual samples.
-        name: short name of the graph, as in `localmixup.graphs.registry`.
-        values: values of its parameter.
-    """
-    found = [report.rates(make_graph(name, float(value))) for value in values]
-    return {
-        f"{what}, {kind}-class pairs": [
-            getattr(r[kind], what) if r[kind].n_effective >= _FEWEST else _UNKNOWN for r in found
-        ]
-        for kind, what, _ in _LINES
-    }
-
-
-def draw_rates(
-    axes: Any,
-    report: IntrusionReport,
-    name: str,
-    *,
-    values: Sequence[float] | np.ndarray | None = None,
-    suggested: float | None = None,
-) -> dict[str, list[Rate]]:
-    """Draw the rates of intrusion and contradiction against a graph's parameter.
-
-    Args:
-        axes: matplotlib axes.
         report: the virtual samples.
         name: `"threshold"`, `"exponential"` or `"knn"`.
         values: values of the parameter; by default those of `parameter_values`.
-        suggested: a value to mark.
-
-    Returns:
-        What was drawn, see `rates_against`.
     """
     axis = np.asarray(parameter_values(report, name) if values is None else values, dtype=float)
-    lines = rates_against(report, name, axis)
-    for (kind, what, style), (label, rates) in zip(_LINES, lines.items(), strict=True):
+    found = [report.rates(make_graph(name, float(value))) for value in axis]
+    lines = {
+        f"{what}, {kind}-class pairs": [
+            getattr(rates[kind], what) if rates[kind].n_effective >= _FEWEST else _UNKNOWN for rates in found
+        ]
+        for kind, what, _ in _LINES
+    }
+    return RateCurves(name, axis, lines)
+
+
+def draw_rates(axes: Any, report: IntrusionReport, curves: RateCurves, *, suggested: float | None = None) -> None:
+    """Draw the rates of intrusion and contradiction against a graph's parameter, with the overlap of the classes.
+
+    Args:
+        axes: matplotlib axes.
+        report: the report that the curves belong to.
+        curves: from `rate_curves`.
+        suggested: a value to mark.
+    """
+    values = curves.values
+    for (kind, what, style), (label, rates) in zip(_LINES, curves.lines.items(), strict=True):
         color = COLORS[0] if kind == "within" else COLORS[1]
-        axes.plot(axis, [100 * r.value for r in rates], style, color=color, label=label)
+        axes.plot(values, [100 * r.value for r in rates], style, color=color, label=label)
         if what == "intrusion" and not report.exhaustive:
             low, high = [100 * r.low for r in rates], [100 * r.high for r in rates]
-            axes.fill_between(axis, low, high, color=color, alpha=0.15, lw=0)
-    overlap = 100 * report.overlap.value
-    axes.axhline(overlap, color=COLORS[7], lw=1, ls="--", label="overlap of the real samples")
-    if name != "threshold":
+            axes.fill_between(values, low, high, color=color, alpha=0.15, lw=0)
+    axes.axhline(100 * report.overlap.value, color=COLORS[7], lw=1, ls="--", label="overlap of the real samples")
+    if curves.name != "threshold":
         axes.set_xscale("log")
     if suggested is not None and suggested > 0:
         axes.axvline(suggested, color=COLORS[2], lw=1.5, ls="-.", label="suggested")
-    parameter = str(GRAPHS[name].parameter)
-    axes.set(xlabel=_AXIS_LABELS[parameter], ylabel="virtual samples (%)", ylim=(0, None), xlim=(axis[0], axis[-1]))
+    parameter = str(GRAPHS[curves.name].parameter)
+    axes.set(xlabel=AXIS_LABELS[parameter], ylabel="virtual samples (%)", ylim=(0, None), xlim=(values[0], values[-1]))
     axes.legend(fontsize="small")
-    return lines
 
 
 def draw_lipschitz(axes: Any, curve: LipschitzCurve, *, end: float | None = None, label: str | None = None) -> None:
@@ -153,8 +157,8 @@ def draw_class_matrix(
     """
     labels = [str(c) for c in report.classes] if names is None else list(names)
     matrix = 100 * report.class_matrix(graph)
-    axes.imshow(matrix, cmap="cividis_r", vmin=0, vmax=max(1.0, float(np.nanmax(matrix, initial=0.0))))
-    darkest = float(np.nanmax(matrix, initial=1.0))
+    darkest = max(1.0, float(np.nanmax(matrix, initial=0.0)))
+    axes.imshow(matrix, cmap="cividis_r", vmin=0, vmax=darkest)
     for (row, column), value in np.ndenumerate(matrix):
         if value == value:
             color = "white" if value > darkest / 2 else "black"
@@ -181,29 +185,37 @@ def draw_virtual_samples(
         some = np.random.default_rng(seed).choice(len(counted), size=count, p=counted / counted.sum())
         mixed = s.lam[some, None] * x[s.first[some]] + (1 - s.lam[some, None]) * x[s.second[some]]
         intrudes = s.intrudes[some] > 0
-        axes.scatter(*mixed[~intrudes].T, c="#9aa4ae", s=4, alpha=0.5, linewidths=0, zorder=2)
-        axes.scatter(*mixed[intrudes].T, c=COLORS[7], s=12, marker="x", linewidths=0.9, zorder=3)
+        axes.scatter(*mixed[~intrudes].T, c=COLORS[7], s=4, alpha=0.5, linewidths=0, zorder=2, rasterized=True)
+        axes.scatter(*mixed[intrudes].T, c="black", s=12, marker="x", linewidths=0.9, zorder=3)
     colors = np.array(COLORS[:6])[report.labels % 6]
-    axes.scatter(*x.T, c=colors, s=5, alpha=0.5, linewidths=0, zorder=1)
+    axes.scatter(*x.T, c=colors, s=5, alpha=0.5, linewidths=0, zorder=1, rasterized=True)
     axes.set_xticks([])
     axes.set_yticks([])
 
 
-def draw_distances(axes: Any, sample: DistanceSample, graphs: dict[str, LocalityGraph] | None = None) -> None:
+def pair_groups(sample: DistanceSample) -> list[tuple[str, np.ndarray]]:
+    """Return the pairs within and between classes as labelled masks, or all pairs if there are no classes.
+
+    Args:
+        sample: from `localmixup.graphs.fit.sample_distances`.
+    """
+    if sample.same_class is None:
+        return [("all pairs", np.ones(sample.n_pairs, dtype=bool))]
+    same = sample.same_class.numpy()
+    return [("pairs within a class", same), ("pairs between classes", ~same)]
+
+
+def draw_distances(axes: Any, sample: DistanceSample, graphs: Mapping[str, LocalityGraph] | None = None) -> None:
     """Draw a histogram of the distances within and between classes, with the weights of graphs over it.
 
     Args:
         axes: matplotlib axes; a second y axis is added for the weights.
         sample: from `localmixup.graphs.fit.sample_distances`.
-        graphs: graphs by label. Those whose weight is not a function of the distance are drawn as they are on average.
+        graphs: graphs by label. A neighbour graph is drawn as it is on average.
     """
     values, top = sample.distances.numpy(), sample.quantile(0.999) * 1.05 or 1.0
     edges = np.linspace(0, top, 61)
-    groups = [("all pairs", np.ones(sample.n_pairs, dtype=bool))]
-    if sample.same_class is not None:
-        same = sample.same_class.numpy()
-        groups = [("pairs within a class", same), ("pairs between classes", ~same)]
-    for (label, mask), color in zip(groups, COLORS, strict=False):
+    for (label, mask), color in zip(pair_groups(sample), COLORS, strict=False):
         shares = np.histogram(values[mask], edges)[0] / max(1, mask.sum())
         axes.bar((edges[1:] + edges[:-1]) / 2, shares, width=edges[1], color=color, alpha=0.5, label=label)
     axes.set(xlabel="distance of two samples", ylabel="share of the pairs of each kind", xlim=(0, top))
@@ -223,7 +235,7 @@ def draw_distances(axes: Any, sample: DistanceSample, graphs: dict[str, Locality
 
 
 def draw_evenness(
-    axes: Any, sample: DistanceSample, decays: Sequence[float] | np.ndarray, marks: dict[str, float] | None = None
+    axes: Any, sample: DistanceSample, decays: Sequence[float] | np.ndarray, marks: Mapping[str, float] | None = None
 ) -> None:
     """Draw how evenly an exponential graph weights the pairs: the ESS ratio and the mean weight against the decay.
 
@@ -240,7 +252,7 @@ def draw_evenness(
         axes.axvline(decay, color=COLORS[7], ls=":", lw=1)
         axes.annotate(label, (decay, 0.95 - 0.12 * k), xytext=(4, 0), textcoords="offset points", fontsize="small")
     axes.set_xscale("log")
-    axes.set(xlabel=_AXIS_LABELS["decay"], ylabel="share", ylim=(0, 1.05))
+    axes.set(xlabel=AXIS_LABELS["decay"], ylabel="share", ylim=(0, 1.05))
     axes.legend(fontsize="small")
 
 

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -33,6 +34,20 @@ from localmixup.graphs import CompleteGraph, DistanceGraph, KNNGraph, LocalityGr
 _DOUBLE_VALUES = 5_000_000  # up to this many values everything is measured in float64
 _EXHAUSTIVE = 4e8  # up to this product of virtual and real samples all pairs are tried
 _MATRIX_ROWS = 5000
+
+
+class _Outcomes(NamedTuple):
+    """What happens to each pair: columns of `VirtualSamples`, with means over the values of lam."""
+
+    first: np.ndarray
+    second: np.ndarray
+    distance: np.ndarray
+    rank: np.ndarray
+    share: np.ndarray
+    within: np.ndarray
+    intrudes: np.ndarray
+    contradicts: np.ndarray
+    disagreement: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -63,7 +78,7 @@ class IntrusionReport:
     @property
     def all_pairs(self) -> Rates:
         """Rates over all pairs that the graph keeps."""
-        return self.rates()["all"]
+        return self.overall_rates()
 
     @property
     def within_class(self) -> Rates:
@@ -85,21 +100,7 @@ class IntrusionReport:
         Raises:
             ArgumentError: another graph and more samples.
         """
-        graph, s, m = self.graph if graph is None else graph, self.samples, len(self.labels)
-        if isinstance(graph, KNNGraph) and not graph.symmetric and graph.metric in ("euclidean", "rms"):
-            return (s.rank <= graph.count(m)).astype(float)
-        if isinstance(graph, DistanceGraph):
-            distance = torch.from_numpy(s.distance)
-            if graph.metric != "euclidean":
-                ends = torch.from_numpy(s.first), torch.from_numpy(s.second)
-                distance = distances_of_pairs(self.features, *ends, graph.metric).double()
-            return np.asarray(graph.of_distance(distance).numpy(), dtype=float)
-        if m > _MATRIX_ROWS:
-            raise ArgumentError(
-                f"graph must be a distance graph or a directed KNNGraph for more than {_MATRIX_ROWS:,} samples, "
-                f"got {graph!r} and {m:,} samples"
-            )
-        return np.asarray(graph.matrix(self.features).numpy()[s.first, s.second], dtype=float)
+        return np.repeat(self._pair_weights(graph), self._lams_per_pair)
 
     def rates(self, graph: LocalityGraph | None = None) -> dict[str, Rates]:
         """Return the rates over `"all"` pairs, over pairs `"within"` a class and over pairs `"between"` classes.
@@ -107,9 +108,16 @@ class IntrusionReport:
         Args:
             graph: see `weights`.
         """
-        W, s = self.weights(graph), self.samples
-        masks = {"all": np.ones(len(W), dtype=bool), "within": s.within, "between": ~s.within}
-        return {name: self._rates(W, mask) for name, mask in masks.items()}
+        W, within = self._pair_weights(graph), self._outcomes.within
+        return {"all": self._rates(W), "within": self._rates(W, within), "between": self._rates(W, ~within)}
+
+    def overall_rates(self, graph: LocalityGraph | None = None) -> Rates:
+        """Return `rates(graph)["all"]` without the other two.
+
+        Args:
+            graph: see `weights`.
+        """
+        return self._rates(self._pair_weights(graph))
 
     def class_matrix(self, graph: LocalityGraph | None = None) -> np.ndarray:
         """Return the rate of contradiction for pairs of class a and class b, shape `(c, c)`; NaN if none is kept.
@@ -161,22 +169,54 @@ class IntrusionReport:
         Returns:
             The axes.
         """
-        from localmixup.geometry.plots import draw_rates
+        from localmixup.geometry.plots import draw_rates, rate_curves
 
         ax = axes_or_new(ax)
-        draw_rates(ax, self, "threshold")
+        draw_rates(ax, self, rate_curves(self, "threshold"))
         return ax
 
-    def _rates(self, W: np.ndarray, mask: np.ndarray) -> Rates:
-        s = self.samples
-        counted, clusters = (s.share * W)[mask], s.first[mask]
-        mean_weight = float(counted.sum() / s.share[mask].sum()) if mask.any() else np.nan
+    @property
+    def _lams_per_pair(self) -> int:
+        return LAM_GRID if self.exhaustive else 1
+
+    @cached_property
+    def _outcomes(self) -> _Outcomes:
+        """One row per pair; when all pairs are tried, each has several values of lam in a row."""
+        s, k = self.samples, self._lams_per_pair
+        values = (values.reshape(-1, k).mean(axis=1) for values in (s.intrudes, s.contradicts, s.disagreement))
+        constants = (
+            np.ascontiguousarray(values[::k]) for values in (s.first, s.second, s.distance, s.rank, s.share, s.within)
+        )
+        return _Outcomes(*constants, *values)
+
+    def _pair_weights(self, graph: LocalityGraph | None) -> np.ndarray:
+        """Return W for every pair, one row per pair."""
+        graph, p, m = self.graph if graph is None else graph, self._outcomes, len(self.labels)
+        if isinstance(graph, KNNGraph) and not graph.symmetric and graph.metric in ("euclidean", "rms"):
+            return (p.rank <= graph.count(m)).astype(float)
+        if isinstance(graph, DistanceGraph):
+            distance = torch.from_numpy(p.distance)
+            if graph.metric != "euclidean":
+                ends = torch.from_numpy(p.first), torch.from_numpy(p.second)
+                distance = distances_of_pairs(self.features, *ends, graph.metric).double()
+            return np.asarray(graph.of_distance(distance).numpy(), dtype=float)
+        if m > _MATRIX_ROWS:
+            raise ArgumentError(
+                f"graph must be a distance graph or a directed KNNGraph for more than {_MATRIX_ROWS:,} samples, "
+                f"got {graph!r} and {m:,} samples"
+            )
+        return np.asarray(graph.matrix(self.features).numpy()[p.first, p.second], dtype=float)
+
+    def _rates(self, W: np.ndarray, mask: np.ndarray | slice = slice(None)) -> Rates:
+        p = self._outcomes
+        counted, shares, clusters = (p.share * W)[mask], p.share[mask], p.first[mask]
+        mean_weight = float(counted.sum() / shares.sum()) if len(shares) else np.nan
         counted = counted / max(float(counted.max(initial=0)), 1e-300)  # weights may be tiny, their squares zero
         rates = [
             weighted_rate(counted, values[mask], clusters, exact=self.exhaustive)
-            for values in (s.intrudes, s.contradicts, s.disagreement)
+            for values in (p.intrudes, p.contradicts, p.disagreement)
         ]
-        return Rates(*rates, mean_weight, n_effective(counted))
+        return Rates(*rates, mean_weight, n_effective(counted) * self._lams_per_pair)
 
 
 def intrusion(

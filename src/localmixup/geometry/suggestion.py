@@ -80,7 +80,7 @@ def suggest(report: IntrusionReport, *, level: float = 0.01) -> Suggestion:
     2.6
     """
     check_number("level", level, low=1e-4, high=1)
-    mixup = report.rates(CompleteGraph())["all"]
+    mixup = report.overall_rates(CompleteGraph())
     safe = mixup.intrusion.value <= level
     for limit in (level, level + report.overlap.value):
         if limit > level and mixup.intrusion.value <= limit:
@@ -117,7 +117,7 @@ def _least_local(report: IntrusionReport, name: str, limit: float) -> SuggestedG
     m = len(report.labels)
     for value in candidate_values(report, name)[::-1]:
         graph = KNNGraph(share=value / (m - 1)) if name == "knn" else make_graph(name, float(value))
-        rates = report.rates(graph)["all"]
+        rates = report.overall_rates(graph)
         # with all pairs tried, each stands in both orders and with every lam of the grid
         pairs = rates.n_effective / (2 * LAM_GRID if report.exhaustive else 1)
         enough = pairs >= 0.5 / limit  # fewer pairs could not show such a rate

@@ -1,0 +1,98 @@
+"""Pictures show the numbers that they are made from, and touch no state of pyplot."""
+
+import sys
+
+import numpy as np
+import pytest
+import torch
+from matplotlib.figure import Figure
+
+from localmixup import ExponentialGraph, KNNGraph, ThresholdGraph
+from localmixup.geometry import class_shapes, intrusion, lipschitz_lower_bound, plots
+from localmixup.graphs.fit import sample_distances
+from tests.geometry.data import rings
+
+
+@pytest.fixture(scope="module")
+def report():
+    return intrusion(*rings(80), exhaustive=False, n_samples=1500)
+
+
+@pytest.fixture
+def axes():
+    return Figure().add_subplot()
+
+
+@pytest.mark.parametrize("name", ["threshold", "exponential", "knn"])
+def test_rates_are_drawn_in_percent(report, axes, name):
+    curves = plots.rate_curves(report, name)
+    plots.draw_rates(axes, report, curves, suggested=float(curves.values[30]))
+    drawn = {line.get_label(): line for line in axes.get_lines()}
+    for label, rates in curves.lines.items():
+        np.testing.assert_allclose(drawn[label].get_ydata(), [100 * rate.value for rate in rates])
+    assert drawn["suggested"].get_xdata()[0] == curves.values[30]
+    every = report.rates(KNNGraph(79))["within"].intrusion.value
+    nearly = curves.lines["intrusion, within-class pairs"][0 if name == "exponential" else -1].value
+    assert nearly == pytest.approx(every, abs=0.02)  # at one end of the axis nearly all pairs count
+
+
+def test_rates_of_hardly_any_sample_are_left_out(report):
+    curves = plots.rate_curves(report, "threshold", [1e-9, 7.0])
+    low, high = curves.lines["intrusion, within-class pairs"]
+    assert np.isnan(low.value)
+    assert high.value > 0.1
+
+
+def test_plot_methods_draw_on_given_or_new_axes(report, axes):
+    curve = lipschitz_lower_bound(np.array([[0.0, 0.0], [4.0, 0.0], [2.0, 1.0]]), [0, 0, 1])
+    assert curve.plot(axes) is axes
+    np.testing.assert_allclose(axes.get_lines()[0].get_ydata()[:2], curve.value)
+    assert curve.plot().get_ylabel() == "Q(D)"
+    assert report.plot().get_xlabel() == "radius"
+    assert class_shapes(*rings(40), loops=False)[0].plot().get_xlabel() == "radius"
+
+
+def test_infinite_steps_are_left_out(axes):
+    curve = lipschitz_lower_bound(torch.tensor([[0.0], [2.0], [1.0]]), [0, 0, 1])
+    assert curve.value.tolist() == [1.0, np.inf]
+    plots.draw_lipschitz(axes, curve)
+    assert np.isfinite(axes.get_lines()[0].get_ydata()[0])
+    assert np.isnan(axes.get_lines()[0].get_ydata()[-1])
+
+
+def test_the_class_matrix_is_written_into_its_cells(report, axes):
+    plots.draw_class_matrix(axes, report, ["ring", "disc"])
+    assert [t.get_text() for t in axes.texts] == [f"{100 * v:.0f}" for v in report.class_matrix().ravel()]
+
+
+def test_virtual_samples_are_drawn_where_the_graph_keeps_pairs(report, axes):
+    plots.draw_virtual_samples(axes, report, ThresholdGraph(0.5), count=300)
+    grey, crosses, real = (np.asarray(c.get_offsets()) for c in axes.collections)
+    assert (len(grey) + len(crosses), len(real)) == (300, 80)
+    radius = np.linalg.norm(grey, axis=1)
+    assert ((radius < 1.3) | (radius > 2.9)).all()  # near pairs are mixed within the disc and along the ring
+
+
+def test_distances_weights_and_kept_shares():
+    x, y = rings(60)
+    sample = sample_distances(torch.from_numpy(x), y)
+    axes = Figure().add_subplot()
+    plots.draw_distances(axes, sample, {"decay": ExponentialGraph(0.5), "neighbours": KNNGraph(share=0.5)})
+    heights = [bar.get_height() for bar in axes.patches]
+    assert sum(heights[:60]) == pytest.approx(1, abs=0.01)
+    weights = {line.get_label(): line for line in axes.figure.axes[1].get_lines()}
+    np.testing.assert_allclose(weights["decay"].get_ydata(), np.exp(-0.5 * weights["decay"].get_xdata()))
+    assert weights["neighbours"].get_ydata().mean() == pytest.approx(0.5, abs=0.01)
+    axes = Figure().add_subplot()
+    plots.draw_kept(axes, sample)
+    line = axes.get_lines()[0]
+    np.testing.assert_allclose(
+        line.get_ydata(), [(sample.distances.numpy() <= r).mean() for r in line.get_xdata()], atol=1e-12
+    )
+    axes = Figure().add_subplot()
+    plots.draw_evenness(axes, sample, [1e-6, 1.0], {"paper": 1e-3})
+    assert axes.get_lines()[0].get_ydata()[0] == pytest.approx(1, abs=1e-4)  # all weights are equal: mixup
+
+
+def test_pyplot_is_not_loaded():
+    assert "matplotlib.pyplot" not in sys.modules

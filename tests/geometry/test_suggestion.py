@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from geometry_data import blobs, rings
 
 from localmixup import KNNGraph, LocalMixup
 from localmixup.geometry import intrusion, suggest
 from localmixup.geometry.suggestion import GRAPHS, candidate_values
 from localmixup.graphs.registry import make_graph
-from tests.geometry.data import blobs, rings
 
 
 def test_mixup_of_convex_classes_is_safe():

@@ -1,4 +1,4 @@
-"""Linear models against numerical integration over lam, reference numbers, and ordinary least squares."""
+"""Linear models against numerical integration over lam, reference numbers, and least squares."""
 
 import json
 from pathlib import Path
@@ -41,8 +41,7 @@ def test_reference_numbers_of_linear_models(case):
     assert linear_model.is_least_squares(x, W, y=y, **options) == same
 
 
-@pytest.mark.parametrize("beta", [(1.0, 1.0), (0.4, 0.4), (2.0, 0.7)])
-@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize(("beta", "intercept"), [((1.0, 1.0), True), ((0.4, 0.4), False), ((2.0, 0.7), True)])
 def test_coefficients_are_those_of_the_integral(beta, intercept):
     rng = np.random.default_rng(5)
     x, y, W = rng.normal(size=(6, 2)), rng.normal(size=6), rng.uniform(size=(6, 6))
@@ -82,7 +81,7 @@ def test_kinds_and_mistakes():
     found = linear_model.mixup_coefficients(x, y, ExponentialGraph(1.0).matrix(x))
     assert isinstance(found, torch.Tensor)
     assert found.shape == (3, 3)
-    with pytest.raises(ValueError, match="must agree in m, got 5, 5 and 4"):
+    with pytest.raises(ValueError, match="must have the same number of rows, got 5, 5 and 4"):
         linear_model.mixup_coefficients(x, y, np.ones((4, 4)))
     with pytest.raises(ValueError, match="W must be square with entries >= 0"):
         linear_model.mixup_coefficients(x, y, -np.ones((5, 5)))

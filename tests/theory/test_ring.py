@@ -1,4 +1,4 @@
-"""The ring against exact enumeration, the reference numbers, and what is proved of it."""
+"""Closed forms on the ring against exact enumeration, reference numbers, and what is proved about them."""
 
 import json
 from fractions import Fraction
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -104,6 +104,7 @@ def test_bounds_of_theorem_4_4():
         assert ring.iid_variance(reach=200_000, kind=kind) * 200_000 == pytest.approx(constant, rel=1e-3)
 
 
+@settings(max_examples=50)
 @given(signals, st.integers(1, 60))
 def test_variance_never_rises_and_bias_never_falls_with_the_reach(y, K):
     size = max(1e-300, float(np.var(y)) + float(np.mean(y)) ** 2)
@@ -111,6 +112,7 @@ def test_variance_never_rises_and_bias_never_falls_with_the_reach(y, K):
     assert ring.train_bias2(y, reach=K + 1) >= ring.train_bias2(y, reach=K) - 1e-14 * size
 
 
+@settings(max_examples=50)
 @given(signals, st.integers(0, 60), st.sampled_from(ring.KINDS))
 def test_the_mean_stays_and_the_kernel_sums_to_one(y, K, kind):
     c = ring.kernel(K, kind=kind)

@@ -1,15 +1,15 @@
 """What mixup does to a data set: how often it intrudes on other classes, and how steep it makes a network."""
 
 from localmixup.geometry._progress import Progress as Progress
+from localmixup.geometry.intrusion_report import IntrusionReport as IntrusionReport
+from localmixup.geometry.intrusion_report import intrusion as intrusion
+from localmixup.geometry.intrusion_report import intrusion_steps as intrusion_steps
 from localmixup.geometry.lipschitz import LipschitzCurve as LipschitzCurve
 from localmixup.geometry.lipschitz import Witness as Witness
 from localmixup.geometry.lipschitz import lipschitz_lower_bound as lipschitz_lower_bound
 from localmixup.geometry.lipschitz import lipschitz_lower_bound_steps as lipschitz_lower_bound_steps
 from localmixup.geometry.rates import Rate as Rate
 from localmixup.geometry.rates import Rates as Rates
-from localmixup.geometry.report import IntrusionReport as IntrusionReport
-from localmixup.geometry.report import intrusion as intrusion
-from localmixup.geometry.report import intrusion_steps as intrusion_steps
 from localmixup.geometry.shapes import ClassShape as ClassShape
 from localmixup.geometry.shapes import class_shapes as class_shapes
 from localmixup.geometry.shapes import class_shapes_steps as class_shapes_steps

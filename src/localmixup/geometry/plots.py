@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from localmixup._plotting import COLORS
+from localmixup.geometry.intrusion_report import IntrusionReport
 from localmixup.geometry.lipschitz.curve import LipschitzCurve
 from localmixup.geometry.rates import Rate
-from localmixup.geometry.report import IntrusionReport
 from localmixup.geometry.shapes import ClassShape
 from localmixup.graphs import DistanceGraph, ExponentialGraph, LocalityGraph
 from localmixup.graphs.fit import DistanceSample, describe_graph

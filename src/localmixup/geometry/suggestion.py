@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from localmixup._validate import check_number
+from localmixup.geometry.intrusion_report import IntrusionReport
 from localmixup.geometry.pairs import LAM_GRID
 from localmixup.geometry.rates import Rates
-from localmixup.geometry.report import IntrusionReport
 from localmixup.graphs import CompleteGraph, KNNGraph, LocalityGraph
 from localmixup.graphs.registry import make_graph
 
@@ -77,7 +77,7 @@ def suggest(report: IntrusionReport, *, level: float = 0.01) -> Suggestion:
     >>> x = np.array([[0.0], [0.1], [0.2], [4.8], [5.0], [5.1], [2.4], [2.5], [2.6]])
     >>> suggestion = suggest(intrusion(x, [0, 0, 0, 0, 0, 0, 1, 1, 1]), level=0.1)
     >>> LocalMixup(suggestion.graphs["threshold"].graph).graph.radius
-    2.6
+    4.9
     """
     check_number("level", level, low=1e-4, high=1)
     mixup = report.overall_rates(CompleteGraph())

@@ -5,12 +5,12 @@ import sys
 import numpy as np
 import pytest
 import torch
+from geometry_data import rings
 from matplotlib.figure import Figure
 
 from localmixup import ExponentialGraph, KNNGraph, ThresholdGraph
 from localmixup.geometry import class_shapes, intrusion, lipschitz_lower_bound, plots
 from localmixup.graphs.fit import sample_distances
-from tests.geometry.data import rings
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from geometry_data import rings
 
 from localmixup.geometry import class_shapes
-from tests.geometry.data import rings
 
 
 def edges_by_prim(points):

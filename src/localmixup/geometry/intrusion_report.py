@@ -212,11 +212,12 @@ class IntrusionReport:
         counted, shares, clusters = (p.share * W)[mask], p.share[mask], p.first[mask]
         mean_weight = float(counted.sum() / shares.sum()) if len(shares) else np.nan
         counted = counted / max(float(counted.max(initial=0)), 1e-300)  # weights may be tiny, their squares zero
-        rates = [
+        intrusion, contradiction, disagreement = (
             weighted_rate(counted, values[mask], clusters, exact=self.exhaustive)
             for values in (p.intrudes, p.contradicts, p.disagreement)
-        ]
-        return Rates(*rates, mean_weight, n_effective(counted) * self._lams_per_pair)
+        )
+        size = n_effective(counted) * self._lams_per_pair
+        return Rates(intrusion, contradiction, disagreement, mean_weight, size)
 
 
 def intrusion(

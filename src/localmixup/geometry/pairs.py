@@ -50,8 +50,8 @@ def all_pairs(centred: Tensor, mixup_alpha: float) -> MixedPairs:
     grid = (np.arange(LAM_GRID) + 0.5) / LAM_GRID
     if mixup_alpha != 1:
         grid = require("scipy.stats", "geometry").beta.ppf(grid, mixup_alpha, mixup_alpha)
-    repeated = [np.repeat(part, LAM_GRID) for part in (first, second, rank)]
-    return MixedPairs(*repeated, np.ones(len(repeated[0])), np.tile(grid, len(first)))
+    first, second, rank = (np.repeat(part, LAM_GRID) for part in (first, second, rank))
+    return MixedPairs(first, second, rank, np.ones(len(first)), np.tile(grid, m * (m - 1)))
 
 
 def draw_pairs(centred: Tensor, mixup_alpha: float, n_samples: int, rng: np.random.Generator) -> MixedPairs:

@@ -15,6 +15,7 @@ evaluated in float64 from coordinate differences.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -47,14 +48,11 @@ class Search:
     def __init__(self, classes: Classes, *, n_jobs: int, backend: str) -> None:
         check_choice("backend", backend, ("auto", "numba", "torch"))
         self.classes, self.staircase, self.n_jobs = classes, Staircase(), n_jobs
-        self.kernels: Any
+        if backend == "auto":
+            backend = "torch" if importlib.util.find_spec("numba") is None else "numba"
         if backend == "numba":
             require("numba", "geometry")
-        if backend == "torch" or importlib.util.find_spec("numba") is None:
-            from localmixup.geometry.lipschitz import _torch_scan as kernels
-        else:
-            from localmixup.geometry.lipschitz import _numba_scan as kernels
-        self.kernels = kernels
+        self.kernels: Any = importlib.import_module(f"localmixup.geometry.lipschitz._{backend}_scan")
 
     def candidates(
         self, S: np.ndarray, k: int, floor: float, row_units: np.ndarray | None = None

@@ -1,87 +1,107 @@
-"""What all commands of the lab share: two consoles, one-line errors, and options that are numbers."""
+"""What all commands print through: two consoles, and the progress of long work."""
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from localmixup._validate import ArgumentError, check_integer
+from localmixup.lab.runs.events import Event, Note, Read, Stage, Step
 
-err = Console(stderr=True, soft_wrap=True, highlight=False)
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+T = TypeVar("T")
+
+LINES_PER_STAGE = 5
+"""Lines of progress per stage where standard error is not a terminal."""
+
+
+def show(events: Generator[Event, None, T]) -> T:
+    """Run long work to its end and show its progress on standard error.
+
+    A terminal gets a bar per stage, anything else a few lines.
+
+    Args:
+        events: the work, which yields what happens.
+
+    Returns:
+        The result of the work.
+    """
+    with display() as screen:
+        while True:
+            try:
+                event = next(events)
+            except StopIteration as stop:
+                result: T = stop.value
+                return result
+            screen.show(event)
 
 
 @contextmanager
-def one_line_errors(
-    kept: str = "finished runs are stored; the same command goes on from there",
-) -> Iterator[None]:
-    """A user's mistake ends in one line and status 2; an interrupt in one line and status 130.
-
-    Args:
-        kept: what an interrupt leaves behind, in words.
-    """
-
-    def terminated(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    main_thread = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGTERM, terminated) if main_thread else None
-    try:
-        yield
-    except ArgumentError as error:
-        err.print(f"error: {error}", markup=False)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        err.print(f"interrupted: {kept}")
-        sys.exit(130)
-    finally:
-        if main_thread:
-            signal.signal(signal.SIGTERM, before)
+def display() -> Iterator[Display]:
+    """Open a display on standard error."""
+    columns = (
+        TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"),
+        TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=err, disable=not err.is_terminal) as progress:
+        yield Display(progress)
 
 
-def number(text: str) -> float | str:
-    """An option's text as a number, or as it is, for the check that follows to refuse.
+class Display:
+    """The bars and lines of one piece of work."""
 
-    Args:
-        text: as typed.
-    """
-    try:
-        return float(text)
-    except ValueError:
-        return text
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+        self.stage = Stage("", 0, 0)
+        self.printed = 0
+
+    def show(self, event: Event) -> None:
+        """Draw or print one event."""
+        if isinstance(event, Read):
+            shape = " x ".join(map(str, event.shape))
+            model = f"; model {event.model}" if event.model else ""
+            _line(f"{event.name}: {event.rows:,} rows of {shape} values, {event.task}{model}")
+            for note in event.notes:
+                _line(f"  {note}")
+        elif isinstance(event, Note):
+            _line(f"  {event.text}")
+        elif isinstance(event, Stage):
+            self._begin(event)
+        elif isinstance(event, Step):
+            self._advance(event.done)
+
+    def _begin(self, stage: Stage) -> None:
+        self.stage = stage
+        if not stage.wanted:
+            return
+        self.printed = self._lines(stage.done)
+        for task in self.progress.tasks:
+            self.progress.update(task.id, visible=False)
+        if stage.done:
+            stored = "all" if stage.done >= stage.wanted else f"{stage.done:,}"
+            _line(f"  {stage.title}: {stored} of {stage.wanted:,} are in the store already")
+        elif not err.is_terminal:
+            _line(f"  {stage.title}")
+        if stage.done < stage.wanted:
+            self.progress.add_task(stage.title, total=stage.wanted, completed=stage.done)
+
+    def _advance(self, done: float) -> None:
+        if self.progress.tasks:
+            self.progress.update(self.progress.tasks[-1].id, completed=done)
+        if not err.is_terminal and self._lines(done) > self.printed:
+            self.printed = self._lines(done)
+            _line(f"  {self.stage.title}: {done:,.0f} of {self.stage.wanted:,}")
+
+    def _lines(self, done: float) -> int:
+        """Return how many lines of progress are due."""
+        return int(LINES_PER_STAGE * done / self.stage.wanted)
 
 
-def positive(name: str, text: str) -> float:
-    """An option that must be above zero.
-
-    Args:
-        name: of the option.
-        text: as typed.
-
-    Raises:
-        ValueError: it is not.
-    """
-    value = number(text)
-    if isinstance(value, str) or not 0 < value <= 1e9:
-        raise ArgumentError(f"{name} must be > 0 and at most 1e+09, got {value!r}")
-    return value
-
-
-def whole(name: str, text: str, *, low: int = 1) -> int:
-    """An option that must be a whole number.
-
-    Args:
-        name: of the option.
-        text: as typed.
-        low: the least one allowed.
-
-    Raises:
-        ValueError: it is not.
-    """
-    value = number(text)
-    return check_integer(name, int(value) if isinstance(value, float) and value.is_integer() else value, low=low)
+def _line(text: str) -> None:
+    err.print(text, markup=False)

@@ -3,9 +3,10 @@
 This module imports nothing heavy, so that the command line can check a name before it loads anything else.
 """
 
+from difflib import get_close_matches
 from pathlib import Path
 
-from localmixup._validate import ArgumentError, check_choice
+from localmixup._validate import ArgumentError
 
 IMAGE_SETS = {
     "cifar10": "uoft-cs/cifar10",
@@ -61,8 +62,9 @@ def check_source(source: str) -> None:
         raise ArgumentError(f"DATA: no such file or folder: {source}")
     if "/" in source:
         return
-    try:
-        check_choice("DATA", source, NAMED)
-    except ArgumentError as error:
-        choices = "or the path of a .csv, .parquet or .npz file or of a folder of images"
-        raise ArgumentError(f"{error}; {choices}") from None
+    near = get_close_matches(source, NAMED, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise ArgumentError(
+        f"DATA must be one of {', '.join(NAMED)}, the path of a .csv, .parquet or .npz file, the path of a folder, or "
+        f"owner/name on the Hub, got {source!r}{hint}"
+    )

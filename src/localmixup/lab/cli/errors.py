@@ -1,0 +1,92 @@
+"""Errors and interrupts of all commands: one line on standard error and an exit status."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
+from typing import Any, NoReturn
+
+import typer
+from typer.core import TyperGroup
+
+from localmixup._optional import MissingPackageError
+from localmixup._validate import ArgumentError
+
+# typer has its own copy of click's exceptions or imports them from click, depending on its version
+_ClickException: type[Exception] = typer.BadParameter.__mro__[2]
+
+USAGE = 2
+INTERRUPTED = 130
+
+
+class Commands(TyperGroup):
+    """A group of commands in which every mistake of the user ends in one line and status 2."""
+
+    def main(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Run the command that the arguments name, and leave with its exit status."""
+        try:
+            status = super().main(*args, **{**kwargs, "standalone_mode": False})
+        except (ArgumentError, MissingPackageError) as mistake:
+            fail(str(mistake))
+        except ModuleNotFoundError as missing:
+            fail(f"{missing.name} is missing; in a checkout: pip install -e '.[lab]'")
+        except _ClickException as raised:
+            error: Any = raised
+            if type(error).__name__ == "NoArgsIsHelpError":
+                error.show()
+                sys.exit(USAGE)
+            fail(_usage_message(error))
+        sys.exit(status or 0)
+
+
+def fail(message: str) -> NoReturn:
+    """Print an error in one line and leave with status 2.
+
+    Args:
+        message: names the argument, the value it got and what is allowed.
+    """
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(USAGE)
+
+
+@contextmanager
+def interruptible(kept: str) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end the work inside with one line and status 130.
+
+    Args:
+        kept: what an interrupt leaves behind, such as `"nothing was written"`.
+    """
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    signals = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+    before = {number: signal.signal(number, interrupt) for number in signals}
+    try:
+        yield
+    except KeyboardInterrupt:
+        print(f"interrupted: {kept}", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _usage_message(error: Any) -> str:
+    """Return typer's message in the words of this command line, with a hint to the help."""
+    parameter = getattr(error, "param", None)
+    if near := getattr(error, "possibilities", None):
+        nearest = get_close_matches(error.option_name, near, n=1, cutoff=0)[0]
+        message = f"no such option: {error.option_name}; did you mean {nearest}?"
+    elif parameter is not None and error.message:
+        name = parameter.opts[0] if parameter.param_type_name == "option" else parameter.metavar or parameter.name
+        message = f"{name} {error.message}" if error.message.startswith("must ") else f"{name}: {error.message}"
+    else:
+        text = error.format_message()
+        message = text[:1].lower() + text[1:].removesuffix(".")
+    context = getattr(error, "ctx", None)
+    return message if context is None else f"{message} (help: {context.command_path} --help)"

@@ -1,0 +1,40 @@
+"""Names that options accept, for checks that must not load what the names stand for.
+
+The registries themselves import PyTorch. A test keeps these tables equal to them.
+"""
+
+METHODS = (
+    "vanilla", "mixup", "local-threshold", "local-exponential", "local-knn", "within-class", "between-class",
+    "adamixup", "c-mixup", "k-mixup", "regmixup", "manifold-mixup", "manifold-local", "warping-mixup", "cutmix",
+)  # fmt: skip
+"""Methods that `compare` accepts: those of `localmixup.lab.methods.METHODS` that are not only for the paper."""
+
+ALIASES = {"local": "local-threshold"}
+"""Shorter names of methods."""
+
+PARAMETERS = {"local-threshold": "radius", "local-exponential": "decay", "local-knn": "n-neighbors"}
+"""The option that sets the parameter of a local method."""
+
+MODELS = (
+    "mlp", "mlp3-softmax", "mlp-leaky", "lenet5", "lenet5-conv3", "resnet", "resnet18", "preact-resnet18",
+    "densenet-bc", "mnist-cnn",
+)  # fmt: skip
+"""Models of `localmixup.lab.models.MODELS`."""
+
+AUGMENTATIONS = ("none", "crop", "crop-flip", "crop-flip-batch")
+"""Augmentations of `localmixup.lab.data.augmentation.AUGMENTATIONS`."""
+
+ITEMS = (
+    "figure1", "figure3", "figure4", "figure5", "table1", "table2", "adamixup", "figure6", "classes", "table3",
+    "figure7", "regression",
+)  # fmt: skip
+"""Items of `localmixup.lab.paper.ITEMS`."""
+
+PROTOCOLS = ("paper", "published", "controlled")
+"""Protocols of `localmixup.lab.paper.protocols.PROTOCOLS`."""
+
+SCALES = ("smoke", "cpu", "full")
+"""Scales of `localmixup.lab.paper.protocols.SCALES`."""
+
+BACKENDS = ("loky", "dask")
+"""Backends of `localmixup.lab.runs.engine.BACKENDS`."""

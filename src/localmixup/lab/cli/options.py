@@ -1,0 +1,163 @@
+"""The types of options: numbers and choices that are checked while the command line is read.
+
+A parser raises `typer.BadParameter` with a message without the option's name; `errors` puts the name before it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from localmixup._validate import ArgumentError, check_choice, check_integer, check_number
+from localmixup.lab.cli.names import ALIASES, AUGMENTATIONS, METHODS, MODELS
+
+T = TypeVar("T")
+
+DATA_HELP = (
+    "digits, spirals, spirals-gaussian, cifar10, cifar100, fashion_mnist, mnist, svhn, airfoil or no2; a .csv, "
+    ".parquet or .npz file; a folder with one folder of images per class; a folder of Parquet files as on the Hub; or "
+    "owner/name on the Hub."
+)
+
+
+def whole(low: int = 1, high: int | None = None) -> Callable[[object], int]:
+    """Return a parser of whole numbers of at least `low` and at most `high`."""
+
+    def check(value: object) -> int:
+        number = _number(value)
+        if isinstance(number, float) and number.is_integer():
+            number = int(number)
+        check_integer("", number, low=low)
+        return int(check_number("", number, low=low, high=math.inf if high is None else high))
+
+    return _parser(check)
+
+
+def real(low: float, high: float = math.inf, meaning: str = "") -> Callable[[object], float]:
+    """Return a parser of numbers in `[low, high]`; `meaning` explains the range in the message."""
+    return _parser(lambda value: check_number("", _number(value), low=low, high=high, meaning=meaning))
+
+
+def positive(high: float = 1e9) -> Callable[[object], float]:
+    """Return a parser of numbers above zero and at most `high`."""
+
+    def check(value: object) -> float:
+        number = _number(value)
+        if not isinstance(number, float) or not 0 < number <= high:
+            raise ArgumentError(f"must be > 0 and at most {high:g}, got {number!r}")
+        return number
+
+    return _parser(check)
+
+
+def choice(names: Iterable[str]) -> Callable[[object], str]:
+    """Return a parser of one of `names`; its message suggests the nearest name."""
+    return _parser(lambda value: check_choice("", value, names))
+
+
+def _parser(check: Callable[[object], T]) -> Callable[[object], T]:
+    def parse(value: object) -> T:
+        try:
+            return check(value)
+        except ArgumentError as error:
+            raise typer.BadParameter(str(error).strip()) from None
+
+    return parse
+
+
+def _number(value: object) -> object:
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return value
+
+
+def methods_of(text: str) -> tuple[str, ...]:
+    """Return the methods named in a list with commas, each once.
+
+    Args:
+        text: such as `"vanilla,mixup,local"`.
+
+    Raises:
+        ArgumentError: a name is unknown, or there is none.
+
+    >>> methods_of("mixup, local,local-threshold")
+    ('mixup', 'local-threshold')
+    """
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise ArgumentError(f"--methods must name at least one of {', '.join(METHODS)}, got {text!r}")
+    chosen = [check_choice("--methods", name, [*METHODS, *ALIASES]) for name in names]
+    return tuple(dict.fromkeys(ALIASES.get(name, name) for name in chosen))
+
+
+def shares_of(text: str) -> tuple[float, ...]:
+    """Return the shares in a list with commas.
+
+    Args:
+        text: such as `"0.01,0.05"`.
+
+    Raises:
+        ArgumentError: one of them is not a number in (0, 1].
+    """
+    return tuple(check_number("--kept-shares", _number(part), low=1e-6, high=1) for part in text.split(","))
+
+
+Data = Annotated[str, typer.Argument(metavar="DATA", help=DATA_HELP)]
+Target = Annotated[str | None, typer.Option(metavar="COLUMN", help="The column of a table to predict.")]
+Task = Annotated[
+    str | None,
+    typer.Option(
+        parser=choice(("classification", "regression")),
+        metavar="classification|regression",
+        help="By default the target decides.",
+    ),
+]
+DataRoot = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Folder of named data sets; by default $LOCALMIXUP_DATA or ./data.")
+]
+TrainSize = Annotated[
+    int | None, typer.Option(parser=whole(20), help="Use only this many random training samples [all].")
+]
+MixupAlpha = Annotated[float, typer.Option(parser=positive(), help="lam is drawn from Beta(mixup_alpha, mixup_alpha).")]
+Jobs = Annotated[int | None, typer.Option(parser=whole(), help="Number of parallel runs [number of cores].")]
+Out = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="Folder for the results [localmixup-results/DATA--TARGET].")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")]
+StoreUrl = Annotated[
+    str | None, typer.Option(metavar="URL", help="Where the runs are stored: a file or any SQLAlchemy URL.")
+]
+Device = Annotated[str, typer.Option(parser=choice(("cpu", "cuda")), metavar="cpu|cuda")]
+Precision = Annotated[
+    str, typer.Option(parser=choice(("no", "bf16", "fp16")), metavar="no|bf16|fp16", help="no is float32.")
+]
+Model = Annotated[
+    str | None, typer.Option(parser=choice(MODELS), metavar="NAME", help=f"One of {', '.join(MODELS)} [by the data].")
+]
+Augment = Annotated[
+    str | None,
+    typer.Option(parser=choice(AUGMENTATIONS), metavar="NAME", help=f"One of {', '.join(AUGMENTATIONS)}."),
+]
+
+
+def results_folder(data: str, target: str | None) -> Path:
+    """Return the default folder for results: one for each data set and target.
+
+    Args:
+        data: as the user typed it; a path is taken relative to the current folder.
+        target: the column to predict, or None.
+
+    >>> results_folder("digits", None).as_posix(), results_folder("uoft-cs/cifar10", "label").as_posix()
+    ('localmixup-results/digits', 'localmixup-results/uoft-cs--cifar10--label')
+    """
+    path = Path(data).expanduser()
+    if path.exists():
+        path, here = path.resolve(), Path.cwd().resolve()
+        path = path.relative_to(here) if path != here and path.is_relative_to(here) else path.relative_to(path.anchor)
+        data = path.as_posix()
+    return Path("localmixup-results") / "/".join([data, *([target] if target else [])]).replace("/", "--")

@@ -1,0 +1,42 @@
+"""`localmixup theory`: what holds in the paper."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from localmixup.lab.cli import options
+from localmixup.lab.cli.errors import interruptible
+
+
+def theory(
+    as_json: options.AsJson = False,
+    figures: Annotated[Path | None, typer.Option(metavar="DIR", help="Draw the figures of the docs there.")] = None,
+) -> None:
+    """Check each lemma and theorem of the paper on random data with a fixed seed."""
+    import json
+
+    from rich import box
+    from rich.table import Table
+
+    from localmixup.lab.cli.console import console, err
+    from localmixup.lab.main_job import check_writable
+    from localmixup.lab.paper.theorems import check_all, draw
+
+    with interruptible("nothing was written"):
+        if figures is not None:
+            check_writable(figures, "--figures")
+        found = check_all()
+        if as_json:
+            print(json.dumps([finding._asdict() for finding in found], indent=1))
+        else:
+            table = Table(box=box.SIMPLE_HEAD, show_lines=True)
+            for name in ("statement", "claim", "verdict", "what shows it", "what is true"):
+                table.add_column(name, overflow="fold")
+            for finding in found:
+                table.add_row(*finding)
+            console.print(table)
+        for path in draw(figures) if figures is not None else []:
+            err.print(f"figure: {path}")

@@ -1,0 +1,97 @@
+"""The command line answers without loading PyTorch, and its tables of names are those of the registries."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ["torch", "numpy", "scipy", "pandas", "sklearn", "joblib", "matplotlib", "plotly", "datasets", "sqlalchemy"]
+
+# option or argument, its exit status, and what is said
+LINES = {
+    "--help": (0, "compare"),
+    "--version": (0, "localmixup "),
+    "compare --help": (0, "--seeds <int>"),
+    "compare --help --seeds few": (0, "--lr <float>"),
+    "inspect --help": (0, "--level <float>"),
+    "theory --help": (0, "--figures"),
+    "demo --help": (0, "--jobs <int>"),
+    "paper --help": (0, "merge"),
+    "paper run --help": (0, "figure4"),
+    "paper report --help": (0, "--markdown"),
+    "compar": (2, "did you mean 'compare'"),
+    "compare --sedes 3": (2, "did you mean --seeds?"),
+    "compare digit": (2, "did you mean 'digits'"),
+    "compare --seeds few": (2, "--seeds must be a whole number >= 1, got 'few'"),
+    "compare --methods vanila": (2, "did you mean 'vanilla'"),
+    "compare --kept-shares 0.1,2": (2, "--kept-shares must be between 1e-06 and 1, got 2.0"),
+    "inspect nowhere.csv": (2, "no such file or folder: nowhere.csv"),
+    "paper run figur4": (2, "did you mean 'figure4'"),
+    "paper run figure4 --scale huge": (2, "--scale must be one of"),
+    "paper report --store a --stoer b": (2, "did you mean --store?"),
+}
+
+CODE = f"""
+import json, sys
+from typer.testing import CliRunner
+from localmixup.lab.cli.app import app
+
+told = {{}}
+for line in json.loads(sys.argv[1]):
+    result = CliRunner().invoke(app, line.split(), prog_name="localmixup")
+    told[line] = [result.exit_code, result.output, [name for name in {HEAVY} if name in sys.modules]]
+print(json.dumps(told))
+"""
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    """What one process answers to all lines, and which heavy packages it has loaded by then."""
+    environment = {k: v for k, v in os.environ.items() if k != "LOCALMIXUP_CHECK_SHAPES"}
+    done = subprocess.run(
+        [sys.executable, "-c", CODE, json.dumps(list(LINES))], env=environment, cwd=tmp_path_factory.mktemp("empty"),
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_help_version_and_mistakes_are_answered_without_loading_anything_heavy(told, line):
+    status, output, loaded = told[line]
+    expected, text = LINES[line]
+    assert status == expected, output
+    assert text.lower() in " ".join(output.split()).lower()
+    assert loaded == []
+    if status:
+        assert output.startswith("error: ")
+        assert output.count("\n") == 1
+
+
+def test_the_entry_point_prints_the_version():
+    from localmixup import __version__
+
+    done = subprocess.run([sys.executable, "-m", "localmixup", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"localmixup {__version__}\n"
+
+
+def test_the_names_of_the_options_are_those_of_the_registries():
+    from localmixup.lab.cli import names
+    from localmixup.lab.data.augmentation import AUGMENTATIONS
+    from localmixup.lab.methods import ALIASES, METHODS, PUBLISHED
+    from localmixup.lab.methods.parameters import PARAMETERS
+    from localmixup.lab.models import MODELS
+    from localmixup.lab.paper import ITEMS
+    from localmixup.lab.paper.protocols import PROTOCOLS, SCALES
+    from localmixup.lab.runs.engine import BACKENDS
+
+    assert tuple(name for name in METHODS if name not in PUBLISHED) == names.METHODS
+    assert names.ALIASES == ALIASES
+    assert {method: name.replace("_", "-") for method, name in PARAMETERS.items()} == names.PARAMETERS
+    assert tuple(MODELS) == names.MODELS
+    assert tuple(AUGMENTATIONS) == names.AUGMENTATIONS
+    assert tuple(ITEMS) == names.ITEMS
+    assert tuple(PROTOCOLS) == names.PROTOCOLS
+    assert tuple(SCALES) == names.SCALES
+    assert tuple(BACKENDS) == names.BACKENDS

@@ -104,14 +104,14 @@ def compare(
         "store": store,
     }
     check_source(data)
-    comparison, report = run(data, out or options.results_folder(data, target), settings)
+    comparison, page = run(data, out or options.results_folder(data, target), settings)
     if as_json:
         print(comparison.model_dump_json(indent=1))
         return
     print_comparison(comparison)
     from localmixup.lab.cli.console import console
 
-    console.print(f"\nreport: {report}", soft_wrap=True)
+    console.print(f"\nreport: {page}", soft_wrap=True)
 
 
 def run(data: str, out: Path, settings: dict[str, Any]) -> tuple[Comparison, Path]:
@@ -125,30 +125,11 @@ def run(data: str, out: Path, settings: dict[str, Any]) -> tuple[Comparison, Pat
     Returns:
         The comparison, and the path of its page.
     """
-    from localmixup.lab.cli.console import display
-    from localmixup.lab.main_job import Job, run_job
-    from localmixup.lab.runs.events import Read, Stage, Step
+    from localmixup.lab.cli.console import show
+    from localmixup.lab.compare import Job, compare
 
-    finished = [0]
-
-    with interruptible(STORED), display() as screen:
-
-        def on_plan(wanted: int, done: int) -> None:
-            finished[0] = done
-            screen.show(Stage("training", wanted, done))
-
-        def on_finished(spec: object) -> None:
-            finished[0] += 1
-            screen.show(Step(finished[0]))
-
-        return run_job(
-            Job(source=data, out=out, **settings),
-            on_data=lambda data, training: screen.show(
-                Read(data.name, len(data.x), data.shape, data.task, training.model, data.notes)
-            ),
-            on_plan=on_plan,
-            on_finished=on_finished,
-        )
+    with interruptible(STORED):
+        return show(compare(Job(source=data, out=out, **settings)))
 
 
 def print_comparison(comparison: Comparison) -> None:
@@ -157,7 +138,7 @@ def print_comparison(comparison: Comparison) -> None:
     from rich.table import Table
 
     from localmixup.lab.cli.console import console
-    from localmixup.lab.report.page import cells, head
+    from localmixup.lab.report.comparison_page import cells, head
 
     seeds = len(comparison.seeds)
     title = f"{comparison.data.name}: {comparison.training.model}, {seeds} {'seed' if seeds == 1 else 'seeds'}"

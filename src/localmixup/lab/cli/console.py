@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator
 from typing import TypeVar
 
 from rich.console import Console
@@ -32,28 +31,23 @@ def show(events: Generator[Event, None, T]) -> T:
     Returns:
         The result of the work.
     """
-    with display() as screen:
-        while True:
-            try:
-                event = next(events)
-            except StopIteration as stop:
-                result: T = stop.value
-                return result
-            screen.show(event)
-
-
-@contextmanager
-def display() -> Iterator[Display]:
-    """Open a display on standard error."""
     columns = (
         TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"),
         TimeRemainingColumn(),
     )  # fmt: skip
     with Progress(*columns, console=err, disable=not err.is_terminal) as progress:
-        yield Display(progress)
+        display = _Display(progress)
+        try:
+            while True:
+                display.show(next(events))
+        except StopIteration as stop:
+            result: T = stop.value
+            return result
+        finally:
+            events.close()
 
 
-class Display:
+class _Display:
     """The bars and lines of one piece of work."""
 
     def __init__(self, progress: Progress) -> None:
@@ -66,11 +60,11 @@ class Display:
         if isinstance(event, Read):
             shape = " x ".join(map(str, event.shape))
             model = f"; model {event.model}" if event.model else ""
-            _line(f"{event.name}: {event.rows:,} rows of {shape} values, {event.task}{model}")
+            _print(f"{event.name}: {event.rows:,} rows of {shape} values, {event.task}{model}")
             for note in event.notes:
-                _line(f"  {note}")
+                _print(f"  {note}")
         elif isinstance(event, Note):
-            _line(f"  {event.text}")
+            _print(f"  {event.text}")
         elif isinstance(event, Stage):
             self._begin(event)
         elif isinstance(event, Step):
@@ -85,9 +79,9 @@ class Display:
             self.progress.update(task.id, visible=False)
         if stage.done:
             stored = "all" if stage.done >= stage.wanted else f"{stage.done:,}"
-            _line(f"  {stage.title}: {stored} of {stage.wanted:,} are in the store already")
+            _print(f"  {stage.title}: {stored} of {stage.wanted:,} are in the store already")
         elif not err.is_terminal:
-            _line(f"  {stage.title}")
+            _print(f"  {stage.title}")
         if stage.done < stage.wanted:
             self.progress.add_task(stage.title, total=stage.wanted, completed=stage.done)
 
@@ -96,12 +90,12 @@ class Display:
             self.progress.update(self.progress.tasks[-1].id, completed=done)
         if not err.is_terminal and self._lines(done) > self.printed:
             self.printed = self._lines(done)
-            _line(f"  {self.stage.title}: {done:,.0f} of {self.stage.wanted:,}")
+            _print(f"  {self.stage.title}: {done:,.0f} of {self.stage.wanted:,}")
 
     def _lines(self, done: float) -> int:
         """Return how many lines of progress are due."""
-        return int(LINES_PER_STAGE * done / self.stage.wanted)
+        return int(LINES_PER_STAGE * done / max(1, self.stage.wanted))
 
 
-def _line(text: str) -> None:
+def _print(text: str) -> None:
     err.print(text, markup=False)

@@ -71,26 +71,14 @@ def inspect(
 def _inspect(data: str, folder: Path, settings: dict[str, Any], as_json: bool) -> None:
     import json
 
-    from localmixup.lab.cli.console import display
+    from localmixup.lab.cli.console import show
+    from localmixup.lab.files import check_writable
     from localmixup.lab.inspection import inspect, summary
-    from localmixup.lab.main_job import check_writable
     from localmixup.lab.report.inspection_page import write_inspection
-    from localmixup.lab.runs.events import Read, Stage, Step
 
-    begun: set[str] = set()
-    with interruptible("nothing was written"), display() as screen:
-
-        def progress(what: str, done: float, total: float) -> None:
-            if what not in begun:
-                begun.add(what)
-                screen.show(Stage(what, int(total), 0))
-            screen.show(Step(done))
-
-        def on_data(dataset: Any, features: Any) -> None:
-            screen.show(Read(dataset.name, len(features), tuple(features.shape[1:]), dataset.task, "", dataset.notes))
-
+    with interruptible("nothing was written"):
         check_writable(folder)
-        found = inspect(data, **settings, on_data=on_data, progress=progress)
+        found = show(inspect(data, **settings))
         numbers = json.dumps(summary(found), indent=1)
         try:
             (folder / "inspection.json").write_text(numbers, encoding="utf-8")

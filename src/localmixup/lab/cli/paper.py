@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +16,10 @@ from localmixup.lab.cli.errors import Commands, interruptible
 from localmixup.lab.cli.names import BACKENDS, ITEMS, PROTOCOLS, SCALES
 
 if TYPE_CHECKING:
+    from localmixup.lab.errors import DataMissingError
+    from localmixup.lab.paper.bench import Bench
     from localmixup.lab.paper.item import Item
+    from localmixup.lab.runs.events import Event
 
 paper = typer.Typer(
     cls=Commands, no_args_is_help=True, help="The paper's figures and tables: run them, with controls, and report."
@@ -79,11 +84,9 @@ def run_items(
         raise ArgumentError(f"--scheduler needs --backend dask, got --backend {backend}")
     import torch
 
-    from localmixup.lab.cli.console import display, err
-    from localmixup.lab.errors import DataMissingError
-    from localmixup.lab.main_job import check_writable
+    from localmixup.lab.cli.console import show
+    from localmixup.lab.files import check_writable
     from localmixup.lab.paper.bench import Bench
-    from localmixup.lab.runs.events import Note, Stage, Step
     from localmixup.lab.runs.store import Store
 
     chosen = _chosen(items, protocol)
@@ -91,39 +94,36 @@ def run_items(
         raise ArgumentError("--device cuda: PyTorch sees no CUDA device here")
     if store is None:
         check_writable(FOLDER, "--store")
-    lost: list[ArgumentError] = []
-    opened = Store(store or FOLDER / "results.sqlite")
-    finished = [0]
-    try:
-        for item in chosen:
-            own = protocol or item.default
-            err.print(f"{item.name}: {item.title} (protocol {own}, scale {scale})")
-            with interruptible(STORED), display() as screen:
 
-                def on_plan(title: str, wanted: int, done: int) -> None:
-                    finished[0] = done
-                    screen.show(Stage(title, wanted, done))
+    def bench(item: Item) -> Bench:
+        return Bench(
+            opened, protocol or item.default, scale, runs=runs, jobs=jobs, device=device, backend=backend,
+            scheduler=scheduler, data_root=data_root,
+        )  # fmt: skip
 
-                def on_finished(spec: object) -> None:
-                    finished[0] += 1
-                    screen.show(Step(finished[0]))
-
-                bench = Bench(
-                    opened, own, scale, runs=runs, jobs=jobs, device=device, backend=backend, scheduler=scheduler,
-                    data_root=data_root, on_plan=on_plan, on_finished=on_finished,
-                    on_note=lambda text: screen.show(Note(text)),
-                )  # fmt: skip
-                try:
-                    item.run(bench)
-                except DataMissingError as error:  # the other items can still be run
-                    lost.append(error)
-                    if len(chosen) > 1:
-                        screen.show(Note(f"{item.name} was not run: {error}"))
-    finally:
-        opened.close()
+    with interruptible(STORED), closing(Store(store or FOLDER / "results.sqlite")) as opened:
+        lost = show(_run_items(chosen, bench))
     if lost:
         raise lost[0]
     _print_stored(opened.url, store)
+
+
+def _run_items(items: list[Item], bench: Callable[[Item], Bench]) -> Generator[Event, None, list[DataMissingError]]:
+    """Run each item on its bench; return the errors of those whose data are missing, which do not stop the others."""
+    from localmixup.lab.errors import DataMissingError
+    from localmixup.lab.runs.events import Note
+
+    lost = []
+    for item in items:
+        own = bench(item)
+        yield Note(f"{item.name}: {item.title} (protocol {own.protocol}, scale {own.scale})")
+        try:
+            yield from item.run(own)
+        except DataMissingError as error:
+            lost.append(error)
+            if len(items) > 1:
+                yield Note(f"{item.name} was not run: {error}")
+    return lost
 
 
 def _print_stored(url: str, store: str | None) -> None:
@@ -162,7 +162,7 @@ def report(
     if text.is_dir() or not text.suffix:
         raise ArgumentError(f"--markdown {text}: must be a file with a suffix, such as {text / 'reproduction.md'}")
     from localmixup.lab.cli.console import console
-    from localmixup.lab.main_job import check_writable
+    from localmixup.lab.files import check_writable
     from localmixup.lab.paper.report import write
     from localmixup.lab.paper.stores import opened
 

@@ -22,7 +22,7 @@ def theory(
     from rich.table import Table
 
     from localmixup.lab.cli.console import console, err
-    from localmixup.lab.main_job import check_writable
+    from localmixup.lab.files import check_writable
     from localmixup.lab.paper.theorems import check_all, draw
 
     with interruptible("nothing was written"):

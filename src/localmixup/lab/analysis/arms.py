@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from localmixup.lab.runs.spec import Arm, MethodSpec
@@ -76,6 +76,21 @@ def results_of(arms: Iterable[Arm], seeds: Iterable[int], records: Mapping[str, 
         keys = {seed: arm.run(seed).key for seed in wanted}
         found.append(ArmResult(arm, len(wanted), {s: records[key] for s, key in keys.items() if key in records}))
     return found
+
+
+def both(
+    one: ArmResult, other: ArmResult, measure: Callable[[Record], float] | None = None
+) -> tuple[list[float], list[float]]:
+    """Return what two arms have for the seeds that both have finished, in the order of the seeds.
+
+    Args:
+        one: an arm.
+        other: another arm.
+        measure: what is taken from a record; by default the test error.
+    """
+    value = measure or (lambda record: record.outcome.test_error)
+    seeds = sorted(set(one.records) & set(other.records))
+    return [value(one.records[seed]) for seed in seeds], [value(other.records[seed]) for seed in seeds]
 
 
 def validation_error(result: ArmResult) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
-from localmixup.lab.analysis.arms import ArmResult
+from localmixup.lab.analysis.arms import ArmResult, both
 from localmixup.lab.analysis.statistics import Difference, Mean, holm, mean_of, paired
 from localmixup.lab.analysis.wording import difference_text
 from localmixup.lab.methods.parameters import describe_spec
@@ -170,12 +170,11 @@ def _differences(
         for other in results:
             if other.arm.label not in baselines and other.arm.control_of != r.arm.label:
                 continue
-            seeds = sorted(set(r.records) & set(other.records))
+            mine, others = both(r, other, value)
             runs = frozenset((r.arm.run(0).key, other.arm.run(0).key))
-            if seeds and len(runs) == 2:  # a method that ended up as one of the baselines is not a test against it
-                d = paired(*([value(one.records[seed]) for seed in seeds] for one in (r, other)))
+            if mine and len(runs) == 2:  # a method that ended up as one of the baselines is not a test against it
                 pair = frozenset((r.arm.label, other.arm.label)) if by_label else runs
-                found.append((r.arm.label, other.arm.label, d, pair))
+                found.append((r.arm.label, other.arm.label, paired(mine, others), pair))
     tests = {pair: d.p for _, _, d, pair in found}
     corrected = dict(zip(tests, holm(list(tests.values())), strict=True))
     differences: dict[str, dict[str, Difference]] = {}

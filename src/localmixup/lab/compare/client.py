@@ -122,13 +122,13 @@ def compare_methods(
         for method in methods
     }
 
-    def trained(specs: Iterable[MethodSpec]) -> Generator[Event, None, dict[MethodSpec, ArmResult]]:
+    def trained(title: str, specs: Iterable[MethodSpec]) -> Generator[Event, None, dict[MethodSpec, ArmResult]]:
         arms = [_arm(data, training, spec) for spec in specs]
         wanted = [arm.run(seed) for arm in arms for seed in seeds]
-        records = yield from run(wanted, prepared, store, jobs=jobs, device=device)
+        records = (yield from run(wanted, prepared, store, jobs=jobs, device=device, title=title)) if wanted else {}
         return {result.arm.method: result for result in results_of(arms, seeds, records)}
 
-    done = yield from trained(dict.fromkeys(spec for grid in grids.values() for spec in grid))
+    done = yield from trained("training", dict.fromkeys(spec for grid in grids.values() for spec in grid))
     chosen = {method: best_on_validation(done[spec] for spec in grid) for method, grid in grids.items()}
     # if the choice is an end of the range, the best local graph still shows whether locality matters
     local = {
@@ -138,7 +138,7 @@ def compare_methods(
     }
     controls = {method: matched_controls(result) for method, result in local.items()}
     missing = dict.fromkeys(spec for pair in controls.values() for spec in pair if spec not in done)
-    done |= yield from trained(missing)
+    done |= yield from trained("training the controls", missing)
 
     results: list[ArmResult] = []
     for method in methods:

@@ -90,6 +90,7 @@ class Bench:
             device=self.device,
             backend=self.backend,
             scheduler=self.scheduler,
+            title=loaded.spec.name,
         )
         return results_of(arms, range(runs), records)
 

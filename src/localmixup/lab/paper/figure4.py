@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from localmixup.lab.analysis.arms import ArmResult, best_on_validation
+from localmixup.lab.analysis.arms import ArmResult, both
 from localmixup.lab.analysis.statistics import holm, mean_of, paired
 from localmixup.lab.analysis.table import Table
 from localmixup.lab.analysis.wording import LEVEL, effect
@@ -128,8 +128,7 @@ def _figure(group: Group, curves: Mapping[str, Sequence[ArmResult]]) -> Figure:
 
 def _claims(group: Group, main: Sequence[ArmResult], table: Table, found: Mapping[str, Any] | None) -> list[str]:
     """The three claims of the paper, each tested."""
-    inner = main[1:-1]
-    best = best_on_validation(inner) if group.validated else min(inner, key=lambda r: r.mean("test_error"))
+    best = group.best_of(main[1:-1])
     label = _name(best, main)
     held = {-1: "holds", 0: "is not shown", 1: "does not hold, the opposite does"}
 
@@ -179,11 +178,8 @@ def _beside(group: Group, label: str, points: Sequence[ArmResult], curves: Mappi
     """Another reduction, or a control, beside the main curve."""
     control_of = points[0].arm.control_of
     main = {r.arm.x: r for r in curves.get(control_of or MAIN, [])}
-    found = {}
-    for r in points:
-        if r.arm.x and (other := main.get(r.arm.x)) and (seeds := sorted(set(r.records) & set(other.records))):
-            errors = [[one.records[seed].outcome.test_error for seed in seeds] for one in (r, other)]
-            found[r.arm.x] = paired(*errors)
+    pairs = {r.arm.x: both(r, main[r.arm.x]) for r in points if r.arm.x and r.arm.x in main}
+    found = {x: paired(mine, others) for x, (mine, others) in pairs.items() if mine}
     words = ", ".join(f"{x:g}: {d.mean:+.2f}" for x, d in found.items())
     shown = [p < LEVEL for p in holm([d.p for d in found.values()])]
     unclear = [d for d, yes in zip(found.values(), shown, strict=True) if not yes and not math.isnan(d.low)]

@@ -7,7 +7,7 @@ from collections.abc import Generator, Sequence
 import numpy as np
 
 from localmixup.graphs.fit import sample_distances
-from localmixup.lab.analysis.arms import ArmResult, best_on_validation
+from localmixup.lab.analysis.arms import ArmResult, both
 from localmixup.lab.analysis.statistics import holm, mean_of, paired
 from localmixup.lab.analysis.table import Table
 from localmixup.lab.analysis.wording import LEVEL, effect
@@ -70,7 +70,7 @@ def _arms(panel: Panel) -> list[Arm]:
 
 
 def _sentences(group: Group, table: Table, points: Sequence[ArmResult]) -> list[str]:
-    best = best_on_validation(points) if group.validated else min(points, key=lambda r: r.mean("test_error"))
+    best = group.best_of(points)
     label = best.arm.label
     both = all(effect(table.difference(label, end)) < 0 for end in ("mixup", "vanilla"))
     shown = shown_better(points, group.by_label["mixup"])
@@ -97,13 +97,10 @@ def shown_better(points: Sequence[ArmResult], mixup: ArmResult) -> int:
         points: the decays.
         mixup: what they are compared with.
     """
-    pairs = []
-    for r in points:
-        seeds = sorted(set(r.records) & set(mixup.records))
-        pairs.append([[one.records[seed].outcome.test_error for seed in seeds] for one in (r, mixup)])
-    if min(len(values) for values, _ in pairs) < 2:
+    pairs = [both(r, mixup) for r in points]
+    if min(len(mine) for mine, _ in pairs) < 2:
         return 0
-    floor = float(np.median([np.subtract(*pair).std(ddof=1) for pair in pairs]))
+    floor = float(np.median([np.std(np.subtract(mine, others), ddof=1) for mine, others in pairs]))
     found = [paired(*pair, floor=floor) for pair in pairs]
     return sum(p < LEVEL and d.mean < 0 for d, p in zip(found, holm([d.p for d in found]), strict=True))
 

@@ -8,7 +8,7 @@ from functools import cache
 from importlib import resources
 from typing import Any, NamedTuple
 
-from localmixup.lab.analysis.arms import ArmResult, results_of
+from localmixup.lab.analysis.arms import ArmResult, best_on_validation, results_of
 from localmixup.lab.analysis.statistics import mean_of
 from localmixup.lab.analysis.table import BASELINES, Table, table_of
 from localmixup.lab.analysis.wording import effect, no_effect, setting
@@ -54,6 +54,14 @@ class Group(NamedTuple):
     def chosen_by(self) -> str:
         """By what parameters were chosen, in words."""
         return "the validation split" if self.validated else "the test set, as in the paper and not corrected for that,"
+
+    def best_of(self, results: Sequence[ArmResult]) -> ArmResult:
+        """Return the best of some arms, by what parameters were chosen by.
+
+        Args:
+            results: arms of this group.
+        """
+        return best_on_validation(results) if self.validated else min(results, key=lambda r: r.mean("test_error"))
 
 
 class Reading:

@@ -22,8 +22,8 @@ from localmixup.lab.analysis.decisions import verdict_of
 from localmixup.lab.analysis.table import table_of
 from localmixup.lab.analysis.wording import decimals_of
 from localmixup.lab.compare.grid import candidates
-from localmixup.lab.compare.job import Job, training_of, training_rows
-from localmixup.lab.data.prepared import Prepared, prepare
+from localmixup.lab.compare.job import Job, training_of
+from localmixup.lab.data.prepared import Prepared, prepare, training_rows
 from localmixup.lab.data.sources import load
 from localmixup.lab.files import check_writable
 from localmixup.lab.methods import LOCAL, METHODS
@@ -116,7 +116,7 @@ def compare_methods(
     Returns:
         What was found, and the records of its rows by their key.
     """
-    rows = training_rows(len(prepared.x), training)
+    rows = training_rows(len(prepared.x), training.validation_share)
     grids = {
         method: candidates(method, sample, rows, training, fixed=(fixed or {}).get(method), kept_shares=kept_shares)
         for method in methods
@@ -140,17 +140,7 @@ def compare_methods(
     missing = dict.fromkeys(spec for pair in controls.values() for spec in pair if spec not in done)
     done |= yield from trained("training the controls", missing)
 
-    results: list[ArmResult] = []
-    for method in methods:
-        label = METHODS[method].title
-        results.append(chosen[method].labelled(label))
-        if method in LOCAL:
-            if local[method] is not chosen[method]:
-                label += BEST_GRAPH
-                results.append(local[method].labelled(label))
-            for name, spec in zip(_control_names(controls[method]), controls[method], strict=True):
-                results.append(done[spec].labelled(f"{label}: {name}", control_of=label))
-
+    results = _rows(methods, chosen, local, controls, done)
     unit = "%" if prepared.task == "classification" else "RMSE"
     table = table_of(results, unit=unit, decimals=decimals_of(unit, max(max(r.errors) for r in results)))
     verdict, details = verdict_of(table, data.name)
@@ -178,5 +168,23 @@ def _arm(data: DataSpec, training: TrainingSpec, spec: MethodSpec) -> Arm:
     )  # fmt: skip
 
 
-def _control_names(controls: tuple[MethodSpec, MethodSpec]) -> tuple[str, str]:
-    return SAME_SHARE, f"mixup with the loss x {controls[1].loss_scale:.3g}"
+def _rows(
+    methods: Sequence[str],
+    chosen: dict[str, ArmResult],
+    local: dict[str, ArmResult],
+    controls: dict[str, tuple[MethodSpec, MethodSpec]],
+    done: dict[MethodSpec, ArmResult],
+) -> list[ArmResult]:
+    """The rows of the table, each local method followed by its controls."""
+    rows = []
+    for method in methods:
+        label = METHODS[method].title
+        rows.append(chosen[method].labelled(label))
+        if method in LOCAL:
+            if local[method] is not chosen[method]:
+                label += BEST_GRAPH
+                rows.append(local[method].labelled(label))
+            same_share, scaled = controls[method]
+            names = {SAME_SHARE: same_share, f"mixup with the loss x {scaled.loss_scale:.3g}": scaled}
+            rows += [done[spec].labelled(f"{label}: {name}", control_of=label) for name, spec in names.items()]
+    return rows

@@ -11,6 +11,7 @@ import torch
 from localmixup._validate import ArgumentError
 from localmixup.lab.data.augmentation import AUGMENTATIONS
 from localmixup.lab.data.dataset import DataSet
+from localmixup.lab.data.prepared import training_rows
 from localmixup.lab.models import MODELS, build_model, pick_model
 from localmixup.lab.runs.spec import TrainingSpec
 
@@ -95,21 +96,11 @@ def training_of(job: Job, data: DataSet) -> TrainingSpec:
         precision=job.precision,  # type: ignore[arg-type]
     )
     pool = len(data.x) if data.x_test is not None else round(0.8 * len(data.x))
-    rows = training_rows(min(pool, job.train_size or pool), settings)
+    rows = training_rows(min(pool, job.train_size or pool), settings.validation_share)
     per_epoch = max(1, math.ceil(rows / job.batch_size))
     updates = _DEFAULT_UPDATES[model] if job.epochs is None else math.ceil(job.epochs * per_epoch)
     fits = rows * data.x[0].size * 4 <= _SET_BYTES
     return settings.model_copy(update={"updates": updates, "pairs": job.pairs or ("set" if fits else "batch")})
-
-
-def training_rows(pool: int, training: TrainingSpec) -> int:
-    """Return the number of rows that a run trains on.
-
-    Args:
-        pool: number of rows for training and validation.
-        training: tells the share that is held out for validation.
-    """
-    return round((1 - training.validation_share) * pool)
 
 
 def _check(job: Job, data: DataSet, model: str, augmentation: str) -> None:

@@ -101,6 +101,19 @@ def _standardised(x: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> Tensor:
     return torch.from_numpy(values)
 
 
+def training_rows(pool: int, validation_share: float) -> int:
+    """Return the number of rows that a run trains on.
+
+    Args:
+        pool: number of rows for training and validation.
+        validation_share: share of them that is for validation.
+
+    >>> training_rows(96, 0.2)
+    77
+    """
+    return pool - round(validation_share * pool)
+
+
 def split_validation(prepared: Prepared, seed: int, share: float = 0.2) -> tuple[np.ndarray, np.ndarray]:
     """Return the indices of the training and the validation part of the pool, for one run.
 

@@ -14,6 +14,7 @@ from localmixup.lab.analysis.arms import ArmResult, both
 from localmixup.lab.analysis.statistics import holm, mean_of, paired
 from localmixup.lab.analysis.table import Table
 from localmixup.lab.analysis.wording import LEVEL, effect
+from localmixup.lab.data.prepared import training_rows
 from localmixup.lab.paper.bench import Bench, Loaded
 from localmixup.lab.paper.item import Item
 from localmixup.lab.paper.protocols import PROTOCOLS, SCALES, SpiralProtocol
@@ -214,7 +215,7 @@ def curve(
     """
     arms = []
     x = loaded.prepared.x
-    rows = len(x) - round(len(x) * protocol.validation_share)
+    rows = training_rows(len(x), protocol.validation_share)
     near = torch.nn.functional.pdist(x.double())
     for k, radius in enumerate(protocol.radii):
         size = COUNTED

@@ -7,6 +7,7 @@ from collections.abc import Generator, Mapping, Sequence
 
 from localmixup import ExponentialGraph
 from localmixup.lab.analysis.arms import SAME_SHARE, ArmResult, best_on_validation, matched_controls
+from localmixup.lab.data.prepared import training_rows
 from localmixup.lab.errors import DataMissingError
 from localmixup.lab.paper.bench import Bench, Loaded
 from localmixup.lab.paper.protocols import PROTOCOLS, SCALES, Recipe
@@ -32,8 +33,7 @@ class Panel:
         self.loaded: Loaded = bench.data(recipe.data, scale.train_size)
         self.runs = bench.runs or min(recipe.runs, scale.runs or recipe.runs)
         self.share = scale.share
-        rows = len(self.loaded.prepared.x)
-        self.rows = rows - round(rows * self.protocol.validation_share)
+        self.rows = training_rows(len(self.loaded.prepared.x), self.protocol.validation_share)
 
     def training(self, *, epochs: float | None = None, **changes: object) -> TrainingSpec:
         """Return the training of an arm.

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from made_up import result
 
 from localmixup.lab.analysis.decisions import verdict_of
 from localmixup.lab.analysis.table import table_of
@@ -16,7 +17,7 @@ def noisy(mean, shift):
     return [mean + 0.1 * ((k * shift) % 5 - 2) for k in range(5)]
 
 
-def verdict(result, local, vanilla=10.0, mixup=10.0, share=10.0, chosen=None):
+def verdict(local, vanilla=10.0, mixup=10.0, share=10.0, chosen=None):
     rows = [
         result("vanilla", noisy(vanilla, 1), method=MethodSpec(method="vanilla")),
         result("mixup", noisy(mixup, 2), method=MethodSpec(method="mixup")),
@@ -49,14 +50,14 @@ def verdict(result, local, vanilla=10.0, mixup=10.0, share=10.0, chosen=None):
         ),
     ],
 )
-def test_the_verdict_says_what_was_found_in_one_sentence(result, errors, parts):
-    sentence = verdict(result, **errors)
+def test_the_verdict_says_what_was_found_in_one_sentence(errors, parts):
+    sentence = verdict(**errors)
     for part in parts:
         assert part in sentence
     assert sentence.count(".") - len(re.findall(r"\d\.\d", sentence)) == 1
 
 
-def test_the_details_name_every_comparison_of_mixup_and_of_local_methods(result):
+def test_the_details_name_every_comparison_of_mixup_and_of_local_methods():
     rows = [
         result("vanilla", noisy(10, 1), method=MethodSpec(method="vanilla")),
         result("mixup", noisy(12, 2), method=MethodSpec(method="mixup")),
@@ -70,12 +71,12 @@ def test_the_details_name_every_comparison_of_mixup_and_of_local_methods(result)
     assert details[0].startswith("mixup against vanilla: +2.00 points (95 % ")
 
 
-def test_one_seed_gives_no_verdict(result):
+def test_one_seed_gives_no_verdict():
     sentence, _ = verdict_of(table_of([result("only", [1.0])]), "toys")
     assert "one seed allows no interval and no test" in sentence
 
 
-def test_methods_without_a_graph_are_judged_against_vanilla_training(result):
+def test_methods_without_a_graph_are_judged_against_vanilla_training():
     vanilla, same = result("vanilla", noisy(10, 1)), result("manifold", noisy(10.02, 3))
     better, worse = result("regmixup", noisy(8, 2)), result("cutmix", noisy(12, 4))
     sentence, _ = verdict_of(table_of([vanilla, better, worse, same]), "pets")

@@ -1,6 +1,7 @@
 """Rows, paired differences and the family of tests, against numbers worked out by hand."""
 
 import pytest
+from made_up import result
 from scipy import stats
 
 from localmixup.lab.analysis.table import Table, table_of
@@ -15,7 +16,7 @@ def p(a, b):
 
 
 @pytest.fixture
-def group(result):
+def group():
     local = MethodSpec(method="local-threshold", parameter=1.25, kept_share=0.05, mixed_share=0.5)
     return [
         result("vanilla", VANILLA), result("mixup", MIXUP), result("near", NEAR, method=local),

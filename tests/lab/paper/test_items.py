@@ -1,11 +1,14 @@
-"""Every item of the paper: run on small data in every protocol it has, and read back."""
+"""Every item of the paper: run on small data in every protocol it has, read back, and reported."""
 
+import io
 import re
+from contextlib import closing
+from typing import NamedTuple
 
 import numpy as np
 import pytest
-from conftest import CASES, SHAPES
 from localmixup.lab.runs.events import Note, Stage, Step
+from PIL import Image
 
 from localmixup._validate import ArgumentError
 from localmixup.lab.models import MODELS, build_model
@@ -13,7 +16,95 @@ from localmixup.lab.paper import ITEMS, figure4
 from localmixup.lab.paper.bench import Bench
 from localmixup.lab.paper.protocols import PROTOCOLS
 from localmixup.lab.paper.reading import Reading
+from localmixup.lab.paper.report import write
 from localmixup.lab.runs.store import Store
+
+SHAPES = {
+    "cifar10": (3, 32, 32), "cifar100": (3, 32, 32), "fashion_mnist": (1, 28, 28), "mnist": (1, 28, 28),
+    "svhn": (3, 32, 32),
+}  # fmt: skip
+"""Shape of one image of each data set."""
+
+CASES = [(item, protocol) for item in ITEMS.values() for protocol in item.protocols if item.name != "figure5"]
+"""Every item in every protocol that it has. Figure 5, which trains nothing, has a test of its own."""
+
+
+class Smoke(NamedTuple):
+    """All items after a smoke run: the store, and the bench and the events of every item and protocol."""
+
+    store: Store
+    bench: dict
+    events: dict
+
+
+def _png(array):
+    buffer = io.BytesIO()
+    Image.fromarray(array).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def data_root(tmp_path_factory):
+    """Data sets of the paper as small Parquet files in the Hub's layout, with something in them to learn.
+
+    CIFAR-100 and SVHN are not there.
+    """
+    import datasets
+    import pandas as pd
+
+    root = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(0)
+    for name in ("cifar10", "fashion_mnist", "mnist"):
+        channels, side, _ = SHAPES[name]
+        column = "img" if name.startswith("cifar") else "image"
+        (root / name).mkdir()
+        for split, count in (("train", 80), ("test", 40)):
+            y = np.arange(count) % 10
+            x = rng.integers(0, 120, (count, side, side, channels)) + 12 * y[:, None, None, None]
+            pixels = x.astype(np.uint8)[..., 0] if channels == 1 else x.astype(np.uint8)
+            features = datasets.Features(
+                {column: datasets.Image(), "label": datasets.ClassLabel(names=[f"c{k}" for k in range(10)])}
+            )
+            rows = {column: [{"bytes": _png(image), "path": None} for image in pixels], "label": y.tolist()}
+            table = datasets.Dataset.from_dict(rows, features=features)
+            table.to_parquet(str(root / name / f"{split}-00000-of-00001.parquet"))
+    for name, columns in (("airfoil", 5), ("no2", 7)):
+        x = rng.normal(size=(120, columns))
+        table = pd.DataFrame(x, columns=[f"x{k}" for k in range(columns)])
+        table["target"] = 100 + 5 * x.sum(axis=1)
+        (root / name).mkdir()
+        table.to_parquet(root / name / "data-00000-of-00001.parquet")
+    return root
+
+
+@pytest.fixture(scope="module")
+def cifar_only(data_root, tmp_path_factory):
+    """A folder with CIFAR-10 alone."""
+    root = tmp_path_factory.mktemp("cifar10-only")
+    (root / "cifar10").symlink_to(data_root / "cifar10")
+    return root
+
+
+@pytest.fixture(scope="module")
+def smoke(data_root, cifar_only, tmp_path_factory):
+    """Every item, once, with one run of every arm; figure 7, which has the most arms, on CIFAR-10 only."""
+    cache = pytest.MonkeyPatch()
+    cache.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+    cache.delenv("LOCALMIXUP_DATA", raising=False)
+    store = Store("sqlite://")
+    benches = {
+        (protocol, root): Bench(store, protocol, "smoke", runs=1, jobs=1, data_root=root)
+        for protocol in PROTOCOLS
+        for root in (data_root, cifar_only)
+    }
+    bench = {
+        (item.name, protocol): benches[protocol, cifar_only if item.name == "figure7" else data_root]
+        for item, protocol in CASES
+    }
+    events = {(item.name, p): list(item.run(bench[item.name, p])) for item, p in CASES}
+    yield Smoke(store, bench, events)
+    store.close()
+    cache.undo()
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +150,48 @@ def test_data_that_are_not_there_are_left_out_with_a_note(smoke, reading, cifar_
     assert {r.arm.panel for r in reading.of("figure7")} == {"cifar10"}
     with pytest.raises(ArgumentError, match="mnist was not found"):
         list(ITEMS["figure6"].run(Bench(Store("sqlite://"), "paper", "smoke", data_root=cifar_only)))
+
+
+@pytest.fixture
+def few(smoke):
+    """A store with the controlled arms of a few items, and the findings."""
+    store = Store("sqlite://")
+    for arm, runs in smoke.store.arms():
+        if (
+            arm.item in ("figure4", "table1", "figure6")
+            and arm.protocol == "controlled"
+            and arm.panel in ("spirals", "cifar10", "adamixup-mnist")
+        ):
+            store.add_arm(arm, runs)
+            for record in smoke.store.get(arm.run(seed) for seed in range(runs)).values():
+                store.add(record.spec, record.outcome)
+    for finding in smoke.store.findings():
+        if finding.spec.panel == "spirals":
+            store.add_finding(finding.spec, finding.value)
+    with closing(store):
+        yield store
+
+
+def test_the_page_holds_every_item_and_needs_no_network(tmp_path, few):
+    page, markdown = tmp_path / "paper.html", tmp_path / "docs" / "reproduction.md"
+    sections = write(few, page, markdown)
+    assert [s.item for s in sections] == list(ITEMS)
+    html, text = page.read_text(), markdown.read_text()
+    for item in ITEMS.values():
+        assert f'id="{item.name}"' in html
+        assert f"## {item.title}" in text
+    body = re.sub(r"<script>.*?</script>", "", html, flags=re.DOTALL)
+    assert not re.findall(r'(?:src|href)="(?!#|data:)', body)
+    assert "not at full size" in body
+    assert body.count("NOT full size: scale smoke") == sum(len(s.tables) for s in sections)
+    assert "controlled: not run" in body
+    # the paper's value and ours stand in one line
+    assert re.search(r"\| mixup \|  \| 4\.13 ± 0\.03 \| \d+\.\d+", text)
+    names = re.findall(r"\]\((reproduction/[^)]+\.png)\)", text)
+    assert "reproduction/figure4-spirals-controlled-smoke.png" in names
+    for name in names:
+        with Image.open(markdown.parent / name) as picture:
+            assert picture.width > 300
 
 
 def test_figure5_is_in_the_units_of_the_authors_script_and_its_ends_are_those_of_a_slow_loop(data_root):

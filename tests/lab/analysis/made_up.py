@@ -1,7 +1,5 @@
 """Arms with made-up outcomes, so that tables can be checked against numbers worked out by hand."""
 
-import pytest
-
 from localmixup.lab.analysis.arms import ArmResult
 from localmixup.lab.runs.spec import Arm, DataSpec, MethodSpec, TrainingSpec
 from localmixup.lab.runs.store import Record
@@ -10,7 +8,7 @@ from localmixup.lab.runs.train import Outcome
 TRAINING = TrainingSpec(model="mlp", updates=20, pairs="batch")
 
 
-def make(label, errors, *, method=None, validation=1.0, control_of=None, training=TRAINING, **outcome):
+def result(label, errors, *, method=None, validation=1.0, control_of=None, training=TRAINING, **outcome):
     """An arm and its runs: one error per seed, None for a run that is not finished."""
     spec = method or MethodSpec(method="mixup", options=(("label", label),))
     arm = Arm(
@@ -24,8 +22,3 @@ def make(label, errors, *, method=None, validation=1.0, control_of=None, trainin
         if error is not None
     }
     return ArmResult(arm, len(errors), records)
-
-
-@pytest.fixture
-def result():
-    return make

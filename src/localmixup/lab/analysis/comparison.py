@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from localmixup.lab.analysis.table import BASELINES, Table
-from localmixup.lab.analysis.wording import ESS, difference_cell, error_text
+from localmixup.lab.analysis.table import Table
 from localmixup.lab.runs.spec import DataSpec, MethodSpec, TrainingSpec
 
 
@@ -35,27 +34,3 @@ class Comparison(Table):
     details: list[str]
     notes: list[str]
     versions: dict[str, str]
-
-    def head(self) -> list[str]:
-        """Return the column names of the table, as the terminal and the page print it."""
-        error = "test error" if self.unit == "%" else "test RMSE"
-        compared = [f"vs {label} (p)" for label in self._baselines()]
-        return ["method", "chosen on validation", f"{error} (95 %)", *compared, "mixed", ESS, "s / run"]
-
-    def cells(self) -> list[list[str]]:
-        """Return the rows of the table as text."""
-        return [
-            [
-                row.marked_label,
-                row.chosen,
-                error_text(row.error, self.decimals),
-                *(difference_cell(row.differences.get(label), self.decimals) for label in self._baselines()),
-                f"{100 * row.mixed_share:.0f} %",
-                f"{row.ess_ratio:.2f}",
-                f"{row.train_seconds:.1f}",
-            ]
-            for row in self.rows
-        ]
-
-    def _baselines(self) -> list[str]:
-        return [label for label in BASELINES if self.row(label) is not None]

@@ -27,7 +27,7 @@ from localmixup.lab.data.prepared import Prepared, prepare, training_rows
 from localmixup.lab.data.sources import load
 from localmixup.lab.files import check_writable
 from localmixup.lab.methods import LOCAL, METHODS
-from localmixup.lab.report.page import write_report
+from localmixup.lab.report.comparison_page import write_comparison
 from localmixup.lab.runs.engine import run
 from localmixup.lab.runs.events import Event, Read
 from localmixup.lab.runs.spec import Arm, DataSpec, MethodSpec, TrainingSpec
@@ -74,7 +74,7 @@ def compare(job: Job) -> Generator[Event, None, tuple[Comparison, Path]]:
     report = job.out / "report.html"
     try:
         (job.out / "comparison.json").write_text(comparison.model_dump_json(indent=1), encoding="utf-8")
-        write_report(report, comparison, records, data, prepared, sample)
+        write_comparison(report, comparison, records, data, prepared, sample)
     except OSError as error:
         raise ArgumentError(
             f"--out {job.out}: cannot be written: {error.strerror or error}; all runs are stored"

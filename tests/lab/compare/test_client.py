@@ -79,9 +79,9 @@ def test_rows_hold_the_errors_of_their_records(found):
 
 def test_no_run_is_asked_for_twice(found):
     _, records, told = found
-    first, second = (event for event in told if isinstance(event, Stage))
-    assert first.done == second.done == 0
-    assert len(records) <= first.wanted + second.wanted
+    stages = [event for event in told if isinstance(event, Stage)]
+    assert {stage.done for stage in stages} == {0}
+    assert len(records) <= sum(stage.wanted for stage in stages)
 
 
 def test_the_sizes_are_those_of_the_parts(found, prepared):

@@ -7,7 +7,8 @@ from localmixup.lab.methods.classes import BetweenClass, WithinClass
 from localmixup.lab.methods.cmixup import CMixup
 from localmixup.lab.methods.cutmix import CutMix
 from localmixup.lab.methods.kmixup import KMixup
-from localmixup.lab.methods.local import Local, LocalExponential, LocalKNN, LocalThreshold
+from localmixup.lab.methods.local import Local as Local
+from localmixup.lab.methods.local import LocalExponential, LocalKNN, LocalThreshold
 from localmixup.lab.methods.manifold import ManifoldLocal, ManifoldMixup
 from localmixup.lab.methods.mixup import Mixup
 from localmixup.lab.methods.published import PublishedCifar, PublishedSpirals

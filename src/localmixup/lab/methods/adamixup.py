@@ -51,7 +51,9 @@ class AdaMixUp(Mixup):
         Their weights are drawn from the global random state, as those of the model.
         """
         if not isinstance(model, nn.Sequential):
-            raise ArgumentError(f"model must be an nn.Sequential whose last child is the head, got {type(model).__name__}")
+            raise ArgumentError(
+                f"model must be an nn.Sequential whose last child is the head, got {type(model).__name__}"
+            )
         self.networks = _Networks(model[:-1], inputs)
         return self.networks
 

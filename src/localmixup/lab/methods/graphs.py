@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from localmixup import CompleteGraph, IdentityGraph, LocalityGraph
 from localmixup._validate import ArgumentError
 from localmixup.graphs.registry import GRAPHS, make_graph
@@ -9,7 +11,7 @@ from localmixup.lab.methods import METHODS, Local
 from localmixup.lab.runs.spec import MethodSpec
 
 
-def graph_type(method: str) -> type[LocalityGraph]:
+def graph_type(method: str) -> type[Any]:
     """Return the graph class of a local method.
 
     Args:
@@ -37,21 +39,6 @@ def graph_of(spec: MethodSpec) -> LocalityGraph:
     if issubclass(kind, Local):
         return make_graph(kind.graph_name, spec.parameter or 0.0)
     return IdentityGraph() if spec.method == "vanilla" else CompleteGraph()
-
-
-def check_parameter(method: str, value: float | str) -> float:
-    """Check a graph parameter that the user set, and return it as a number.
-
-    Args:
-        method: a local method.
-        value: of its parameter.
-
-    Raises:
-        ArgumentError: out of range, or not a number.
-    """
-    kind = graph_type(method)
-    assert kind.parameter is not None
-    return float(getattr(make_graph(kind.name, value), kind.parameter))  # type: ignore[arg-type]
 
 
 def describe_spec(spec: MethodSpec) -> str:

@@ -78,7 +78,9 @@ class ManifoldMixup(Mixup):
                 if k == chosen[-1]:  # from here on the partners are of no use
                     hidden = torch.where(here, rest, own)
                 else:
-                    hidden = torch.where(here, rest.repeat(1, hidden.shape[1] // count, *(1,) * (rest.ndim - 2)), hidden)
+                    hidden = torch.where(
+                        here, rest.repeat(1, hidden.shape[1] // count, *(1,) * (rest.ndim - 2)), hidden
+                    )
             hidden = layer(hidden)
         return self.reduced(hidden, batch._replace(weights=weights)), weights
 

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from localmixup import CompleteGraph, PairSampler, ThresholdGraph
 from localmixup._distances import distances_between
-from localmixup._partners import neighbors
 from localmixup.lab.methods.base import Batch, PairSource, weighted_losses
 from localmixup.lab.methods.local import LocalExponential, LocalThreshold
 
@@ -63,7 +62,8 @@ class PublishedCifar(LocalExponential):
 
     def partners(self, x: Tensor, y: Tensor) -> Tensor:
         """Draw partners from the rows of W."""
-        return neighbors(self.graph().matrix(x).cpu(), generator=self.generator)
+        uniform = torch.rand(len(x), dtype=torch.float64, generator=self.generator)
+        return self.graph().draw_partners(x, uniform.to(x.device)).cpu()
 
     def weights(self, x: Tensor, partner: Tensor, size: int) -> Tensor:
         """Return ones: every pair counts alike."""

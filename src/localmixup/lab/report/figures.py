@@ -13,7 +13,7 @@ from localmixup.graphs.base import KNNGraph
 from localmixup.graphs.fit import DistanceSample
 from localmixup.lab.analysis.comparison import Comparison, Row
 from localmixup.lab.methods import LOCAL
-from localmixup.lab.methods.parameters import describe_spec, graph_of
+from localmixup.lab.methods.graphs import describe_spec, graph_of
 from localmixup.lab.runs.store import Record
 
 # told apart by people who see few colours too (Okabe and Ito)

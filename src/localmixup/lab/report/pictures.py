@@ -17,10 +17,10 @@ from localmixup.graphs.base import DistanceGraph, KNNGraph
 from localmixup.lab.analysis.comparison import Comparison
 from localmixup.lab.data.dataset import DataSet
 from localmixup.lab.data.prepared import Prepared
-from localmixup.lab.methods.parameters import graph_of
+from localmixup.lab.methods.graphs import graph_of
 from localmixup.lab.report.figures import local_rows
+from localmixup.lab.runs.evaluate import region_box, unpack_regions
 from localmixup.lab.runs.store import Record
-from localmixup.lab.runs.train import region_box, unpack_regions
 
 _SEGMENTS = 500
 _STRIP = 7

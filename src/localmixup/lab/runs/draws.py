@@ -162,7 +162,7 @@ def batches(draws: Sequence[Draws], inputs: Inputs, targets: Tensor, scale: Tens
     found = shares(moved, weights)
     runs, size = rows.shape[1:]
     counts = [size] * len(rows)
-    if drop and not bool((weights > 0).all()):
+    if drop and draws[0].images is None and not bool((weights > 0).all()):
         places, counts = counted_places(weights)
         in_use = torch.arange(places.shape[2], device=places.device) < (weights > 0).sum(dim=2, keepdim=True)
         rows, partner_rows, lam, moved, weights = (

@@ -55,14 +55,20 @@ def train(specs: Sequence[RunSpec], prepared: Prepared, *, device: str = "cpu") 
     scaler = torch.amp.GradScaler(where.type, enabled=settings.precision == "fp16")
     autocast = torch.autocast(where.type, dtype=_DTYPES.get(settings.precision), enabled=settings.precision != "no")
 
-    method, watch, drawn, seconds, started = runs[0].method, _Watch(network, runs, prepared), [], 0.0, time.perf_counter()
+    method, watch, drawn, seconds, started = (
+        runs[0].method,
+        _Watch(network, runs, prepared),
+        [],
+        0.0,
+        time.perf_counter(),
+    )
     for update, batch in enumerate(_batches(runs, network, specs), start=1):
         with autocast:
             losses, weights = method.losses(network, batch)
         for group in optimizer.param_groups:
             group["lr"] = rates[update - 1]
         optimizer.zero_grad()
-        scaler.scale(losses.sum()).backward()
+        scaler.scale(losses.sum()).backward()  # type: ignore[no-untyped-call]
         scaler.step(optimizer)
         scaler.update()
         drawn.append(batch.shares if weights is None else shares(batch.moved, weights))

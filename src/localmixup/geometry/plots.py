@@ -186,7 +186,7 @@ def draw_virtual_samples(
         mixed = s.lam[some, None] * x[s.first[some]] + (1 - s.lam[some, None]) * x[s.second[some]]
         intrudes = s.intrudes[some] > 0
         axes.scatter(*mixed[~intrudes].T, c=COLORS[7], s=4, alpha=0.5, linewidths=0, zorder=2, rasterized=True)
-        axes.scatter(*mixed[intrudes].T, c="black", s=12, marker="x", linewidths=0.9, zorder=3)
+        axes.scatter(*mixed[intrudes].T, color=axes.xaxis.label.get_color(), s=12, marker="x", linewidths=0.9, zorder=3)
     colors = np.array(COLORS[:6])[report.labels % 6]
     axes.scatter(*x.T, c=colors, s=5, alpha=0.5, linewidths=0, zorder=1, rasterized=True)
     axes.set_xticks([])
@@ -246,11 +246,11 @@ def draw_evenness(
         marks: decays to mark, by label.
     """
     described = [describe_graph(ExponentialGraph(float(decay)), sample) for decay in decays]
-    axes.plot(decays, [d.ess_ratio for d in described], color=COLORS[0], label="ESS ratio")
+    axes.plot(decays, [d.ess_ratio for d in described], color=COLORS[0], label="ESS / n")
     axes.plot(decays, [d.mean_weight for d in described], color=COLORS[1], label="mean weight")
     for k, (label, decay) in enumerate((marks or {}).items()):
         axes.axvline(decay, color=COLORS[7], ls=":", lw=1)
-        axes.annotate(label, (decay, 0.95 - 0.12 * k), xytext=(4, 0), textcoords="offset points", fontsize="small")
+        axes.annotate(label, (decay, 0.22 - 0.12 * k), xytext=(4, 0), textcoords="offset points", fontsize="small")
     axes.set_xscale("log")
     axes.set(xlabel=AXIS_LABELS["decay"], ylabel="share", ylim=(0, 1.05))
     axes.legend(fontsize="small")

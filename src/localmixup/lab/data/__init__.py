@@ -1,1 +1,1 @@
-"""Load a data set by name or from files, and prepare it for training."""
+"""From a name or a file to one prepared data set."""

@@ -1,56 +1,55 @@
-"""Local Mixup: Interpolation of closest input signals (Baena, Drumetz, Gripon, 2024), eq. (3), one class per graph."""
+"""Local Mixup: Interpolation of closest input signals (Baena, Drumetz, Gripon, 2024), eq. (3), one class a graph."""
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-import torch
-
-from localmixup import LocalityGraph
+from localmixup import ExponentialGraph, KNNGraph, LocalityGraph, LocalMixup, ThresholdGraph
 from localmixup._validate import ArgumentError
-from localmixup.graphs.registry import make_graph
 from localmixup.lab.methods.base import Method
-from localmixup.lab.runs.spec import MethodSpec, TrainingSpec
 
 
-class Local(Method):
-    """Pairs of the batch weighted by W, as in eq. (3), or pairs of the set drawn in proportion to W."""
-
-    graph_name: ClassVar[str]
-    """A key of `localmixup.graphs.registry.GRAPHS`."""
-
-    def __init__(self, spec: MethodSpec, training: TrainingSpec, task: str, generator: torch.Generator) -> None:
-        super().__init__(spec, training, task, generator)
-        self.prob = 1.0  # in a batch the graph alone decides which pairs count
+class _Local(Method):
+    def mixer(self) -> LocalMixup:
+        """Pairs of a batch, weighed by W: eq. (3)."""
+        return LocalMixup(
+            self.graph(),
+            mixup_alpha=self.training.mixup_alpha,
+            reduction=self.training.reduction,
+            generator=self.generator,
+        )
 
     @property
     def parameter(self) -> float:
-        """The main parameter of the graph."""
+        """The graph's parameter."""
         if self.spec.parameter is None:
             raise ArgumentError(f"parameter must be given for {self.spec.method}, got None")
         return self.spec.parameter
 
-    def graph(self) -> LocalityGraph:
-        """Return the graph with its parameter."""
-        return make_graph(self.graph_name, self.parameter)
 
-
-class LocalThreshold(Local):
-    """Threshold graph (section 4.1): pairs within a radius."""
+class LocalThreshold(_Local):
+    """Threshold graph (section 4.1)."""
 
     title = "local mixup, threshold"
-    graph_name = "threshold"
+
+    def graph(self) -> LocalityGraph:
+        """Pairs within a radius."""
+        return ThresholdGraph(self.parameter)
 
 
-class LocalExponential(Local):
-    """Smooth exponential graph (section 4.1): every pair, weighted by its distance."""
+class LocalExponential(_Local):
+    """Smooth exponential graph (section 4.1)."""
 
     title = "local mixup, exponential"
-    graph_name = "exponential"
+
+    def graph(self) -> LocalityGraph:
+        """Every pair, weighed by its distance."""
+        return ExponentialGraph(self.parameter)
 
 
-class LocalKNN(Local):
-    """K-nearest-neighbour graph (section 4.1): each sample with its nearest."""
+class LocalKNN(_Local):
+    """K-nearest-neighbour graph (section 4.1)."""
 
     title = "local mixup, nearest neighbours"
-    graph_name = "knn"
+
+    def graph(self) -> LocalityGraph:
+        """Each sample with its nearest."""
+        return KNNGraph(int(self.parameter))

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
-
-from localmixup import IdentityGraph, LocalityGraph
+from localmixup import IdentityGraph, LocalityGraph, LocalMixup
 from localmixup.lab.methods.base import Method
 
 
@@ -15,9 +12,9 @@ class Vanilla(Method):
     title = "vanilla"
 
     def graph(self) -> LocalityGraph:
-        """Return the graph without pairs of distinct samples."""
+        """No pair but a sample with itself."""
         return IdentityGraph()
 
-    def partners(self, x: Tensor, y: Tensor) -> Tensor:
-        """Return each sample itself."""
-        return torch.arange(len(x))
+    def mixer(self) -> LocalMixup:
+        """Every sample stays as it is and counts 1."""
+        return LocalMixup(self.graph(), outside="unmix", reduction=self.training.reduction, generator=self.generator)

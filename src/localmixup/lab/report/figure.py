@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 from xml.etree import ElementTree
 
+from localmixup._plotting import COLORS as COLORS
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
-
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D31", "#7F7F7F")
-"""The palette of Okabe and Ito, which most colour-blind readers can tell apart, and grey."""
 
 GREY = COLORS[-1]
 INK = "#1b1f24"
@@ -72,7 +71,7 @@ class Figure:
     draw: Callable[[Canvas], None]
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
-    size: tuple[float, float] = (7.2, 4.2)
+    size: tuple[float, float] = (6.0, 3.8)
 
     def svg(self) -> str:
         """Return the figure as an SVG element to be placed in an HTML page.
@@ -101,6 +100,7 @@ class Figure:
         with style():
             canvas = Canvas(figsize=self.size, dpi=_DPI, layout="constrained")
             self.draw(canvas)
+            _plain_logarithms(canvas)
             if title:
                 canvas.suptitle(title, fontsize=11)
             canvas.savefig(buffer, format=kind, metadata=metadata, dpi=_DPI, **options)
@@ -155,21 +155,22 @@ def chart(
     if at_least is not None:
         series = [_cut(one, at_least) for one in series]
 
-    def draw(canvas: Canvas) -> None:
-        axes = canvas.subplots()
+    def draw(axes: Axes) -> None:
         for k, one in enumerate(series):
             _draw_series(axes, one, COLORS[k % len(COLORS)], MARKERS[k % len(MARKERS)])
         axes.set_xlabel(x_label)
         axes.set_ylabel(y_label)
         if log_x:
-            log_axis(axes)
+            axes.set_xscale("log")
+        elif all(float(x).is_integer() for one in series for x in one.x):
+            from matplotlib.ticker import MaxNLocator
+
+            axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
         if at_least is not None:
             axes.set_ylim(bottom=at_least)
-        if len(series) > 1:
-            legend(canvas)
 
     rows = [row for one in series for row in _rows(one)]
-    return Figure(name, title, caption, draw, ["", x_label, y_label, "95 % interval"], rows)
+    return Figure(name, title, caption, on_axes(draw), ["", x_label, y_label, "95 % interval"], rows)
 
 
 def _cut(series: Series, at_least: float) -> Series:
@@ -221,40 +222,53 @@ def style() -> Iterator[None]:
         yield
 
 
+def on_axes(draw: Callable[[Axes], object]) -> Callable[[Canvas], None]:
+    """Return the drawing of a figure that has one pair of axes and one legend below them.
+
+    Args:
+        draw: draws onto axes. It may add a second vertical axis and label what it draws.
+    """
+
+    def on_canvas(canvas: Canvas) -> None:
+        draw(canvas.subplots())
+        for second in canvas.axes[1:]:
+            second.grid(visible=False)
+        legend(canvas)
+
+    return on_canvas
+
+
 def legend(canvas: Canvas) -> None:
-    """Place one legend for all axes below the drawing, in as many columns as fit.
+    """Place one legend for all axes below the drawing, in as many columns as fit; nothing for a single entry.
 
     Args:
-        canvas: the figure, fully drawn.
+        canvas: the figure, fully drawn. Legends inside its axes are removed.
     """
-    entries = [axes.get_legend_handles_labels() for axes in canvas.axes]
-    handles = [handle for some, _ in entries for handle in some]
-    labels = [label for _, some in entries for label in some]
-    if not labels:
+    entries: dict[Any, Any] = {}
+    for axes in canvas.axes:
+        if inside := axes.get_legend():
+            inside.remove()
+        handles, labels = axes.get_legend_handles_labels()
+        entries |= dict(zip(labels, handles, strict=True))
+    if len(entries) < 2:
         return
-    room = canvas.get_figwidth() * 72 / 5.6  # characters of the legend's font in a line
-    columns = int(room // (max(len(label) for label in labels) + 6))
-    canvas.legend(handles, labels, loc="outside lower left", ncols=min(max(1, columns), len(labels)))
+    room = canvas.get_figwidth() * 72 / 4.9  # characters of the legend's font in a line
+    columns = int(room // (max(len(label) for label in entries) + 9))
+    columns = min(max(1, columns), len(entries))
+    canvas.legend(list(entries.values()), list(entries), loc="outside lower left", ncols=columns)
 
 
-def log_axis(axes: Axes, name: Literal["x", "y"] = "x") -> None:
-    """Make an axis logarithmic, with plain numbers as its labels.
-
-    Args:
-        axes: axes on which everything is drawn already.
-        name: which of the two axes.
-    """
+def _plain_logarithms(canvas: Canvas) -> None:
+    """Label logarithmic axes with plain numbers; matplotlib's own labels are mathematical text."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-    if name == "x":
-        axes.set_xscale("log")
-    else:
-        axes.set_yscale("log")
-    axis = axes.xaxis if name == "x" else axes.yaxis
-    low, high = axis.get_view_interval()
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
-    axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    for axes in canvas.axes:
+        for axis, scale in ((axes.xaxis, axes.get_xscale()), (axes.yaxis, axes.get_yscale())):
+            if scale == "log":
+                low, high = axis.get_view_interval()
+                axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
+                axis.set_minor_locator(NullLocator())
+                axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
 def _inline(svg: bytes, name: str, label: str) -> str:

@@ -2,290 +2,228 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import plotly.graph_objects as go
-import torch
 
-from localmixup.geometry.intrusion import Rate, graph_with
-from localmixup.geometry.suggestion import PARAMETERS
-from localmixup.graphs.base import ExponentialGraph
-from localmixup.graphs.fit import describe
+from localmixup import CompleteGraph, ExponentialGraph, LocalityGraph
+from localmixup.geometry import IntrusionReport, SuggestedGraph, plots
+from localmixup.geometry.suggestion import GRAPHS as SUGGESTED
+from localmixup.graphs.fit import describe_graph
+from localmixup.graphs.registry import GRAPHS
 from localmixup.lab.inspection import Inspection, class_name, percent
-from localmixup.lab.report.figures import COLORS, Figure, finished
+from localmixup.lab.report.distance_figures import distance_figure
+from localmixup.lab.report.figure import Figure, on_axes
 
-PUBLISHED_DECAYS = {1e-3: "Fashion-MNIST", 3e-3: "CIFAR-10"}
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
+
+PUBLISHED_DECAYS = {"paper, Fashion-MNIST": 1e-3, "paper, CIFAR-10": 3e-3}
 """The paper's decays (section 5.2), for images normalised by channel."""
 
-_TOLD_BY = 20
-_UNKNOWN = Rate(np.nan, np.nan, np.nan)
-
-AXES = {"radius": "radius", "decay": "decay (one over the unit of distance)", "n_neighbors": "n_neighbors"}
-_LINES = (("within", "intrusion", "solid"), ("within", "contradiction", "dot"), ("between", "intrusion", "solid"),
-          ("between", "contradiction", "dot"))  # fmt: skip
-
-
-def rates(found: Inspection) -> list[Figure]:
-    """Rates of intrusion and contradiction against each parameter.
-
-    Args:
-        found: an inspection with classes.
-    """
-    return [_rates(found, parameter) for parameter in PARAMETERS]
+SHAPE_HEAD = [
+    "class", "samples (used)", "half joined at", "99 % joined at", "one piece at", "longest loop (born, filled)",
+]  # fmt: skip
+_MOST_CLASSES = 30
+_VIRTUAL = 1500
+_NAME_CHARACTERS = 16
 
 
-def _rates(found: Inspection, parameter: str) -> Figure:
-    assert found.report is not None
-    assert found.suggestion is not None
-    values = _axis(found, parameter)
-    curves = found.report.curve(parameter, [float(v) for v in values])
-    figure = go.Figure()
-    for kind, what, dash in _LINES:
-        color = COLORS[0] if kind == "within" else COLORS[1]
-        # what hardly any sample tells is not drawn
-        points = [getattr(r[kind], what) if r[kind].effective_samples >= _TOLD_BY else _UNKNOWN for r in curves]
-        if what == "intrusion" and not found.report.exhaustive:
-            edge = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
-            figure.add_scatter(x=values, y=[100 * p.high for p in points], **edge)
-            figure.add_scatter(
-                x=values, y=[100 * p.low for p in points], fill="tonexty", fillcolor=_faint(color), **edge
-            )
-        figure.add_scatter(
-            x=values, y=[100 * p.value for p in points], mode="lines", name=f"{what}, {kind}-class pairs",
-            line={"color": color, "dash": dash, "width": 2.5},
-        )  # fmt: skip
-    figure.add_scatter(
-        x=[values[0], values[-1]], y=[100 * found.report.overlap.value] * 2, mode="lines",
-        name="overlap of the real samples", line={"color": COLORS[7], "dash": "dash", "width": 1.5},
-    )  # fmt: skip
-    if parameter in found.suggestion.choices:
-        chosen = found.suggestion.choices[parameter].value
-        _mark(figure, chosen, "suggested", COLORS[2], log=parameter != "radius")
-    figure.update_layout(
-        height=380, xaxis_title=AXES[parameter], yaxis_title="virtual samples (%)", yaxis_rangemode="tozero"
-    )
-    figure.update_xaxes(type="linear" if parameter == "radius" else "log")
-    rows = [[f"{values[k]:.4g}", *(percent(getattr(curves[k][kind], what).value) for kind, what, _ in _LINES)]
-            for k in np.unique(np.linspace(0, len(values) - 1, 8).astype(int))]  # fmt: skip
-    head = [parameter, *(f"{what}, {kind}-class" for kind, what, _ in _LINES)]
-    return finished(f"rates-{parameter}", figure, head, rows, f"Intrusion against {parameter}")
-
-
-def _axis(found: Inspection, parameter: str) -> np.ndarray:
-    sample = found.sample
-    if parameter == "radius":
-        return np.linspace(sample.quantile(0.0005), float(sample.distances[-1]), 60)
-    if parameter == "decay":
-        low = min(1e-3 / _scale(found), min(PUBLISHED_DECAYS)) if found.data.kind == "image" else 1e-2 / _scale(found)
-        return np.geomspace(low, 60 / _scale(found), 60)
-    return np.unique(np.round(np.geomspace(1, len(found.features) - 1, 60)))
-
-
-def class_matrix(found: Inspection) -> Figure | None:
-    """Rate of contradiction by the classes of the two ends, for mixup of all pairs.
-
-    Args:
-        found: an inspection with classes.
-    """
-    assert found.report is not None
-    names = [found.data.class_names[int(c)] for c in found.report.classes]
-    if len(names) > 30:
-        return None
-    matrix = 100 * found.report.class_matrix(graph_with("decay", 0.0))
-    text = [["" if v != v else f"{v:.0f}" for v in row] for row in matrix]
-    figure = go.Figure(
-        go.Heatmap(
-            z=matrix, x=names, y=names, text=text, texttemplate="%{text}", colorscale="Cividis_r", zmin=0,
-            colorbar={"title": "%"}, hovertemplate="%{y} with %{x}: %{z:.1f} %<extra></extra>",
-        )
-    )  # fmt: skip
-    figure.update_layout(height=140 + 34 * max(3, len(names)), yaxis={"autorange": "reversed"})
-    return finished(
-        "classes", figure, ["", *names], [[n, *row] for n, row in zip(names, text, strict=True)], "By class"
-    )
-
-
-def distances(found: Inspection) -> Figure:
-    """Histogram of distances within and between classes, with the weight of the suggested graphs over it.
+def rate_figures(found: Inspection) -> list[Figure]:
+    """Return the rates of intrusion and contradiction against the parameter of each graph; nothing without classes.
 
     Args:
         found: an inspection.
     """
-    sample = found.sample
-    values, top = sample.distances.numpy(), float(sample.quantile(0.999)) * 1.05 or 1.0
-    edges = np.linspace(0, top, 61)
-    figure, table = go.Figure(), []
-    for (name, mask), color in zip(_groups(found), COLORS[:2], strict=False):
-        counts = np.histogram(values[mask], edges)[0] / max(1, mask.sum())
-        figure.add_bar(
-            x=(edges[1:] + edges[:-1]) / 2, y=counts, name=name, marker_color=color, opacity=0.55, width=edges[1]
-        )
-        quantiles = np.quantile(values[mask], [0.01, 0.25, 0.5, 0.75, 0.99]) if mask.any() else [np.nan] * 5
-        table.append([name, *(f"{q:.4g}" for q in quantiles)])
-    axis = torch.linspace(0, top, 240, dtype=torch.float64)
-    for k, (label, weights) in enumerate(_weights(found, axis)):
-        figure.add_scatter(
-            x=axis.numpy(), y=weights, yaxis="y2", name=label, mode="lines", line={"color": COLORS[2 + k], "width": 3}
-        )
-    weight_axis = {"overlaying": "y", "side": "right", "range": [0, 1.05], "title": "weight W", "showgrid": False}
-    figure.update_layout(
-        height=380, barmode="overlay", xaxis_title="distance of two samples",
-        yaxis_title="share of the pairs of each kind", yaxis2={**weight_axis, "tickvals": [0, 0.5, 1]},
-    )  # fmt: skip
-    return finished("distances", figure, ["pairs", "1 %", "25 %", "50 %", "75 %", "99 % quantile"], table, "Distances")
+    report, suggestion = found.report, found.suggestion
+    if report is None or suggestion is None:
+        return []
+    return [_rate_figure(found, report, suggestion.graphs.get(name), name) for name in SUGGESTED]
+
+
+def _rate_figure(found: Inspection, report: IntrusionReport, suggested: SuggestedGraph | None, name: str) -> Figure:
+    curves = plots.rate_curves(report, name, _values(found, name))
+    parameter = str(GRAPHS[name].parameter)
+    caption = "Solid lines show intrusion, dotted lines contradiction."
+    if not report.exhaustive:
+        caption += " Bands are 95 % intervals."
+    caption += " Nothing is drawn where too few virtual samples count."
+    rows = [
+        [f"{curves.values[k]:.4g}", *(percent(rates[k].value) for rates in curves.lines.values())]
+        for k in np.unique(np.linspace(0, len(curves.values) - 1, 8).astype(int))
+    ]
+    mark = None if suggested is None else suggested.value
+    draw = on_axes(lambda axes: plots.draw_rates(axes, report, curves, suggested=mark))
+    return Figure(
+        f"rates-{parameter}", f"Intrusion against {parameter}", caption, draw, [parameter, *curves.lines], rows
+    )
+
+
+def _values(found: Inspection, name: str) -> np.ndarray | None:
+    """Values of a parameter; for images the decays reach down to the paper's."""
+    if name != "exponential" or found.data.kind != "image":
+        return None
+    scale = _scale(found)
+    return np.geomspace(min(1e-3 / scale, *PUBLISHED_DECAYS.values()), 60 / scale, 60)
+
+
+def class_figure(found: Inspection) -> Figure | None:
+    """Return the rate of contradiction by the classes of the two ends, for mixup of all pairs; None for many classes.
+
+    Args:
+        found: an inspection of data with classes.
+    """
+    report = found.report
+    if report is None or len(report.classes) > _MOST_CLASSES:
+        return None
+    names = [found.data.class_names[int(c)] for c in report.classes]
+    matrix = 100 * report.class_matrix(CompleteGraph())
+    rows = [[name, *("" if v != v else f"{v:.0f}" for v in row)] for name, row in zip(names, matrix, strict=True)]
+
+    def draw(canvas: Canvas) -> None:
+        axes = canvas.subplots()
+        axes.grid(visible=False)
+        plots.draw_class_matrix(axes, report, [_short(name) for name in names], graph=CompleteGraph())
+
+    caption = "Percent of the mixtures of a class (row) with a class (column) that contradict their label."
+    side = 1.4 + 0.42 * max(3, len(names))
+    return Figure("classes", "Contradiction by class", caption, draw, ["", *names], rows, size=(side + 0.8, side))
+
+
+def _short(name: str) -> str:
+    """A class name that leaves room for the drawing; the table has it in full."""
+    return name if len(name) <= _NAME_CHARACTERS else f"{name[: _NAME_CHARACTERS - 1]}…"
+
+
+def inspection_distances(found: Inspection) -> Figure:
+    """Return the histogram of distances, with the weights of the suggested graphs over it.
+
+    Args:
+        found: an inspection.
+    """
+    graphs: dict[str, LocalityGraph] = {}
+    if found.suggestion is None:
+        graphs["decay of one over the median"] = ExponentialGraph(1 / _scale(found))
+    else:
+        for name, suggested in found.suggestion.graphs.items():
+            average = ", on average" if name == "knn" else ""
+            graphs[f"weight, {suggested.parameter} {suggested.value:.4g}{average}"] = suggested.graph
+    return distance_figure(found.sample, graphs)
 
 
 def _scale(found: Inspection) -> float:
-    """The median distance, or where most samples coincide the mean one; never zero."""
+    """The median distance, or the mean one if most samples coincide; never zero."""
     return found.sample.median or float(found.sample.distances.mean()) or 1.0
 
 
-def _groups(found: Inspection) -> Sequence[tuple[str, np.ndarray]]:
-    if found.sample.same_class is None:
-        return [("all pairs", np.ones(found.sample.n_pairs, dtype=bool))]
-    same = found.sample.same_class.numpy()
-    return [("pairs of one class", same), ("pairs of two classes", ~same)]
-
-
-def _weights(found: Inspection, axis: torch.Tensor) -> list[tuple[str, np.ndarray]]:
-    if found.suggestion is None:
-        return [("decay of one over the median", torch.exp(-axis / _scale(found)).numpy())]
-    told = []
-    for choice in found.suggestion.choices.values():
-        if choice.parameter == "n_neighbors":
-            reach = found.sample.quantile(min(1.0, choice.value / (len(found.features) - 1)))
-            told.append((f"n_neighbors {choice.value:g}, on average", (axis <= reach).double().numpy()))
-        else:
-            graph = graph_with(choice.parameter, choice.value)
-            weights = graph.weights_of_distances(axis, population=2).numpy()
-            told.append((f"{choice.parameter} {choice.value:.3g}", weights))
-    return told
-
-
-def strength(found: Inspection) -> list[Figure]:
-    """How evenly a decay weighs pairs, and what a radius or a number of neighbours keeps.
+def evenness_figure(found: Inspection) -> Figure:
+    """Return how evenly a decay weights the pairs.
 
     Args:
         found: an inspection.
     """
-    sample = found.sample
-    low = min(1e-3 / _scale(found), min(PUBLISHED_DECAYS) / 3)
-    decays = np.geomspace(low, 60 / _scale(found), 80)
-    told = [describe(ExponentialGraph(float(d)), sample) for d in decays]
-    figure = go.Figure()
-    for k, (name, values) in enumerate(
-        (
-            ("effective sample size", [t.effective_sample_size for t in told]),
-            ("mean weight", [t.mean_weight for t in told]),
-        )
-    ):
-        figure.add_scatter(x=decays, y=values, mode="lines", name=name, line={"color": COLORS[k], "width": 2.5})
+    low = min(1e-3 / _scale(found), min(PUBLISHED_DECAYS.values()) / 3)
+    decays = np.geomspace(low, 60 / _scale(found), 40)
+    shown = {f"{value:g} ({name})": value for name, value in PUBLISHED_DECAYS.items()}
+    shown |= {f"{decays[k]:.3g}": float(decays[k]) for k in np.linspace(0, len(decays) - 1, 6).astype(int)}
     rows = []
-    for decay, where in PUBLISHED_DECAYS.items():
-        _mark(figure, decay, f"paper, {where}", COLORS[7], log=True, height=0.95 if decay < 2e-3 else 0.8)
-        t = describe(ExponentialGraph(decay), sample)
-        rows.append([f"{decay:g} (paper, {where})", f"{t.effective_sample_size:.4f}", f"{t.mean_weight:.4f}"])
-    rows += [
-        [f"{decays[k]:.3g}", f"{told[k].effective_sample_size:.4f}", f"{told[k].mean_weight:.4f}"]
-        for k in np.linspace(0, len(decays) - 1, 6).astype(int)
-    ]
-    figure.update_layout(height=340, xaxis_title=AXES["decay"], yaxis_title="share", yaxis_range=[0, 1.05])
-    figure.update_xaxes(type="log")
-    first = finished("ess", figure, ["decay", "effective sample size", "mean weight"], rows, "Evenness of the weights")
-    figure = go.Figure()
-    radii = np.linspace(0, float(sample.distances[-1]), 120)
-    kept = np.searchsorted(sample.distances.numpy(), radii, side="right") / sample.n_pairs
-    figure.add_scatter(x=radii, y=kept, mode="lines", line={"color": COLORS[0], "width": 2.5}, showlegend=False)
-    figure.update_layout(height=300, xaxis_title="radius", yaxis_title="share of the pairs kept", yaxis_range=[0, 1.05])
-    m = len(found.features)
-    rows = [[f"{100 * q:g} % of the pairs", f"{sample.quantile(q):.4g}", f"{max(1, round(q * (m - 1))):,}"]
-            for q in (0.001, 0.01, 0.05, 0.2, 0.5, 1.0)]  # fmt: skip
-    return [first, finished("kept", figure, ["kept", "radius", "n_neighbors"], rows, "Kept share against the radius")]
-
-
-def lipschitz(found: Inspection) -> Figure | None:
-    """Q(D) against the radius.
-
-    Args:
-        found: an inspection.
-    """
-    if found.curve is None:
-        return None
-    curve = found.curve
-    finite = np.isfinite(curve.value)
-    end = 1.1 * max(float(curve.radius[-1]), _scale(found))
-    x, y = np.append(curve.radius[finite], end), curve.value[finite]
-    figure = go.Figure()
-    if finite.any():
-        y = np.append(y, y[-1]) if finite.all() else np.append(y, np.nan)
-        figure.add_scatter(
-            x=x, y=y, mode="lines", line={"shape": "hv", "color": COLORS[0], "width": 2.5}, showlegend=False
-        )
-    figure.update_layout(height=320, xaxis_title="radius", yaxis_title="Q(D)", yaxis_rangemode="tozero")
-    if finite.any() and curve.value[finite][-1] > 100 * curve.value[0]:
-        figure.update_yaxes(type="log")
-    rows = [[f"{r:.4g}", f"{v:.4g}"] for r, v in zip(curve.radius, curve.value, strict=True)]
-    return finished("lipschitz", figure, ["from radius", "Q"], rows[:12] + rows[-1:] * (len(rows) > 12), "Q(D)")
-
-
-def shapes(found: Inspection) -> Figure:
-    """At which radii the clusters of each class join: the number of pieces left.
-
-    Args:
-        found: an inspection.
-    """
-    figure = go.Figure()
-    for k, shape in enumerate(found.shapes[:12]):
-        if not len(shape.merges):
-            continue
-        pieces = 1 - np.arange(1, len(shape.merges) + 1) / shape.n_used
-        figure.add_scatter(
-            x=shape.merges, y=100 * pieces, mode="lines", name=class_name(found, shape),
-            line={"shape": "hv", "color": COLORS[k % len(COLORS)], "dash": "solid" if k < len(COLORS) else "dot"},
-        )  # fmt: skip
-    figure.update_layout(
-        height=340, xaxis_title="radius", yaxis_title="pieces per 100 samples", yaxis_rangemode="tozero"
+    for name, decay in shown.items():
+        described = describe_graph(ExponentialGraph(decay), found.sample)
+        rows.append([name, f"{described.ess_ratio:.4f}", f"{described.mean_weight:.4f}"])
+    return Figure(
+        "evenness",
+        "Evenness of the weights against the decay",
+        "",
+        on_axes(lambda axes: plots.draw_evenness(axes, found.sample, decays, PUBLISHED_DECAYS)),
+        ["decay", "ESS / n", "mean weight"],
+        rows,
+        size=(6.0, 3.4),
     )
-    return finished("shape", figure, SHAPE_HEAD, shape_rows(found), "Pieces of each class against the radius")
 
 
-SHAPE_HEAD = [
-    "class",
-    "samples (used)",
-    "half joined at",
-    "99 % joined at",
-    "one piece at",
-    "longest loop (born, filled)",
-]
+def kept_figure(found: Inspection) -> Figure:
+    """Return the share of the pairs that a radius keeps.
+
+    Args:
+        found: an inspection.
+    """
+    others = len(found.features) - 1
+    rows = [
+        [f"{100 * share:g} % of the pairs", f"{found.sample.quantile(share):.4g}", f"{max(1, round(share * others)):,}"]
+        for share in (0.001, 0.01, 0.05, 0.2, 0.5, 1.0)
+    ]
+    draw = on_axes(lambda axes: plots.draw_kept(axes, found.sample))
+    head = ["kept", "radius", "n_neighbors"]
+    return Figure("kept", "Share of the pairs kept against the radius", "", draw, head, rows, size=(6.0, 3.0))
+
+
+def lipschitz_figure(found: Inspection) -> Figure | None:
+    """Return Q(D) against the radius; None without classes.
+
+    Args:
+        found: an inspection.
+    """
+    curve = found.curve
+    if curve is None:
+        return None
+    end = 1.1 * max(float(curve.radius[-1]), _scale(found))
+    steps = [[f"{radius:.4g}", f"{value:.4g}"] for radius, value in zip(curve.radius, curve.value, strict=True)]
+    caption = "" if len(steps) <= 13 else f"The table holds the first 12 of {len(steps)} steps and the last."
+    rows = steps if len(steps) <= 13 else [*steps[:12], steps[-1]]
+    draw = on_axes(lambda axes: plots.draw_lipschitz(axes, curve, end=end))
+    return Figure("lipschitz", "Q(D) against the radius", caption, draw, ["from radius", "Q"], rows, size=(6.0, 3.2))
+
+
+def shape_figure(found: Inspection) -> Figure:
+    """Return into how many pieces each class falls at each radius.
+
+    Args:
+        found: an inspection.
+    """
+    names = [class_name(found, shape) for shape in found.shapes]
+    draw = on_axes(lambda axes: plots.draw_shapes(axes, found.shapes, [_short(name) for name in names]))
+    caption = "Only the first 12 classes are drawn." if len(names) > 12 else ""
+    return Figure("shape", "Pieces of each class against the radius", caption, draw, SHAPE_HEAD, shape_rows(found))
 
 
 def shape_rows(found: Inspection) -> list[list[str]]:
-    """A line of the table of shapes for each class.
+    """Return the table of shapes, one row per class.
 
     Args:
         found: an inspection.
     """
     rows = []
-    for s in found.shapes:
+    for shape in found.shapes:
         loop = "-"
-        if s.loops is not None and len(s.loops):
-            loop = f"{s.loops[0, 0]:.3g}, {s.loops[0, 1]:.3g}"
-        joined = [f"{np.quantile(s.merges, q):.3g}" if len(s.merges) else "-" for q in (0.5, 0.99, 1.0)]
-        rows.append([class_name(found, s), f"{s.n_samples:,} ({s.n_used:,})", *joined, loop])
+        if shape.loops is not None and len(shape.loops):
+            loop = f"{shape.loops[0, 0]:.3g}, {shape.loops[0, 1]:.3g}"
+        joined = [f"{np.quantile(shape.merges, q):.3g}" if len(shape.merges) else "-" for q in (0.5, 0.99, 1.0)]
+        rows.append([class_name(found, shape), f"{shape.n_samples:,} ({shape.n_used:,})", *joined, loop])
     return rows
 
 
-def _mark(figure: go.Figure, x: float, text: str, color: str, *, log: bool, height: float = 1.0) -> None:
-    """A vertical line with a word on it; Plotly wants logarithms for words and not for lines."""
-    if log and x <= 0:
-        return  # mixup itself, which a logarithmic axis does not hold
-    figure.add_vline(x=x, line={"color": color, "width": 2, "dash": "dot"})
-    figure.add_annotation(
-        x=float(np.log10(x)) if log else x, y=height, yref="paper", text=text, showarrow=False, xanchor="left", xshift=4
+def plane_figure(found: Inspection) -> Figure | None:
+    """Return, for two-dimensional data, where the virtual samples lie; None for other data.
+
+    Args:
+        found: an inspection.
+    """
+    report = found.report
+    if report is None or found.features.shape[1] != 2:
+        return None
+    graphs: dict[str, LocalityGraph] = {"mixup, all pairs": CompleteGraph()}
+    suggested = found.suggestion.graphs.get("threshold") if found.suggestion else None
+    if suggested is not None:
+        graphs[f"radius {suggested.value:.3g}"] = suggested.graph
+
+    def draw(canvas: Canvas) -> None:
+        for axes, (title, graph) in zip(canvas.subplots(1, len(graphs), squeeze=False)[0], graphs.items(), strict=True):
+            plots.draw_virtual_samples(axes, report, graph)
+            axes.set_title(title, fontsize=10)
+            axes.set_axis_off()
+
+    caption = (
+        f"Real samples are coloured by class, {_VIRTUAL:,} virtual samples are grey. A cross marks a virtual sample "
+        "that falls in the region of a class with no part in its label."
     )
-
-
-def _faint(color: str) -> str:
-    red, green, blue = (int(color[k : k + 2], 16) for k in (1, 3, 5))
-    return f"rgba({red},{green},{blue},0.15)"
+    return Figure("plane", "Virtual samples in the plane", caption, draw, [], [], size=(3.6 * len(graphs), 3.8))

@@ -1,0 +1,203 @@
+"""Pages read as a browser reads them, and comparisons and inspections that need no training."""
+
+import base64
+import re
+import zlib
+from html.parser import HTMLParser
+from types import SimpleNamespace
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from localmixup.geometry import LipschitzCurve, Witness, class_shapes, intrusion, suggest
+from localmixup.graphs.fit import sample_distances
+from localmixup.lab.analysis.comparison import Comparison
+from localmixup.lab.analysis.statistics import mean_of, paired
+from localmixup.lab.analysis.table import Row
+from localmixup.lab.data.dataset import DataSet
+from localmixup.lab.data.prepared import prepare
+from localmixup.lab.inspection import Inspection
+from localmixup.lab.runs.spec import DataSpec, MethodSpec, TrainingSpec
+
+NASTY = "</title></script><script>alert(1)</script><!-- $x^ & \"b\" 'c'"
+TAGS = {
+    "html", "head", "meta", "title", "style", "body", "h1", "h2", "h3", "p", "em", "b", "code", "ul", "li", "a", "div", "span", "details",
+    "summary", "pre", "figure", "figcaption", "table", "thead", "tbody", "tr", "th", "td", "strong",
+    "svg", "g", "defs", "path", "use", "text", "clippath", "rect", "image",
+}  # fmt: skip
+
+
+class Page(HTMLParser):
+    """What a page holds.
+
+    Attributes:
+        ids: all ids, in order.
+        tags: names of all elements.
+        links: values of all attributes that name a resource.
+        texts: all text.
+        tables: of each figure, the cells of its table, row by row, by the id of the figure.
+    """
+
+    def __init__(self, html):
+        super().__init__()
+        self.ids, self.tags, self.links, self.texts, self.tables = [], set(), [], [], {}
+        self._figure, self._cell = None, False
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        found = dict(attributes)
+        self.tags.add(tag)
+        self.ids += [found["id"]] if "id" in found else []
+        self.links += [found[name] for name in ("href", "src", "xlink:href", "action", "data") if name in found]
+        assert not any(name.startswith("on") for name in found)
+        if tag == "figure":
+            self._figure = found["id"].removeprefix("figure-")
+            self.tables[self._figure] = []
+        if tag == "tr" and self._figure:
+            self.tables[self._figure].append([])
+        self._cell = tag in ("td", "th")
+        if self._cell and self._figure:
+            self.tables[self._figure][-1].append("")
+
+    def handle_endtag(self, tag):
+        self._cell = False
+        if tag == "figure":
+            self._figure = None
+
+    def handle_data(self, data):
+        self.texts.append(data)
+        if self._cell and self._figure:
+            self.tables[self._figure][-1][-1] += data
+
+    def handle_comment(self, data):
+        raise AssertionError(f"the page has a comment: {data}")
+
+
+@pytest.fixture
+def read_page():
+    """Read a page and check what holds for every page: valid, self-contained, without scripts, small."""
+
+    def read(path):
+        html = path.read_text(encoding="utf-8")
+        page = Page(html)
+        assert page.tags <= TAGS
+        assert len(page.ids) == len(set(page.ids))
+        assert all(link.startswith(("#", "data:image/png;base64,")) for link in page.links)
+        assert "http" not in html.replace("http://www.w3.org/2000/svg", "")
+        assert "@import" not in html
+        drawn = re.findall(r"<svg.*?</svg>", html, re.DOTALL)
+        assert len(drawn) == len(page.tables)
+        for svg in drawn:
+            assert ElementTree.fromstring(svg).get("role") == "img"
+        assert set(re.findall(r"url\(#([^)]+)\)", html)) <= set(page.ids)
+        assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
+        assert "prefers-color-scheme: dark" in html
+        assert len(html) < 500_000
+        return page
+
+    return read
+
+
+def row(label, errors, spec, *, control_of=None, others=(), chosen="so local"):
+    return Row(
+        label=label, spec=spec, control_of=control_of, chosen=chosen, errors=errors, validation_errors=errors,
+        error=mean_of(errors), wanted=len(errors), differences={o.label: paired(errors, o.errors) for o in others},
+        train_seconds=1.25, mixed_share=0.5, ess_ratio=0.75, mean_weight=1, keys=[f"{label}-{k}" for k in range(len(errors))],
+    )  # fmt: skip
+
+
+@pytest.fixture
+def make_comparison():
+    """A comparison of three methods with made-up errors, and its records."""
+
+    def make(name="blobs", *, radius=1.5, unit="%", regions=True):
+        local = MethodSpec(method="local-threshold", parameter=radius, kept_share=0.05, mixed_share=0.5)
+        vanilla = row("vanilla", [10.0, 11.0, 12.5], MethodSpec(method="vanilla"), chosen="")
+        mixup = row("mixup", [0.0, 1.0, 9.0], MethodSpec(method="mixup"), others=[vanilla], chosen="")
+        label = "local mixup, threshold"
+        control = row(
+            f"{label}: at the same share",
+            [9.0, 9.5, 9.25],
+            MethodSpec(method="mixup", mixed_share=0.5),
+            control_of=label,
+        )
+        rows = [vanilla, mixup, row(label, [7.0, 8.0, 9.0], local, others=[vanilla, mixup, control]), control]
+        grid = [
+            MethodSpec(method="vanilla"),
+            local,
+            MethodSpec(method="local-threshold", parameter=9.0, kept_share=0.2),
+        ]
+        comparison = Comparison(
+            rows=rows, unit=unit, decimals=2, data=DataSpec(name=name, fingerprint="x"), seeds=[0, 1, 2],
+            training=TrainingSpec(model="mlp", updates=20), task="classification" if unit == "%" else "regression",
+            sizes={"train": 77, "validation": 19, "test": 24}, grid={"vanilla": grid[:1], "local-threshold": grid},
+            grid_errors={"vanilla": [11.0], "local-threshold": [11.0, 8.0, float("inf")]},
+            verdict=f"On {name}, nothing.", details=[f"{name} against {name}"], notes=[name], versions={"torch": "2"},
+        )  # fmt: skip
+        square = (np.arange(120 * 120) % 2).astype(np.uint8).tobytes()
+        outcome = SimpleNamespace(
+            curve=[(10, 1.0, 40.0), (20, 0.5, 30.0)],
+            regions=base64.b64encode(zlib.compress(square)).decode() if regions else None,
+        )
+        records = {key: SimpleNamespace(outcome=outcome) for r in rows for key in r.keys}
+        return comparison, records
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def images():
+    """Small grey images of two classes that differ in brightness."""
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 3
+    x = np.clip(rng.normal(100, 40, size=(60, 1, 6, 6)) + 25 * y[:, None, None, None], 0, 255).astype(np.uint8)
+    return DataSet("images", "image", x, y.astype(np.int64), class_names=("a", NASTY, "c"))
+
+
+def staircase(prepared):
+    """A made-up curve of Q(D) from the nearest two samples of different classes."""
+    distances = np.linalg.norm(prepared.x.flatten(1).numpy()[:, None] - prepared.x.flatten(1).numpy(), axis=2)
+    distances[prepared.y.numpy()[:, None] == prepared.y.numpy()] = np.inf
+    i, j = np.unravel_index(distances.argmin(), distances.shape)
+    ends = np.array([distances[i, j], distances[i, j] / 2])
+    with np.errstate(divide="ignore"):
+        value = 1 / ends
+    first, second = np.full((2, 2), i), np.full((2, 2), j)
+    return LipschitzCurve(
+        "segment", np.array([0.0, 0.5]), ends, value, Witness(first, np.zeros(2), second, np.zeros(2))
+    )
+
+
+@pytest.fixture(scope="session")
+def make_inspection():
+    """Inspect a data set without reading a file."""
+
+    def make(data):
+        prepared = prepare(data, hold_out=False)
+        features = prepared.x.flatten(1)
+        classes = prepared.y.numpy() if data.task == "classification" else None
+        sample = sample_distances(features, classes)
+        report = suggestion = curve = None
+        if classes is not None:
+            report = intrusion(features, classes, n_samples=500, exhaustive=False)
+            suggestion = suggest(report)
+            curve = staircase(prepared)
+        shapes = class_shapes(features, classes, loops=False)
+        settings = {"level": 0.01, "mixup_alpha": 1.0, "n_nearest": 1, "n_samples": 500, "seed": 0}
+        return Inspection(
+            data, prepared.x, features, "the inputs", sample, report, suggestion, curve, np.arange(len(features)), shapes,
+            f"{data.name} was looked at.", settings,
+        )  # fmt: skip
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def rings(make_inspection):
+    """A ring around a disc: mixing within the ring intrudes on the disc."""
+    rng = np.random.default_rng(0)
+    angle, y = rng.uniform(0, 2 * np.pi, 160), np.arange(160) % 2
+    length = np.where(y == 0, 3 + rng.uniform(0, 0.3, 160), np.sqrt(rng.uniform(0, 1.5, 160)))
+    x = np.column_stack([length * np.cos(angle), length * np.sin(angle)]).astype(np.float32)
+    return make_inspection(DataSet(NASTY, "table", x, y.astype(np.int64), class_names=("disc $", NASTY)))

@@ -281,7 +281,7 @@ def _select_on_device(keys: Tensor, k: int, place: Tensor, slack: Tensor) -> tup
 
 _COLUMNS = 8192  # columns of a batch that are centred at a time, so that they stay in the cache
 _ROWS = 64  # rows of a block of the upper triangle
-_WORTH_HALF = 2**25  # multiplications from which half a product is cheaper than a whole one
+_WORTH_HALF = 2**28  # multiplications from which half a product is cheaper than a whole one
 
 
 def _keys_by_product(flat: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n n"], Float[Tensor, "n"]]:
@@ -292,19 +292,19 @@ def _keys_by_product(flat: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n n"], 
     n, d = flat.shape
     if n * n * d <= _WORTH_HALF or n <= _ROWS:
         centred = flat - flat.mean(dim=0)
-        lengths = centred.square().sum(dim=1)
-        return torch.addmm(lengths, centred, centred.T, alpha=-2), lengths
-    product, lengths = flat.new_zeros(n, n), flat.new_zeros(n)
-    for part in torch.split(flat, _COLUMNS, dim=1):
-        centred = part - part.mean(dim=0)
-        lengths += centred.square().sum(dim=1)
-        for start in range(0, n, _ROWS):
+        product = centred @ centred.T
+    else:
+        product = flat.new_zeros(n, n)
+        for part in torch.split(flat, _COLUMNS, dim=1):
+            centred = part - part.mean(dim=0)
+            for start in range(0, n, _ROWS):
+                rows = slice(start, start + _ROWS)
+                product[rows, start:].addmm_(centred[rows], centred[start:].T)
+        for start in range(_ROWS, n, _ROWS):
             rows = slice(start, start + _ROWS)
-            product[rows, start:].addmm_(centred[rows], centred[start:].T, alpha=-2)
-    for start in range(_ROWS, n, _ROWS):
-        rows = slice(start, start + _ROWS)
-        product[rows, :start] = product[:start, rows].T
-    return product.add_(lengths), lengths
+            product[rows, :start] = product[:start, rows].T
+    lengths = product.diagonal().clone()
+    return product.mul_(-2).add_(lengths), lengths
 
 
 def _rows_by_difference(flat: Float[Tensor, "n d"], rows: Int[Tensor, "r"]) -> Float[Tensor, "r n"]:

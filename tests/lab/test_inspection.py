@@ -45,6 +45,7 @@ def test_safe_and_unsafe_data_get_their_verdicts(folder):
     for part in ("Intrusion against the radius", "Lipschitz lower bound", "The worst pairs", "Shape of the classes",
                  "Where the virtual samples lie", "Class by class"):  # fmt: skip
         assert part in page
+    assert "http://" not in page.split("<script>")[0]
     done = run("blobs.csv", "--target", "kind", "--json", "--samples", 3000, "--out", "safe")
     assert done.exit_code == 0, done.output
     numbers = json.loads(done.stdout)
@@ -116,7 +117,7 @@ def test_images_show_the_worst_pairs(folder):
     done = run("pictures.npz", "--samples", 1000)
     assert done.exit_code == 0, done.output
     page = (folder / "localmixup-results" / "pictures.npz" / "inspection.html").read_text()
-    assert "two images, their mixture and the nearest image" in page
+    assert "two images, their mixture and the nearest" in page
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,14 @@
-"""Errors of the lab beside `ArgumentError`, and how to quote those of other libraries."""
+"""Errors of the lab in addition to `ArgumentError`, and how to quote the errors of other libraries."""
 
 from localmixup._validate import ArgumentError
 
 
 class DataMissingError(ArgumentError):
-    """A named data set cannot be found."""
+    """A named data set was not found."""
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message, or its type where it has none.
+    """Return the first line of an error's message, or the name of its type if the message is empty.
 
     Args:
         error: any exception.

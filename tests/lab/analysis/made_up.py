@@ -1,9 +1,10 @@
 """Arms with made-up outcomes, so that tables can be checked against numbers worked out by hand."""
 
 from localmixup.lab.analysis.arms import ArmResult
-from localmixup.lab.runs.spec import Arm, DataSpec, MethodSpec, TrainingSpec
+from localmixup.lab.runs.experiment import Arm
+from localmixup.lab.runs.outcome import Outcome
+from localmixup.lab.runs.spec import DataSpec, MethodSpec, TrainingSpec
 from localmixup.lab.runs.store import Record
-from localmixup.lab.runs.train import Outcome
 
 TRAINING = TrainingSpec(model="mlp", updates=20, pairs="batch")
 

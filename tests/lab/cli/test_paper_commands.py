@@ -16,7 +16,7 @@ from localmixup.lab.cli.app import app
 from localmixup.lab.paper import reading, stores
 from localmixup.lab.runs import spec as specs
 from localmixup.lab.runs import store as results
-from localmixup.lab.runs.train import Outcome
+from localmixup.lab.runs.outcome import Outcome
 
 
 def paper(*arguments):

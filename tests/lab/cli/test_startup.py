@@ -80,7 +80,7 @@ def test_the_names_of_the_options_are_those_of_the_registries():
     from localmixup.lab.cli import names
     from localmixup.lab.data.augmentation import AUGMENTATIONS
     from localmixup.lab.methods import ALIASES, METHODS, PUBLISHED
-    from localmixup.lab.methods.parameters import PARAMETERS
+    from localmixup.lab.methods.graphs import graph_type
     from localmixup.lab.models import MODELS
     from localmixup.lab.paper import ITEMS
     from localmixup.lab.paper.protocols import PROTOCOLS, SCALES
@@ -88,7 +88,7 @@ def test_the_names_of_the_options_are_those_of_the_registries():
 
     assert tuple(name for name in METHODS if name not in PUBLISHED) == names.METHODS
     assert names.ALIASES == ALIASES
-    assert {method: name.replace("_", "-") for method, name in PARAMETERS.items()} == names.PARAMETERS
+    assert {method: graph_type(method).parameter.replace("_", "-") for method in names.PARAMETERS} == names.PARAMETERS
     assert tuple(MODELS) == names.MODELS
     assert tuple(AUGMENTATIONS) == names.AUGMENTATIONS
     assert tuple(ITEMS) == names.ITEMS

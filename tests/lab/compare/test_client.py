@@ -3,11 +3,11 @@
 import json
 
 import pytest
-from localmixup.lab.runs.events import Read, Stage
 
 from localmixup.graphs.fit import sample_distances
 from localmixup.lab.compare import Job, compare
 from localmixup.lab.compare.client import compare_methods
+from localmixup.lab.runs.events import Read, Stage
 from localmixup.lab.runs.spec import DataSpec, TrainingSpec
 from localmixup.lab.runs.store import Store
 

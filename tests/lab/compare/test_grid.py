@@ -6,7 +6,7 @@ from localmixup import ExponentialGraph, KNNGraph, ThresholdGraph
 from localmixup._validate import ArgumentError
 from localmixup.graphs.fit import sample_distances
 from localmixup.lab.compare.grid import candidates
-from localmixup.lab.methods.parameters import graph_of
+from localmixup.lab.methods.graphs import graph_of
 from localmixup.lab.runs.spec import MethodSpec, TrainingSpec
 
 SET = TrainingSpec(model="mlp", updates=30, batch_size=16, learning_rate=0.01)

@@ -2,13 +2,13 @@
 
 import pytest
 import torch
+from localmixup.lab.runs.train import train
 
 from localmixup.lab.data.dataset import DataSet
 from localmixup.lab.data.prepared import prepare
 from localmixup.lab.methods import METHODS, Batch
 from localmixup.lab.models import build_model
 from localmixup.lab.runs.spec import DataSpec, MethodSpec, RunSpec, TrainingSpec
-from localmixup.lab.runs.train import train
 
 PARAMETERS = {
     "local-threshold": 1.0,

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from localmixup.lab.runs.events import Note, Stage, Step
 from PIL import Image
 
 from localmixup._validate import ArgumentError
@@ -17,6 +16,7 @@ from localmixup.lab.paper.bench import Bench
 from localmixup.lab.paper.protocols import PROTOCOLS
 from localmixup.lab.paper.reading import Reading
 from localmixup.lab.paper.report import write
+from localmixup.lab.runs.events import Note, Stage, Step
 from localmixup.lab.runs.store import Store
 
 SHAPES = {

@@ -13,9 +13,10 @@ from localmixup.lab.paper.figure7 import shown_better
 from localmixup.lab.paper.reading import Reading, paper_table, reported, sign_sentence
 from localmixup.lab.paper.section import Reported, agreement
 from localmixup.lab.paper.table1 import chosen
-from localmixup.lab.runs.spec import Arm, DataSpec, MethodSpec, TrainingSpec
+from localmixup.lab.runs.experiment import Arm
+from localmixup.lab.runs.outcome import Outcome
+from localmixup.lab.runs.spec import DataSpec, MethodSpec, TrainingSpec
 from localmixup.lab.runs.store import Record, Store
-from localmixup.lab.runs.train import Outcome
 
 TRAINING = TrainingSpec(model="mlp", updates=20, pairs="batch")
 PRINTED = {"mixup": Reported(4.13, 0.03)}

@@ -8,95 +8,142 @@ import psutil
 import pytest
 
 from localmixup._validate import ArgumentError
-from localmixup.lab.runs import fleet
-from localmixup.lab.runs.engine import run_all
+from localmixup.lab.runs.engine import MOST_RUNS, run, stack_key, stacks_of
+from localmixup.lab.runs.events import Stage, Step
 from localmixup.lab.runs.spec import DataSpec, MethodSpec, RunSpec, TrainingSpec
 from localmixup.lab.runs.store import Store
 
 DATA = DataSpec(name="blobs", fingerprint="x")
+NEAR = MethodSpec(method="local-threshold", parameter=0.7, kept_share=0.2)
+TRAINING = TrainingSpec(model="mlp", updates=40, batch_size=16, learning_rate=0.01)
 
 
-def specs(updates=40, seeds=3):
-    """Runs of the plain loop and of a fleet."""
-    training = TrainingSpec(model="mlp", updates=updates, batch_size=16, learning_rate=0.01)
-    fleets = training.model_copy(update={"pairs": "batch", "optimizer": "adam"})
-    methods = [MethodSpec(method="mixup"), MethodSpec(method="local-threshold", parameter=0.7, kept_share=0.2)]
+def spec(seed=0, method="mixup", **training):
+    method = method if isinstance(method, MethodSpec) else MethodSpec(method=method)
+    return RunSpec(data=DATA, training=TRAINING.model_copy(update=training), method=method, seed=seed)
+
+
+def specs(seeds=3, **training):
+    """Pairs of the set and of the batch, two methods each, and a method that cannot share a stack."""
     return [
-        RunSpec(data=DATA, training=kind, method=method, seed=seed)
-        for kind in (training, fleets)
-        for method in methods
+        spec(seed, method, pairs=pairs, **training)
+        for pairs in ("set", "batch")
+        for method in ("mixup", NEAR, "adamixup")
         for seed in range(seeds)
     ]
 
 
-def without_time(records):
-    return {key: record.outcome._replace(train_seconds=0) for key, record in records.items()}
+def followed(events):
+    """The events and the result of a generator."""
+    seen = []
+    while True:
+        try:
+            seen.append(next(events))
+        except StopIteration as stop:
+            return seen, stop.value
+
+
+def numbers(records):
+    """What does not depend on time or rounding: of 24 validation and test rows at most one is on the boundary."""
+    return {
+        key: (r.outcome.curve[0][1], r.outcome.mixed_share, r.outcome.test_error / 5, r.outcome.validation_error / 6)
+        for key, r in records.items()
+    }
 
 
 @pytest.fixture
 def quiet_dask():
-    """What a killed worker makes Dask log belongs to this test, not to the user."""
+    """Keep what a killed worker makes Dask log out of the other tests."""
     yield
     logging.getLogger("distributed").setLevel(logging.WARNING)
 
 
-def test_one_process_several_and_dask_give_the_same_records(tmp_path, prepared, quiet_dask):
+@pytest.fixture(scope="module")
+def in_one_process(tmp_path_factory, prepared):
+    return followed(run(specs(), prepared, Store(tmp_path_factory.mktemp("one") / "runs"), jobs=1))
+
+
+@pytest.mark.parametrize("options", [{"jobs": 2}, {"jobs": 2, "backend": "dask"}])
+def test_every_way_gives_the_records_of_one_process(tmp_path, prepared, in_one_process, options, quiet_dask):
     wanted = specs()
-    assert {fleet.can_train(spec, prepared) for spec in wanted} == {True, False}
-    ways = {"one": {"jobs": 1}, "loky": {"jobs": 2}, "dask": {"jobs": 2, "backend": "dask"}}
-    found = {}
-    for name, options in ways.items():
-        finished = []
-        records = run_all(wanted, prepared, Store(tmp_path / name), on_finished=finished.append, **options)
-        assert {spec.key for spec in finished} == {spec.key for spec in wanted}
-        found[name] = without_time(records)
-    assert len(found["one"]) == len(wanted)
-    assert found["one"] == found["loky"] == found["dask"]
+    seen, records = followed(run(wanted, prepared, Store(tmp_path / "runs"), title="blobs", **options))
+    assert seen[0] == Stage("blobs", len(wanted), 0)
+    done = [event.done for event in seen[1:]]
+    assert done == sorted(set(done))
+    assert done[-1] == len(wanted)
+    found, expected = numbers(records), numbers(in_one_process[1])
+    assert found.keys() == expected.keys() == {spec.key for spec in wanted}
+    for key in expected:
+        assert found[key] == pytest.approx(expected[key], abs=1)
+        assert found[key][:2] == pytest.approx(expected[key][:2], abs=1e-4)
 
 
 def test_a_killed_worker_of_dask_loses_nothing(tmp_path, prepared, quiet_dask):
-    wanted = [spec for spec in specs(updates=300, seeds=8) if not fleet.can_train(spec, prepared)]
-    killed = []
-
-    def kill_one(spec):
-        if killed:
-            return
-        workers = [p for p in psutil.Process().children(recursive=True) if "spawn_main" in " ".join(p.cmdline())]
-        assert len(workers) >= 2
-        killed.append(workers[0].pid)
-        os.kill(workers[0].pid, signal.SIGKILL)
-
-    records = run_all(
-        wanted, prepared, Store(tmp_path / "runs"), jobs=2, backend="dask", on_finished=kill_one
-    )  # fmt: skip
+    wanted = [spec(seed, "adamixup", updates=200) for seed in range(8)]
+    work, killed = run(wanted, prepared, Store(tmp_path / "runs"), jobs=2, backend="dask"), []
+    while True:
+        try:
+            event = next(work)
+        except StopIteration as stop:
+            records = stop.value
+            break
+        if isinstance(event, Step) and not killed:
+            workers = [p for p in psutil.Process().children(recursive=True) if "spawn_main" in " ".join(p.cmdline())]
+            assert len(workers) >= 2
+            killed.append(workers[0].pid)
+            os.kill(workers[0].pid, signal.SIGKILL)
     assert killed
     assert len(records) == len(wanted)
-    undisturbed = run_all(wanted, prepared, Store(tmp_path / "again"), jobs=1)
-    assert without_time(records) == without_time(undisturbed)
 
 
 def test_what_is_stored_is_not_run_again(tmp_path, prepared):
-    store = Store(tmp_path / "runs")
-    wanted = specs()
-    run_all(wanted[:5], prepared, store, jobs=1)
-    finished = []
-    run_all(wanted, prepared, store, jobs=1, on_finished=finished.append)
-    assert len(finished) == len(wanted) - 5
+    store, wanted = Store(tmp_path / "runs"), specs()
+    followed(run(wanted[:5], prepared, store, jobs=1))
+    seen, _ = followed(run(wanted, prepared, store, jobs=1))
+    assert seen[0] == Stage("training", len(wanted), 5)
+    assert seen[1].done > 5
+    assert seen[-1] == Step(len(wanted))
+    assert followed(run(wanted, prepared, store))[0] == [Stage("training", len(wanted), len(wanted))]
 
 
 def test_an_interrupt_keeps_what_is_finished(tmp_path, prepared):
-    store, finished = Store(tmp_path / "runs"), []
-
-    def stop(spec):
-        finished.append(spec)
-        if len(finished) == 4:
-            raise KeyboardInterrupt
-
+    store, wanted = Store(tmp_path / "runs"), specs()
+    work = run(wanted, prepared, store, jobs=2)
+    while not isinstance(event := next(work), Step):
+        pass
     with pytest.raises(KeyboardInterrupt):
-        run_all(specs(), prepared, store, jobs=2, on_finished=stop)
-    assert len(store.get(specs())) == 4
+        work.throw(KeyboardInterrupt)
+    assert len(store.get(wanted)) == event.done > 0
 
 
 def test_a_scheduler_that_is_not_there_is_named(tmp_path, prepared, quiet_dask):
     with pytest.raises(ArgumentError, match=r"--scheduler tcp://127\.0\.0\.1:9: cannot be reached"):
-        run_all(specs(), prepared, Store(tmp_path / "runs"), backend="dask", scheduler="tcp://127.0.0.1:9")
+        followed(run(specs(), prepared, Store(tmp_path / "runs"), backend="dask", scheduler="tcp://127.0.0.1:9"))
+
+
+def test_runs_that_draw_as_many_pairs_share_a_stack(prepared):
+    same = [
+        spec(), spec(1, "vanilla"), spec(2, "local-knn"), spec(3, "between-class"),
+        spec(4, MethodSpec(method="mixup", loss_scale=0.5)), spec(5, NEAR),
+    ]  # fmt: skip
+    assert len({stack_key(one, prepared) for one in same}) == 1
+    others = [
+        spec(pairs="batch"), spec(method=NEAR, pairs="batch"), spec(updates=41), spec(method="regmixup"),
+        spec(method=MethodSpec(method="regmixup", options=(("eta", 2.0),))), spec(method="adamixup"),
+        spec(1, "adamixup"), spec(learning_rate=0.1), spec(measure=("gaussian 0.1",)),
+        spec(method="published-spirals"),
+    ]  # fmt: skip
+    assert len({stack_key(one, prepared) for one in [*same, *others]}) == 1 + len(others)
+
+
+def test_stacks_keep_all_workers_busy_and_end_in_seconds(prepared):
+    def sizes(count, workers, **training):
+        stacks = stacks_of([spec(seed, **training) for seed in range(count)], prepared, workers)
+        assert sorted(one.seed for stack in stacks for one in stack) == list(range(count))
+        return sorted(len(stack) for stack in stacks)
+
+    assert sizes(45, 2) == [22, 23]
+    assert sizes(1000, 2)[-1] <= MOST_RUNS
+    assert sizes(10, 8) == [5, 5]
+    assert sizes(40, 1, updates=50_000) == [5] * 8
+    assert sizes(3, 1, updates=10**7) == [1] * 3

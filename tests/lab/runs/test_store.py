@@ -17,9 +17,10 @@ from pathlib import Path
 import pytest
 
 from localmixup._validate import ArgumentError
-from localmixup.lab.runs.spec import Arm, DataSpec, FindingSpec, MethodSpec, RunSpec, TrainingSpec
+from localmixup.lab.runs.experiment import Arm, FindingSpec
+from localmixup.lab.runs.outcome import Outcome
+from localmixup.lab.runs.spec import DataSpec, MethodSpec, RunSpec, TrainingSpec
 from localmixup.lab.runs.store import Store
-from localmixup.lab.runs.train import Outcome
 
 OUTCOME = Outcome(1.0, 2.0, 0.5, 1.0, 1.0, 1.0, [(10, 0.5, 3.0), (20, 0.25, 1.0)], None)
 

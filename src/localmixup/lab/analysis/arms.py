@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from localmixup.lab.runs.spec import Arm, MethodSpec
+from localmixup.lab.runs.experiment import Arm
+from localmixup.lab.runs.spec import MethodSpec
 from localmixup.lab.runs.store import Record
 
 SAME_SHARE = "mixup at the same mixed share"

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from localmixup.lab.analysis.arms import ArmResult, both
 from localmixup.lab.analysis.statistics import Difference, Mean, holm, mean_of, paired
 from localmixup.lab.analysis.wording import difference_text
-from localmixup.lab.methods.parameters import describe_spec
+from localmixup.lab.methods.graphs import describe_spec
 from localmixup.lab.runs.spec import MethodSpec
 from localmixup.lab.runs.store import Record
 

@@ -30,7 +30,8 @@ from localmixup.lab.methods import LOCAL, METHODS
 from localmixup.lab.report.comparison_page import write_comparison
 from localmixup.lab.runs.engine import run
 from localmixup.lab.runs.events import Event, Read
-from localmixup.lab.runs.spec import Arm, DataSpec, MethodSpec, TrainingSpec
+from localmixup.lab.runs.experiment import Arm
+from localmixup.lab.runs.spec import DataSpec, MethodSpec, TrainingSpec
 from localmixup.lab.runs.store import Record, Store, versions
 
 

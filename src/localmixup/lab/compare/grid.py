@@ -8,7 +8,7 @@ from localmixup._validate import ArgumentError
 from localmixup.graphs.distance_sample import make_wish
 from localmixup.graphs.fit import DistanceSample, describe_graph
 from localmixup.lab.methods import LOCAL
-from localmixup.lab.methods.parameters import GRAPHS, graph_of
+from localmixup.lab.methods.graphs import graph_of, graph_type
 from localmixup.lab.runs.spec import MethodSpec, TrainingSpec
 
 KEPT_SHARES = {"set": (0.01, 0.05, 0.2), "batch": (0.125, 0.25, 0.5)}
@@ -70,7 +70,7 @@ def candidates(
 
 
 def _parameter(method: str, sample: DistanceSample, share: float, population: int) -> float:
-    graph = GRAPHS[method].from_sample(sample, make_wish({"kept_share": share}, population), metric="euclidean")
+    graph = graph_type(method).from_sample(sample, make_wish({"kept_share": share}, population), metric="euclidean")
     return float(getattr(graph, graph.parameter))
 
 

@@ -1,1 +1,1 @@
-"""From a name or a file to one prepared data set."""
+"""Load a data set by name or from files, and prepare it for training."""

@@ -1,8 +1,9 @@
-"""The user's own arrays in a `.npz` file: inputs, and targets that are numbers, class indices or labels."""
+"""Read a `.npz` file: inputs, and targets that are numbers, class indices or labels."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,96 +12,129 @@ from localmixup.lab.data.dataset import DataSet
 from localmixup.lab.data.tables import MOST_CLASSES
 from localmixup.lab.errors import first_line
 
+_INPUTS = ("x", "x_train", "data")
+_TARGETS = ("y", "y_train", "target", "labels")
+
+
+class _Arrays(NamedTuple):
+    """The arrays of a file under the names that the user gave them."""
+
+    path: Path
+    x_name: str
+    y_name: str
+    x: np.ndarray
+    y: np.ndarray
+    x_test: np.ndarray | None
+    y_test: np.ndarray | None
+
 
 def read_arrays(path: Path, *, task: str | None) -> DataSet:
-    """Read a `.npz` file with arrays `x` and `y`, and `x_test` and `y_test` where there is a test set.
+    """Read a `.npz` file with arrays `x` and `y`, and optionally `x_test` and `y_test`.
+
+    Arrays of three or four dimensions are images. Targets that are whole numbers or text are classes.
 
     Args:
-        path: of the file.
-        task: overrides what the type of `y` says.
+        path: the file.
+        task: `"classification"` or `"regression"`; None decides by the type of `y`.
 
     Raises:
-        ArgumentError: an array is not there, or not as it should be.
+        ArgumentError: an array is missing, or has the wrong type, shape or values.
     """
+    arrays = _read_file(path)
+    _check(arrays)
+    y, y_test = (None if part is None else _one_column(part) for part in (arrays.y, arrays.y_test))
+    if y is None or y.ndim != 1:
+        raise ArgumentError(f"{path}: array {arrays.y_name!r} must hold one target per row, got shape {arrays.y.shape}")
+    names: tuple[str, ...] = ()
+    if _are_classes(arrays, y, y_test, task):
+        y, names = _classes(arrays, y, task)
+        y_test = None if y_test is None else _codes(path, y_test, names)
+    else:
+        y, y_test = y.astype(np.float64), None if y_test is None else y_test.astype(np.float64)
+    image = arrays.x.ndim in (3, 4)
+    x, x_test = _as_inputs(arrays.x, image), None if arrays.x_test is None else _as_inputs(arrays.x_test, image)
+    kind = f"{len(names)} classes" if names else "a quantity (regression)"
+    note = f"target {arrays.y_name!r}: {kind}, from its type {arrays.y.dtype}"
+    return DataSet(path.name, "image" if image else "table", x, y, x_test, y_test, names, notes=(note,))
+
+
+def _read_file(path: Path) -> _Arrays:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {key.lower(): file[key] for key in file.files}
     except Exception as error:
         raise ArgumentError(f"{path}: not a NumPy archive of plain arrays: {first_line(error)}") from None
-    x = next((name for name in ("x", "x_train", "data") if name in arrays), None)
-    y = next((name for name in ("y", "y_train", "target", "labels") if name in arrays), None)
+    x = next((name for name in _INPUTS if name in arrays), None)
+    y = next((name for name in _TARGETS if name in arrays), None)
     if x is None or y is None:
         raise ArgumentError(
             f"{path}: arrays x and y are needed (x_test and y_test may follow), got {', '.join(arrays)}"
         )
-    for key in (x, y, "x_test", "y_test"):
-        target = key in (y, "y_test")
-        if key in arrays and arrays[key].dtype.kind not in ("fiubUS" if target else "fiub"):
-            what = "numbers or text" if target else "numbers"
-            raise ArgumentError(f"{path}: array {key!r} must hold {what}, got {arrays[key].dtype}")
-    inputs = arrays[x]
-    if inputs.ndim < 2:
-        raise ArgumentError(f"{path}: array {x!r} must have shape (rows, ...), got {inputs.shape}")
-    image = inputs.ndim in (3, 4)
-    test = [arrays.get("x_test"), arrays.get("y_test")]
-    for array in (part for part in (inputs, arrays[y], *test) if part is not None):
+    return _Arrays(path, x, y, arrays[x], arrays[y], arrays.get("x_test"), arrays.get("y_test"))
+
+
+def _check(arrays: _Arrays) -> None:
+    path = arrays.path
+    named = {arrays.x_name: arrays.x, "x_test": arrays.x_test, arrays.y_name: arrays.y, "y_test": arrays.y_test}
+    given = {name: array for name, array in named.items() if array is not None}
+    for name, array in given.items():
+        target = name in (arrays.y_name, "y_test")
+        if array.dtype.kind not in ("fiubUS" if target else "fiub"):
+            allowed = "numbers or text" if target else "numbers"
+            raise ArgumentError(f"{path}: array {name!r} must hold {allowed}, got {array.dtype}")
+    if arrays.x.ndim < 2:
+        raise ArgumentError(f"{path}: array {arrays.x_name!r} must have shape (rows, ...), got {arrays.x.shape}")
+    for name, array in given.items():
         if array.ndim == 0 or not len(array):
-            raise ArgumentError(f"{path}: arrays must have rows, got shape {array.shape}")
+            raise ArgumentError(f"{path}: array {name!r} must have rows, got shape {array.shape}")
         if not array.size:
-            raise ArgumentError(f"{path}: rows must hold at least one value, got shape {array.shape}")
-    targets = [None if t is None else t.reshape(-1) if t.size == len(t) else t for t in (arrays[y], test[1])]
-    if targets[0] is None or targets[0].ndim != 1:
-        raise ArgumentError(f"{path}: array {y!r} must hold one target a row, got shape {arrays[y].shape}")
-    if test[0] is not None and test[0].shape[1:] != inputs.shape[1:]:
-        raise ArgumentError(f"{path}: x_test has rows of shape {test[0].shape[1:]}, {x} of shape {inputs.shape[1:]}")
-    names: tuple[str, ...] = ()
-    text = targets[0].dtype.kind in "US"
-    if text and task == "regression":
-        raise ArgumentError(f"{path}: --task regression needs numbers in {y!r}, got {targets[0].dtype}")
-    if targets[1] is not None and text != (targets[1].dtype.kind in "US"):
-        raise ArgumentError(f"{path}: {y!r} holds {targets[0].dtype}, y_test {targets[1].dtype}: give both as one kind")
-    whole = text or targets[0].dtype.kind in "iub" or (task == "classification" and bool((targets[0] % 1 == 0).all()))
-    if task == "classification" and not whole:
+            raise ArgumentError(f"{path}: array {name!r} must hold at least one value per row, got shape {array.shape}")
+    if arrays.x_test is not None and arrays.x_test.shape[1:] != arrays.x.shape[1:]:
         raise ArgumentError(
-            f"{path}: --task classification needs whole numbers or text in {y!r}, got {targets[0].dtype}"
+            f"{path}: x_test has rows of shape {arrays.x_test.shape[1:]}, {arrays.x_name} of shape {arrays.x.shape[1:]}"
         )
-    if whole and task != "regression":
-        codes, names = _classes(path, y, targets[0], task)
-        targets = [codes, None if targets[1] is None else _codes(path, targets[1], names)]
-    else:
-        targets = [None if t is None else t.astype(np.float64) for t in targets]
-    kept = [None if part is None else _as_inputs(part, image) for part in (inputs, test[0])]
-    told = f"{len(names)} classes" if names else "a quantity (regression)"
-    note = f"target {y!r}: {told}, from its type {arrays[y].dtype}"
-    assert kept[0] is not None
-    assert targets[0] is not None
-    return DataSet(
-        path.name, "image" if image else "table", kept[0], targets[0], kept[1], targets[1], names, notes=(note,)
-    )
 
 
-def _classes(path: Path, y: str, targets: np.ndarray, task: str | None) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Class indices and the names of the classes, in the order of the labels: whole numbers or text, as in tables."""
-    values, codes = np.unique(_labels(path, y, targets), return_inverse=True)
+def _one_column(targets: np.ndarray) -> np.ndarray:
+    return targets.reshape(-1) if targets.size == len(targets) else targets
+
+
+def _are_classes(arrays: _Arrays, y: np.ndarray, y_test: np.ndarray | None, task: str | None) -> bool:
+    path, name = arrays.path, arrays.y_name
+    text = y.dtype.kind in "US"
+    if text and task == "regression":
+        raise ArgumentError(f"{path}: --task regression needs numbers in {name!r}, got {y.dtype}")
+    if y_test is not None and text != (y_test.dtype.kind in "US"):
+        raise ArgumentError(f"{path}: {name!r} holds {y.dtype}, y_test {y_test.dtype}: give both the same type")
+    whole = text or y.dtype.kind in "iub" or (task == "classification" and bool((y % 1 == 0).all()))
+    if task == "classification" and not whole:
+        raise ArgumentError(f"{path}: --task classification needs whole numbers or text in {name!r}, got {y.dtype}")
+    return whole and task != "regression"
+
+
+def _classes(arrays: _Arrays, y: np.ndarray, task: str | None) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return class indices and the names of the classes, sorted as in tables."""
+    path, name = arrays.path, arrays.y_name
+    values, codes = np.unique(_labels(path, name, y), return_inverse=True)
     numbered = values.dtype.kind == "i" and np.array_equal(values, np.arange(len(values)))
-    if not numbered and len(values) > len(targets) // 2:
+    if not numbered and len(values) > len(y) // 2:
         raise ArgumentError(
-            f"{path}: array {y!r} has {len(values)} different values in {len(targets)} rows: no classes"
+            f"{path}: array {name!r} cannot be classes: it has {len(values)} different values in {len(y)} rows"
         )
     if not numbered and values.dtype.kind == "i" and len(values) > MOST_CLASSES and task is None:
         raise ArgumentError(
-            f"{path}: array {y!r} has {len(values)} different whole numbers that are not 0 to {len(values) - 1}: say "
-            "--task classification or --task regression"
+            f"{path}: array {name!r} has {len(values)} different whole numbers that are not 0 to {len(values) - 1}: "
+            "say --task classification or --task regression"
         )
     return codes.astype(np.int64), tuple(str(value) for value in values)
 
 
 def _codes(path: Path, targets: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
-    place = {name: k for k, name in enumerate(names)}
+    index = {name: k for k, name in enumerate(names)}
     labels = [str(label) for label in _labels(path, "y_test", targets)]
-    if unknown := [label for label in labels if label not in place]:
+    if unknown := [label for label in labels if label not in index]:
         raise ArgumentError(f"{path}: y_test has the class {unknown[0]!r}, which no training row has")
-    return np.array([place[label] for label in labels], dtype=np.int64)
+    return np.array([index[label] for label in labels], dtype=np.int64)
 
 
 def _labels(path: Path, name: str, targets: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
-"""Batched augmentation of image tensors, drawn for each image by itself.
+"""Augment a batch of images, with a draw for each image.
 
-The published code crops and flips a stacked batch as one, so that all its images share one crop and one flip; that is
-`"crop-flip-batch"`.
+The published code stacks a batch and crops and flips it as one image, so that all images share one crop and one flip;
+`"crop-flip-batch"` does the same.
 """
 
 from __future__ import annotations
@@ -11,19 +11,20 @@ from torch import Tensor
 
 AUGMENTATIONS = {
     "none": "no augmentation",
-    "crop": "random crop after padding by an eighth of the width, each image by itself",
-    "crop-flip": "random crop as above and random horizontal flip, each image by itself",
+    "crop": "a random crop per image, after padding by an eighth of the width",
+    "crop-flip": "a random crop as above and a random horizontal flip per image",
     "crop-flip-batch": "the published code's defect: one random crop and one random flip for the whole batch",
 }
+"""Every augmentation, with a description."""
 
 
 def augment(images: Tensor, name: str, generator: torch.Generator) -> Tensor:
-    """Augment a batch.
+    """Augment a batch of images.
 
     Args:
         images: shape `(n, c, h, w)`.
         name: a key of `AUGMENTATIONS`.
-        generator: source of the draws.
+        generator: a CPU generator, the source of all draws.
 
     Returns:
         New images of the same shape.

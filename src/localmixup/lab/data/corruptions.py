@@ -1,8 +1,8 @@
-"""Corruptions of test images, by name and severity: the Gaussian noise of table 2, and others beside it.
+"""Corruptions of test images, each with a severity: the Gaussian noise of table 2, and others.
 
-The paper rescales images to [0, 1] and adds noise of a given standard deviation. The others extend that table without
-a network or a data set; for each a severity of 0 leaves the image as it is. All but the Gaussian noise, which the paper
-does not clip, stay within [0, 1].
+The paper rescales images to [0, 1] and adds noise of a given standard deviation. The other corruptions extend that
+table without a network or another data set. A severity of 0 leaves an image unchanged. All images stay within [0, 1],
+except under Gaussian noise, which the paper does not clip.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ def _salt_pepper(images: Tensor, share: float, generator: torch.Generator) -> Te
 
 def _blur(images: Tensor, sigma: float, generator: torch.Generator) -> Tensor:
     rows, columns = (_blur_matrix(size, sigma).to(images) for size in images.shape[2:])
-    return (rows @ images @ columns.T).clamp(0, 1)  # the sums of the weights are 1 up to rounding
+    return (rows @ images @ columns.T).clamp(0, 1)  # the weights sum to 1 up to rounding
 
 
 def _blur_matrix(size: int, sigma: float) -> Tensor:
-    """What each of `size` pixels takes from each, cut at 4 sigma, the edge repeated outside; shape `(size, size)`."""
+    """Return the weights of a blur, shape `(size, size)`: cut off at 4 sigma, with the edge repeated outside."""
     if sigma == 0:
         return torch.eye(size)
     offsets = torch.arange(-int(4 * sigma + 0.5), int(4 * sigma + 0.5) + 1)
@@ -70,7 +70,7 @@ def _shift(images: Tensor, pixels: float, generator: torch.Generator) -> Tensor:
     n, _, height, width = images.shape
     directions = torch.tensor([[0, 1], [0, -1], [1, 0], [-1, 0]])
     down, right = (directions[torch.randint(4, (n,), generator=generator)] * int(pixels)).T
-    # what comes in from outside repeats the edge
+    # pixels from outside repeat the edge
     rows = (torch.arange(height) - down[:, None]).clamp(0, height - 1).to(images.device)
     columns = (torch.arange(width) - right[:, None]).clamp(0, width - 1).to(images.device)
     each = torch.arange(n, device=images.device)[:, None, None]
@@ -78,13 +78,13 @@ def _shift(images: Tensor, pixels: float, generator: torch.Generator) -> Tensor:
 
 
 class Corruption(NamedTuple):
-    """How images are corrupted.
+    """A corruption and its severity.
 
     Attributes:
-        apply: of images, severity and generator.
-        severity: what the severity is, with its unit.
-        high: the largest severity; where it has no meaning of its own, one beyond all use.
-        whole: whether the severity is a whole number.
+        apply: function of images, severity and generator.
+        severity: the meaning of the severity, with its unit.
+        high: the largest severity allowed.
+        whole: whether the severity must be a whole number.
     """
 
     apply: Callable[[Tensor, float, torch.Generator], Tensor]
@@ -96,29 +96,26 @@ class Corruption(NamedTuple):
 CORRUPTIONS = {
     "gaussian": Corruption(_gaussian, "noise_std, the standard deviation of the noise added to each value (table 2)"),
     "uniform": Corruption(_uniform, "half the width of the interval of the noise added to each value", 1.0),
-    "salt-pepper": Corruption(_salt_pepper, "share of the pixels that turn black or white, in all channels", 1.0),
+    "salt-pepper": Corruption(_salt_pepper, "share of the pixels that become black or white in all channels", 1.0),
     "blur": Corruption(_blur, "sigma of a Gaussian blur, in pixels"),
-    "contrast": Corruption(_contrast, "share of the contrast that is lost, towards the mean of the image", 1.0),
-    "brightness": Corruption(_brightness, "what is added to each value", 1.0),
+    "contrast": Corruption(_contrast, "share of the contrast that is lost", 1.0),
+    "brightness": Corruption(_brightness, "amount added to each value", 1.0),
     "occlusion": Corruption(
-        _occlusion, "side of a square at random that is filled with the image's mean, in widths", 1.0
+        _occlusion, "side of a random square that is filled with the mean of the image, as a share of the width", 1.0
     ),
-    "shift": Corruption(_shift, "pixels moved up, down, left or right at random, the edge repeated", whole=True),
+    "shift": Corruption(_shift, "pixels moved up, down, left or right; the edge is repeated", whole=True),
 }
-"""Every corruption by its name."""
+"""Every corruption, by name."""
 
 
 def parse(text: str) -> tuple[str, float]:
-    """Name and severity of a corruption as it is written in a specification.
+    """Return the name and the severity of a corruption as a specification writes it.
 
     Args:
-        text: a key of `CORRUPTIONS` and a severity, with a space between.
-
-    Returns:
-        Both, checked.
+        text: a key of `CORRUPTIONS`, a space, and a severity.
 
     Raises:
-        ValueError: not of that form, no such corruption, or a severity that it does not take.
+        ArgumentError: the text has another form, the corruption is unknown, or the severity is not allowed.
 
     >>> parse("gaussian 0.01")
     ('gaussian', 0.01)
@@ -136,19 +133,19 @@ def parse(text: str) -> tuple[str, float]:
 def corrupt(
     images: Float[Tensor, "n c h w"], name: str, severity: float, generator: torch.Generator
 ) -> Float[Tensor, "n c h w"]:
-    """Corrupt images, each by itself.
+    """Corrupt each image of a batch.
 
     Args:
         images: values in [0, 1], shape `(n, c, h, w)`.
         name: a key of `CORRUPTIONS`.
-        severity: >= 0, in the unit that `CORRUPTIONS` gives; 0 changes nothing.
-        generator: on the CPU, source of the draws, so that they are the same on every device.
+        severity: >= 0, in the unit that `CORRUPTIONS` names.
+        generator: a CPU generator, so that the draws are the same on every device.
 
     Returns:
-        New images of the same shape, type and device; in [0, 1] but for `"gaussian"`.
+        New images of the same shape, dtype and device.
 
     Raises:
-        ValueError: `images` are no batch of images, no such corruption, or a severity that it does not take.
+        ArgumentError: `images` is not a batch of images, the corruption is unknown, or the severity is not allowed.
 
     >>> corrupt(torch.full((1, 1, 1, 2), 0.5), "brightness", 0.25, torch.Generator())
     tensor([[[[0.7500, 0.7500]]]])

@@ -3,41 +3,41 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.datasets import load_digits
 
-from localmixup._validate import ArgumentError
+from localmixup._validate import check_choice
 
 
 def digits() -> tuple[np.ndarray, np.ndarray]:
-    """scikit-learn's handwritten digits.
+    """Return scikit-learn's handwritten digits.
 
     Returns:
         Images, uint8, shape `(1797, 1, 8, 8)`, and classes, shape `(1797,)`.
     """
+    from sklearn.datasets import load_digits
+
     bunch = load_digits()
     return (bunch.images * 15.9375).astype(np.uint8)[:, None], bunch.target.astype(np.int64)
 
 
 def spirals(*, reading: str = "published", per_class: int = 1000, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Two coiling spirals (section 5.1, Fig. 3), standardised.
+    """Draw two intertwined spirals (section 5.1, Fig. 3), standardised.
 
-    Both turn twice, `r = angle`, with angles such that the points are even over the disc.
+    Both make two turns with `r = angle`. The angles are drawn so that the points cover the disc evenly.
 
     Args:
-        reading: `"published"`: as the authors' code and their shipped arrays are, noise uniform in [0, 0.5) on each
-            axis and the second spiral the exact mirror image of the first; `"paper"`: as the text says, Gaussian
-            noise of standard deviation 1.5, drawn for each spiral.
-        per_class: points a class.
-        seed: of the draw.
+        reading: `"published"` follows the authors' code and arrays: noise uniform in [0, 0.5) on each axis, and a
+            second spiral that is the exact mirror image of the first. `"paper"` follows the text: Gaussian noise of
+            standard deviation 1.5, drawn separately for each spiral.
+        per_class: number of points per class.
+        seed: seed of the draw.
 
     Returns:
         Points, float32, shape `(2 per_class, 2)`, and classes, shape `(2 per_class,)`.
 
     Raises:
-        ValueError: `reading` is neither.
+        ArgumentError: `reading` is neither.
     """
-    if reading not in ("published", "paper"):
-        raise ArgumentError(f"reading must be 'published' or 'paper', got {reading!r}")
+    check_choice("reading", reading, ("published", "paper"))
     rng = np.random.default_rng(seed)
 
     def arm() -> np.ndarray:

@@ -7,6 +7,7 @@ from localmixup.lab.methods.classes import BetweenClass, WithinClass
 from localmixup.lab.methods.cmixup import CMixup
 from localmixup.lab.methods.cutmix import CutMix
 from localmixup.lab.methods.kmixup import KMixup
+from localmixup.lab.methods.local import Local as Local
 from localmixup.lab.methods.local import LocalExponential, LocalKNN, LocalThreshold
 from localmixup.lab.methods.manifold import ManifoldLocal, ManifoldMixup
 from localmixup.lab.methods.mixup import Mixup
@@ -40,7 +41,7 @@ ALIASES = {"local": "local-threshold"}
 """Shorter names."""
 
 LOCAL = ("local-threshold", "local-exponential", "local-knn")
-"""Those with a graph whose parameter is chosen on the validation split."""
+"""The methods with a graph whose parameter is chosen on the validation split."""
 
 PUBLISHED = ("published-spirals", "published-cifar")
-"""What the authors' repository really runs: for `localmixup paper`, not for a comparison on other data."""
+"""What the authors' repository runs: for `localmixup paper`, not for a comparison on other data."""

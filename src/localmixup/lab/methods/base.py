@@ -1,42 +1,68 @@
-"""The one protocol of all methods: a batch in, a scalar training loss out."""
+"""What a method of training is: it draws pairs and weights, and says what the loss of a batch is.
+
+Each run has its own method, which draws from the generator of that run. The loss is computed for a stack of runs at
+once, on tensors of shape `(R, B, ...)`: R runs, B pairs of each.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from typing import ClassVar, NamedTuple, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from localmixup import IdentityGraph, LocalityGraph, LocalMixup, MixedBatch, PairSampler
+from localmixup import IdentityGraph, LocalityGraph, MixedBatch, MixPlan, PairSampler
+from localmixup._partners import draw_lam, permutation
 from localmixup._validate import ArgumentError
+from localmixup.graphs import DistanceGraph
+from localmixup.lab.runs.network import Network
 from localmixup.lab.runs.spec import MethodSpec, TrainingSpec
 from localmixup.sampling.pairs import NoPairsError
 
+_CPU = torch.device("cpu")  # draws come from there, whatever the device of the data
+
 
 class Batch(NamedTuple):
-    """What the training loop hands to a method.
+    """The pairs of one update, of all runs of a stack.
 
     Attributes:
-        inputs: shape `(n, ...)`.
-        targets: shape `(n,)`.
-        partner_inputs: the other ends of the pairs, where they are drawn from the whole set; else None.
-        partner_targets: their targets; else None.
+        inputs: the samples, shape `(R, B, ...)`.
+        partner_inputs: the samples they are mixed with, in the same shape.
+        targets: shape `(R, B)`.
+        partner_targets: in the same shape.
+        lam: share of the sample itself, shape `(R, B)`.
+        weights: how much each pair counts, in [0, 1], shape `(R, B)`. Pairs that were only added so that all runs have
+            the same number have weight 0.
+        size: number of pairs each run has drawn. Pairs of weight zero may have been left out since.
+        scale: factor of the loss of each run, shape `(R,)`.
+        moved: whether the two ends of each pair differ, shape `(R, B)`.
+        shares: mean weight, mean weight of the pairs whose ends differ, and Kish's effective size over `size`, of each
+            run as drawn, shape `(R, 3)`.
+        partner: for pairs of the batch, the place of each partner in it, shape `(R, B)`; None for pairs of the set.
+        choices: what the methods drew beside the pairs, shape `(R, ...)`; None if nothing.
     """
 
     inputs: Tensor
+    partner_inputs: Tensor
     targets: Tensor
-    partner_inputs: Tensor | None = None
-    partner_targets: Tensor | None = None
+    partner_targets: Tensor
+    lam: Tensor
+    weights: Tensor
+    size: int
+    scale: Tensor
+    moved: Tensor
+    shares: Tensor
+    partner: Tensor | None = None
+    choices: Tensor | None = None
 
 
 class PairSource(Protocol):
     """Draws pairs of the training set."""
 
     def sample(self, count: int) -> tuple[Tensor, Tensor]:
-        """Indices of the first and of the second ends, shape `(count,)` each."""
+        """Return indices of the samples and of their partners, shape `(count,)` each."""
 
 
 class Method(ABC):
@@ -46,15 +72,21 @@ class Method(ABC):
         spec: its parameters.
         training: what all methods have in common.
         task: `"classification"` or `"regression"`.
-        generator: source of its draws.
+        generator: source of the draws of this run.
 
     Raises:
-        ValueError: an option that it does not have.
+        ArgumentError: an option that the method does not have.
     """
 
     title: ClassVar[str]
     OPTIONS: ClassVar[dict[str, float | str]] = {}
-    """What `MethodSpec.options` may set, with the values that hold otherwise."""
+    """The options that `MethodSpec.options` may set, with their defaults."""
+    stacks: ClassVar[bool] = True
+    """Whether `losses` works for several runs at once."""
+    drops: ClassVar[bool] = True
+    """Whether a pair of weight zero does nothing, so that it can be left out before the forward pass."""
+    by_batch: ClassVar[bool] = False
+    """Whether pairs of the set must be drawn one batch at a time."""
 
     def __init__(self, spec: MethodSpec, training: TrainingSpec, task: str, generator: torch.Generator) -> None:
         self.spec, self.training, self.task, self.generator = spec, training, task, generator
@@ -63,66 +95,143 @@ class Method(ABC):
             allowed = ", ".join(self.OPTIONS) or "none"
             raise ArgumentError(f"options of {spec.method} must be of {allowed}, got {', '.join(unknown)}")
         self.options = {**self.OPTIONS, **given}
-        self.criterion: Callable[..., Tensor] = F.cross_entropy if task == "classification" else _squared_error
-        self.mix = self.mixer()
+        self.mixup_alpha = training.mixup_alpha
+        # the control at the same mixed share is classical mixup of a share of the samples
+        self.prob = 1.0 if spec.mixed_share is None else spec.mixed_share
 
     @abstractmethod
     def graph(self) -> LocalityGraph:
-        """The graph whose pairs it mixes."""
+        """Return the graph of the pairs."""
 
-    def mixer(self) -> LocalMixup:
-        """How a batch is mixed."""
-        # the control at the same mixed share is classical mixup of some of the samples only
-        prob = 1.0 if self.spec.mixed_share is None else self.spec.mixed_share
-        return LocalMixup(
-            self.graph(),
-            mixup_alpha=self.training.mixup_alpha,
-            prob=prob,
-            reduction=self.training.reduction,
-            generator=self.generator,
-        )
+    # ---- draws of one run ---------------------------------------------------------------------------------------
 
-    def companion(self, model: nn.Module, inputs: Tensor) -> nn.Module | None:
-        """A network that is trained beside the model, or None; called once, before the optimiser is made.
+    def plan(self, x: Tensor, y: Tensor, size: int) -> MixPlan:
+        """Draw the pairs of several batches.
+
+        The partners, lam and the unmixed samples of one batch are drawn as `LocalMixup` draws them.
 
         Args:
-            model: freshly made.
-            inputs: some training inputs, shape `(n, ...)`, for their shape.
+            x: inputs of the batches, one after another, shape `(S * size, ...)`.
+            y: their targets, shape `(S * size,)`.
+            size: of a batch.
+
+        Returns:
+            One plan for all of them, in which no partner is of another batch.
         """
-        return None
+        partner, lam, moves = [], [], []
+        for one_x, one_y in zip(x.split(size), y.split(size), strict=True):
+            partner.append(self.partners(one_x, one_y))
+            lam.append(self.lam(1))
+            if self.prob < 1:
+                moves.append(torch.rand(size, generator=self.generator) < self.prob)
+        itself = torch.arange(len(x)).view(-1, size)
+        partners, lams = torch.stack(partner) + itself[:, :1], torch.stack(lam).expand(-1, size)
+        if moves:
+            moved = torch.stack(moves)
+            partners, lams = torch.where(moved, partners, itself), torch.where(moved, lams, 1.0)
+        partners = partners.flatten().to(x.device)
+        return MixPlan(partners, lams.flatten().to(x.device), self.weights(x, partners, size))
+
+    def partners(self, x: Tensor, y: Tensor) -> Tensor:
+        """Draw a partner within the batch for each of its samples, shape `(n,)`, on the CPU."""
+        return permutation(x.shape[0], device=_CPU, generator=self.generator)
+
+    def lam(self, count: int) -> Tensor:
+        """Draw the mixing coefficients of `count` batches, one each."""
+        return draw_lam(count, self.mixup_alpha, dtype=torch.float32, device=_CPU, generator=self.generator)
+
+    def weights(self, x: Tensor, partner: Tensor, size: int) -> Tensor:
+        """Return the weights of the pairs of several batches; see `plan`."""
+        graph = self.graph()
+        if isinstance(graph, DistanceGraph):
+            return graph.pair_weights(x, partner)
+        starts = range(0, len(x), size)
+        return torch.cat([graph.pair_weights(x[k : k + size], partner[k : k + size] - k) for k in starts])
 
     def pairs(self, x: Tensor, y: Tensor) -> PairSource:
-        """The pairs of the whole training set that it mixes."""
+        """Return the source of pairs of the training set.
+
+        Args:
+            x: inputs of the training set, shape `(m, ...)`.
+            y: their targets, shape `(m,)`.
+        """
         size = self.training.batch_size
         try:
             return PairSampler(x, self.graph(), size, self.generator, mixed_share=self.spec.mixed_share)
         except NoPairsError:  # a split so small that no pair is near: nothing can be mixed
             return PairSampler(x, IdentityGraph(), size, self.generator)
 
-    def mixed(self, batch: Batch) -> MixedBatch:
-        """The batch that the model sees."""
-        if batch.partner_inputs is not None:
-            return self.mix.mix_pairs(batch.inputs, batch.targets, batch.partner_inputs, batch.partner_targets)
-        mixed: MixedBatch = self.mix(batch.inputs, batch.targets)
-        return mixed
+    def set_weights(self, x: Tensor, partner_x: Tensor) -> Tensor:
+        """Return the weights of pairs of the set, shape `(n,)`: 1, as they are drawn in proportion to the graph."""
+        return torch.ones(len(x), device=x.device)
 
-    def loss(self, model: nn.Module, mixed: MixedBatch) -> Tensor:
-        """The training loss, a scalar."""
-        return mixed.loss(self.criterion, model(mixed.inputs)) * self.spec.loss_scale
+    def choices(self, updates: int) -> Tensor | None:
+        """Draw what the updates need beside pairs, shape `(updates, ...)`; None if nothing."""
+        return None
 
-    def step(self, model: nn.Module, batch: Batch) -> tuple[Tensor, MixedBatch]:
-        """The training loss of a batch, and what was mixed; methods that do more than mix the inputs redefine this.
+    # ---- the loss of a stack ------------------------------------------------------------------------------------
+
+    def companion(self, model: nn.Module, inputs: Tensor) -> nn.Module | None:
+        """Return a network that is trained beside the model, or None; called once, before training.
 
         Args:
-            model: in training mode.
-            batch: from the training loop.
+            model: freshly made.
+            inputs: some training inputs, shape `(n, ...)`.
+        """
+        return None
+
+    def losses(self, network: Network, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """Return the training losses of a stack of runs.
+
+        Args:
+            network: in training mode.
+            batch: the pairs of this update.
 
         Returns:
-            A scalar, and the batch as it was mixed, for the shares of the record.
+            The loss of every run, shape `(R,)`, and the weights of the pairs, shape `(R, B)`, or None if they are those
+            of the batch.
         """
-        mixed = self.mixed(batch)
-        return self.loss(model, mixed), mixed
+        inputs = mixed(batch.inputs, batch.partner_inputs, batch.lam)
+        return self.reduced(network(inputs), batch), None
+
+    def reduced(self, outputs: Tensor, batch: Batch) -> Tensor:
+        """Return the loss of eq. (3) of every run, shape `(R,)`.
+
+        Args:
+            outputs: of the network for the mixed inputs, shape `(R, B, c)`.
+            batch: has the targets, lam and weights.
+        """
+        losses = weighted_losses(outputs, batch, self.task).sum(dim=1)
+        if self.training.reduction == "mean":
+            return losses * (batch.scale / batch.size)
+        if self.training.reduction == "sum":
+            return losses * batch.scale
+        return losses * batch.scale / batch.weights.sum(dim=1).clamp_min(torch.finfo(batch.weights.dtype).tiny)
 
 
-def _squared_error(outputs: Tensor, targets: Tensor, reduction: str = "none") -> Tensor:
-    return F.mse_loss(outputs.squeeze(1), targets, reduction=reduction)
+def mixed(x: Tensor, partner_x: Tensor, lam: Tensor) -> Tensor:
+    """Return `lam x + (1 - lam) partner_x`; exactly `x` where lam is 1.
+
+    Args:
+        x: shape `(R, B, ...)`.
+        partner_x: in the same shape.
+        lam: shape `(R, B)`.
+    """
+    return torch.lerp(partner_x, x, lam.view(lam.shape + (1,) * (x.ndim - 2)).to(x.dtype))
+
+
+def weighted_losses(outputs: Tensor, batch: Batch, task: str) -> Tensor:
+    """Return `w (lam l(f, y) + (1 - lam) l(f, y_partner))` of every pair, shape `(R, B)`.
+
+    Args:
+        outputs: of the network, shape `(R, B, c)`.
+        batch: has the targets, lam and weights.
+        task: `"classification"`, with the cross entropy, or `"regression"`, with the squared error.
+    """
+    flat = MixedBatch(None, *(t.flatten() for t in (batch.targets, batch.partner_targets, batch.lam, batch.weights)))
+    if task == "classification":
+        # one logarithm serves both targets
+        return flat.loss(F.nll_loss, outputs.float().log_softmax(dim=-1).flatten(0, 1), reduction="none").view_as(
+            batch.lam
+        )
+    return flat.loss(F.mse_loss, outputs.float().flatten(), reduction="none").view_as(batch.lam)

@@ -1,64 +1,56 @@
-"""Mixup within classes only, or between classes only (section 5.3, inter and intra mixup)."""
+"""Mixup within classes only, or between classes only (section 5.3: intra and inter mixup)."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from localmixup import CompleteGraph, LocalityGraph, LocalMixup
 from localmixup._partners import between_class, within_class
-from localmixup.lab.methods.base import Method, PairSource
+from localmixup.lab.methods.base import PairSource
+from localmixup.lab.methods.mixup import Mixup
 
 
-class _ByClass(Method):
-    pairing: str
+class _ByClass(Mixup):
+    rule: ClassVar[Callable[..., Tensor]]
 
-    def graph(self) -> LocalityGraph:
-        """Every pair that the rule allows."""
-        return CompleteGraph()
-
-    def mixer(self) -> LocalMixup:
-        """Partners by class within the batch."""
-        return LocalMixup(
-            self.graph(),
-            mixup_alpha=self.training.mixup_alpha,
-            pairing=self.pairing,
-            reduction=self.training.reduction,
-            generator=self.generator,
-        )
+    def partners(self, x: Tensor, y: Tensor) -> Tensor:
+        """Draw a partner of an allowed class within the batch."""
+        return type(self).rule(y.cpu(), generator=self.generator)
 
     def pairs(self, x: Tensor, y: Tensor) -> PairSource:
-        """Partners by class within the whole training set."""
-        return _ClassPairs(y, self.pairing, self.generator)
+        """Return the source of partners of an allowed class within the whole training set."""
+        return _ClassPairs(self, x, y)
 
 
 class WithinClass(_ByClass):
     """The paper's intra mixup."""
 
     title = "mixup within classes"
-    pairing = "within_class"
+    rule = staticmethod(within_class)
 
 
 class BetweenClass(_ByClass):
     """The paper's inter mixup."""
 
     title = "mixup between classes"
-    pairing = "between_class"
+    rule = staticmethod(between_class)
 
 
 class _ClassPairs:
-    """Every sample once an epoch, in random order, each with a partner that the rule allows."""
+    """Every sample once per epoch, in random order, each with a partner of an allowed class."""
 
-    def __init__(self, y: Tensor, pairing: str, generator: torch.Generator) -> None:
-        self.y, self.generator = y.cpu(), generator
-        self.partners = within_class if pairing == "within_class" else between_class
+    def __init__(self, method: _ByClass, x: Tensor, y: Tensor) -> None:
+        self.method, self.x, self.y = method, x, y
         self.waiting = torch.zeros(2, 0, dtype=torch.int64)
 
     def sample(self, count: int) -> tuple[Tensor, Tensor]:
-        """Indices of the first and of the second ends, shape `(count,)` each."""
+        """Return indices of the samples and of their partners, shape `(count,)` each."""
         while self.waiting.shape[1] < count:
-            order = torch.randperm(len(self.y), generator=self.generator)
-            epoch = torch.stack([order, self.partners(self.y, generator=self.generator)[order]])
+            order = torch.randperm(len(self.y), generator=self.method.generator)
+            epoch = torch.stack([order, self.method.partners(self.x, self.y)[order]])
             self.waiting = torch.cat([self.waiting, epoch], dim=1)
         taken, self.waiting = self.waiting[:, :count], self.waiting[:, count:]
         return taken[0], taken[1]

@@ -7,22 +7,23 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from localmixup import CompleteGraph, LocalityGraph, MixedBatch
 from localmixup._validate import ArgumentError, check_number
-from localmixup.lab.methods.base import Batch, Method, PairSource
+from localmixup.lab.methods.base import PairSource
+from localmixup.lab.methods.mixup import Mixup
 from localmixup.lab.runs.spec import MethodSpec, TrainingSpec
 
 _BLOCK = 2**22  # probabilities at a time, 32 MB
 
 
-class CMixup(Method):
+class CMixup(Mixup):
     """Partners drawn by `P(j | i) ~ exp(-(y_i - y_j)^2 / (2 bandwidth^2))`, the sample itself included.
 
-    From the whole training set, every sample once an epoch as first end; or from the batch. One `lam` a batch.
+    Partners are of the whole training set, where every sample comes first once per epoch, or of the batch. There is
+    one `lam` per batch.
 
-    The option `bandwidth` is in the unit of the targets as the lab has them, standardised: 1 is their standard
-    deviation; `inf` is mixup with random partners. For classes the targets are one-hot vectors, at the squared
-    distance 0 or 2, so that a small bandwidth samples within the class and a large one anywhere.
+    The option `bandwidth` is in the unit of the targets as they are trained on, standardised: 1 is their standard
+    deviation; `inf` is mixup with random partners. Classes count as one-hot vectors, whose squared distance is 0 or 2:
+    a small bandwidth draws partners of the same class, a large one any partners.
     """
 
     title = "c-mixup"
@@ -34,31 +35,21 @@ class CMixup(Method):
         if self.bandwidth == 0:
             raise ArgumentError("bandwidth must be > 0 (inf is mixup), got 0")
 
-    def graph(self) -> LocalityGraph:
-        """The inputs do not decide who meets whom."""
-        return CompleteGraph()
+    def partners(self, x: Tensor, y: Tensor) -> Tensor:
+        """Draw a partner within the batch for each of its samples."""
+        targets = y.cpu()
+        return self.similar(targets, targets)
 
     def pairs(self, x: Tensor, y: Tensor) -> PairSource:
-        """Partners from the whole training set, found for the drawn rows only: no matrix of all pairs."""
+        """Return the source of pairs of the set, which never holds the matrix of all pairs."""
         return _TargetPairs(y.cpu(), self)
 
-    def mixed(self, batch: Batch) -> MixedBatch:
-        """The mixed batch; partners of the batch where it brings none."""
-        if batch.partner_inputs is not None:
-            return super().mixed(batch)
-        plan = self.mix.plan(batch.inputs, batch.targets)
-        targets = batch.targets.cpu()
-        partner = self.partners(targets, targets).to(batch.inputs.device)
-        itself = partner == torch.arange(len(partner), device=partner.device)
-        lam = torch.where(itself, 1.0, plan.lam)
-        return plan._replace(partner=partner, lam=lam).apply(batch.inputs, batch.targets)
-
-    def partners(self, targets: Tensor, of: Tensor) -> Tensor:
-        """A partner for every target.
+    def similar(self, targets: Tensor, of: Tensor) -> Tensor:
+        """Draw a partner for every target.
 
         Args:
-            targets: of the samples that look for one, shape `(n,)`, on the CPU.
-            of: of the samples among which they look, shape `(m,)`, on the CPU.
+            targets: of the samples that look for one, shape `(n,)`.
+            of: targets of the samples that are drawn from, shape `(m,)`.
 
         Returns:
             Indices into `of`, shape `(n,)`.
@@ -76,13 +67,15 @@ class CMixup(Method):
 
 
 class _TargetPairs:
+    """Every sample once per epoch, in random order, each with a partner of a similar target."""
+
     def __init__(self, y: Tensor, method: CMixup) -> None:
         self.y, self.method = y, method
         self.waiting = torch.zeros(0, dtype=torch.int64)
 
     def sample(self, count: int) -> tuple[Tensor, Tensor]:
-        """Indices of the first and of the second ends, shape `(count,)` each."""
+        """Return indices of the samples and of their partners, shape `(count,)` each."""
         while len(self.waiting) < count:
             self.waiting = torch.cat([self.waiting, torch.randperm(len(self.y), generator=self.method.generator)])
         first, self.waiting = self.waiting[:count], self.waiting[count:]
-        return first, self.method.partners(self.y[first], self.y)
+        return first, self.method.similar(self.y[first], self.y)

@@ -4,56 +4,62 @@ Yoo, 2019).
 
 from __future__ import annotations
 
-import math
-
 import torch
+from torch import Tensor
 
-from localmixup import CompleteGraph, LocalityGraph, MixedBatch
 from localmixup._validate import ArgumentError
-from localmixup.lab.methods.base import Batch, Method
+from localmixup.lab.methods.base import Batch
+from localmixup.lab.methods.mixup import Mixup
+from localmixup.lab.runs.network import Network
 
 
-class CutMix(Method):
-    """A box of the partner pasted into each image, one box a batch; targets mixed by the area that is left.
+class CutMix(Mixup):
+    """A box of the partner pasted into each image, one box per batch; targets mixed by the area that is left.
 
-    `lam ~ Beta(mixup_alpha, mixup_alpha)`; the box has sides `sqrt(1 - lam)` of the image's, rounded down to pixels,
-    around a uniform point, cut off at the borders; `lam` is then the share that really stays. Partners are of the
-    batch, or random ones of the set. Images only.
+    `lam ~ Beta(mixup_alpha, mixup_alpha)`. The box has sides `sqrt(1 - lam)` of those of the image, rounded down to
+    pixels, around a uniform point, and is cut off at the borders; `lam` is then the share that is really left. Partners
+    are of the batch, or random ones of the set. Images only.
     """
 
     title = "cutmix"
 
-    def graph(self) -> LocalityGraph:
-        """Every pair."""
-        return CompleteGraph()
+    def choices(self, updates: int) -> Tensor:
+        """Draw the centres of the boxes, as shares of height and width, shape `(updates, 2)`."""
+        return torch.rand(updates, 2, generator=self.generator)
 
-    def mixed(self, batch: Batch) -> MixedBatch:
-        """The pasted batch.
+    def losses(self, network: Network, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """Return the loss of the pasted batch of every run."""
+        inputs, lam = pasted(batch)
+        return self.reduced(network(inputs), batch._replace(lam=lam)), None
 
-        Raises:
-            ValueError: the inputs are no images.
-        """
-        if batch.inputs.ndim != 4:
-            allowed = "cutmix needs images of shape (n, channels, height, width)"
-            raise ArgumentError(f"{allowed}, got inputs of shape {tuple(batch.inputs.shape)}")
-        if batch.partner_inputs is None:
-            plan = self.mix.plan(batch.inputs, batch.targets)
-            drawn, other = plan.apply(batch.inputs, batch.targets), batch.inputs[plan.partner]
-        else:
-            drawn, other = super().mixed(batch), batch.partner_inputs
-        height, width = batch.inputs.shape[2:]
-        rows, columns = self._box(float(drawn.lam[0]), height, width)
-        pasted = torch.zeros(height, width, dtype=torch.bool)
-        pasted[rows, columns] = True
-        share = 1 - float(pasted.double().mean())
-        inputs = torch.where(pasted.to(other.device), other, batch.inputs)
-        return drawn._replace(inputs=inputs, lam=torch.full_like(drawn.lam, share))
 
-    def _box(self, lam: float, height: int, width: int) -> tuple[slice, slice]:
-        """Rows and columns of a box that takes `1 - lam` of an image, where it does not leave it."""
-        spans = []
-        for size in (height, width):
-            side = math.floor(size * math.sqrt(1 - lam))
-            centre = int(torch.randint(size, (), generator=self.generator))
-            spans.append(slice(max(0, centre - side // 2), min(size, centre + side // 2)))
-        return spans[0], spans[1]
+def pasted(batch: Batch) -> tuple[Tensor, Tensor]:
+    """Paste a box of the partners into the images.
+
+    Args:
+        batch: images of shape `(R, B, channels, height, width)`, one lam per run, and the centres as choices.
+
+    Returns:
+        The images, and the share that is left of each, shape `(R, B)`.
+
+    Raises:
+        ArgumentError: the inputs are not images.
+    """
+    if batch.inputs.ndim != 5:
+        allowed = "cutmix needs images of shape (n, channels, height, width)"
+        raise ArgumentError(f"{allowed}, got inputs of shape {tuple(batch.inputs.shape[1:])}")
+    assert batch.choices is not None
+    height, width = batch.inputs.shape[3:]
+    rows, columns = (_span(size, batch.lam[:, 0], batch.choices[:, k]) for k, size in enumerate((height, width)))
+    box = rows[:, :, None] & columns[:, None, :]
+    lam = 1 - box.double().mean(dim=(1, 2))
+    inputs = torch.where(box[:, None, None], batch.partner_inputs, batch.inputs)
+    return inputs, lam.to(batch.lam.dtype)[:, None].expand_as(batch.lam)
+
+
+def _span(size: int, lam: Tensor, centre: Tensor) -> Tensor:
+    """Return which of `size` pixels lie in the box of each run, shape `(R, size)`."""
+    half = (size * (1 - lam).sqrt()).floor() // 2
+    middle = (size * centre).floor()
+    place = torch.arange(size, device=lam.device)
+    return (place >= (middle - half)[:, None]) & (place < (middle + half)[:, None])

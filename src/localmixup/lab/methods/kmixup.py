@@ -8,25 +8,26 @@ import torch
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from localmixup import CompleteGraph, LocalityGraph, MixedBatch
 from localmixup._distances import as_features
 from localmixup._validate import ArgumentError, check_number
-from localmixup.lab.methods.base import Batch, Method, PairSource
+from localmixup.lab.methods.base import PairSource
+from localmixup.lab.methods.mixup import Mixup
 from localmixup.lab.runs.spec import MethodSpec, TrainingSpec
 
 
-class KMixup(Method):
+class KMixup(Mixup):
     """Two random k-batches, matched so that the sum of the squared distances of the pairs is least.
 
-    Pairs of the set: two independent k-batches of it, matched as they lie in the set, before augmentation. Pairs of
-    the batch: blocks of k of the batch and of a random permutation of it. The last block may be smaller. One `lam` a
-    batch. The option `k` is the size of a block; 1 is mixup.
+    Pairs of the set: two independent k-batches of it, matched by the inputs before augmentation. Pairs of the batch:
+    blocks of k samples of the batch and of a random permutation of it. The last block may be smaller. There is one
+    `lam` per batch. The option `k` is the size of a block; 1 is mixup.
 
     The authors' code matches by distances that are not squared; this is the paper's formula.
     """
 
     title = "k-mixup"
     OPTIONS: ClassVar[dict[str, float | str]] = {"k": 16.0}
+    by_batch = True
 
     def __init__(self, spec: MethodSpec, training: TrainingSpec, task: str, generator: torch.Generator) -> None:
         super().__init__(spec, training, task, generator)
@@ -35,30 +36,23 @@ class KMixup(Method):
             raise ArgumentError(f"k must be a whole number >= 1 (1 is mixup), got {k}")
         self.k = int(k)
 
-    def graph(self) -> LocalityGraph:
-        """Every pair, before the matching."""
-        return CompleteGraph()
+    def partners(self, x: Tensor, y: Tensor) -> Tensor:
+        """Draw a permutation of the batch and match it block by block."""
+        drawn = super().partners(x, y)
+        return drawn[match(x, x[drawn.to(x.device)], self.k)]
 
     def pairs(self, x: Tensor, y: Tensor) -> PairSource:
-        """Random pairs of the set, matched anew within blocks of k."""
+        """Return the source of random pairs of the set, matched within blocks of k."""
         return _MatchedPairs(super().pairs(x, y), x, self.k)
-
-    def mixed(self, batch: Batch) -> MixedBatch:
-        """The mixed batch; the pairs of the batch are matched, those of the set have been."""
-        if batch.partner_inputs is not None:
-            return super().mixed(batch)
-        plan = self.mix.plan(batch.inputs, batch.targets)
-        order = match(batch.inputs, batch.inputs[plan.partner], self.k).to(batch.inputs.device)
-        return plan._replace(partner=plan.partner[order]).apply(batch.inputs, batch.targets)
 
 
 def match(x: Tensor, other: Tensor, k: int) -> Tensor:
-    """The order of `other` in which row i meets row i of `x`, optimal within every block of k rows.
+    """Return the order of `other` in which row i meets row i of `x`, optimal within every block of k rows.
 
     Args:
         x: one end of each pair, shape `(n, ...)`.
-        other: the other ends, likewise.
-        k: rows a block.
+        other: the other ends, in the same shape.
+        k: number of rows of a block.
 
     Returns:
         Indices into `other`, each once, shape `(n,)`, on the CPU.
@@ -79,6 +73,6 @@ class _MatchedPairs:
         self.source, self.x, self.k = source, x, k
 
     def sample(self, count: int) -> tuple[Tensor, Tensor]:
-        """Indices of the first and of the second ends, shape `(count,)` each."""
+        """Return indices of the samples and of their partners, shape `(count,)` each."""
         first, second = self.source.sample(count)
         return first, second[match(self.x[first], self.x[second], self.k)]

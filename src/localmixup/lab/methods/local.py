@@ -1,55 +1,56 @@
-"""Local Mixup: Interpolation of closest input signals (Baena, Drumetz, Gripon, 2024), eq. (3), one class a graph."""
+"""Local Mixup: Interpolation of closest input signals (Baena, Drumetz, Gripon, 2024), eq. (3), one class per graph."""
 
 from __future__ import annotations
 
-from localmixup import ExponentialGraph, KNNGraph, LocalityGraph, LocalMixup, ThresholdGraph
+from typing import ClassVar
+
+import torch
+
+from localmixup import LocalityGraph
 from localmixup._validate import ArgumentError
+from localmixup.graphs.registry import make_graph
 from localmixup.lab.methods.base import Method
+from localmixup.lab.runs.spec import MethodSpec, TrainingSpec
 
 
-class _Local(Method):
-    def mixer(self) -> LocalMixup:
-        """Pairs of a batch, weighed by W: eq. (3)."""
-        return LocalMixup(
-            self.graph(),
-            mixup_alpha=self.training.mixup_alpha,
-            reduction=self.training.reduction,
-            generator=self.generator,
-        )
+class Local(Method):
+    """Pairs of the batch weighted by W, as in eq. (3), or pairs of the set drawn in proportion to W."""
+
+    graph_name: ClassVar[str]
+    """A key of `localmixup.graphs.registry.GRAPHS`."""
+
+    def __init__(self, spec: MethodSpec, training: TrainingSpec, task: str, generator: torch.Generator) -> None:
+        super().__init__(spec, training, task, generator)
+        self.prob = 1.0  # in a batch the graph alone decides which pairs count
 
     @property
     def parameter(self) -> float:
-        """The graph's parameter."""
+        """The main parameter of the graph."""
         if self.spec.parameter is None:
             raise ArgumentError(f"parameter must be given for {self.spec.method}, got None")
         return self.spec.parameter
 
+    def graph(self) -> LocalityGraph:
+        """Return the graph with its parameter."""
+        return make_graph(self.graph_name, self.parameter)
 
-class LocalThreshold(_Local):
-    """Threshold graph (section 4.1)."""
+
+class LocalThreshold(Local):
+    """Threshold graph (section 4.1): pairs within a radius."""
 
     title = "local mixup, threshold"
-
-    def graph(self) -> LocalityGraph:
-        """Pairs within a radius."""
-        return ThresholdGraph(self.parameter)
+    graph_name = "threshold"
 
 
-class LocalExponential(_Local):
-    """Smooth exponential graph (section 4.1)."""
+class LocalExponential(Local):
+    """Smooth exponential graph (section 4.1): every pair, weighted by its distance."""
 
     title = "local mixup, exponential"
-
-    def graph(self) -> LocalityGraph:
-        """Every pair, weighed by its distance."""
-        return ExponentialGraph(self.parameter)
+    graph_name = "exponential"
 
 
-class LocalKNN(_Local):
-    """K-nearest-neighbour graph (section 4.1)."""
+class LocalKNN(Local):
+    """K-nearest-neighbour graph (section 4.1): each sample with its nearest."""
 
     title = "local mixup, nearest neighbours"
-
-    def graph(self) -> LocalityGraph:
-        """Each sample with its nearest."""
-        return KNNGraph(int(self.parameter))
+    graph_name = "knn"

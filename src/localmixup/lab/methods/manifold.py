@@ -1,7 +1,7 @@
 """Manifold Mixup: Better Representations by Interpolating Hidden States (Verma, Lamb, Beckham, Najafi, Mitliagkas,
 Lopez-Paz, Bengio, 2019), and Local Mixup in the same places.
 
-Each update picks a layer boundary k uniformly from a set (0 = the input) and mixes what flows there,
+Each update picks a layer boundary k uniformly from a set (0 is the input) and mixes the activations there,
 `h~ = lam g_k(x_i) + (1 - lam) g_k(x_j)`, and the targets with the same `lam`.
 """  # noqa: D205
 
@@ -10,23 +10,24 @@ from __future__ import annotations
 from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from localmixup import CompleteGraph, ExponentialGraph, LocalityGraph, MixedBatch
+from localmixup import ExponentialGraph
 from localmixup._distances import distances_between
-from localmixup._interpolate import between
 from localmixup._validate import ArgumentError, check_number
-from localmixup.lab.methods.base import Batch, Method
+from localmixup.lab.methods.base import Batch, mixed
+from localmixup.lab.methods.mixup import Mixup
+from localmixup.lab.runs.network import Network
 from localmixup.lab.runs.spec import MethodSpec, TrainingSpec
 
 
-class ManifoldMixup(Method):
+class ManifoldMixup(Mixup):
     """Random pairs, mixed at a random layer boundary.
 
-    Pairs of the batch share one pass through the lower layers; the two ends of pairs of the set go through them
-    together, as one batch of 2n rows.
+    Pairs of the batch share one pass through the lower layers. The two ends of pairs of the set go through them
+    together, as one batch of 2B rows.
 
-    The option `layers` names the boundaries, as `"0,1,2"`: k is the input of the model's child k, 0 the model's own.
+    The option `layers` lists the boundaries, as `"0,1,2"`: k is the input of the model's child k, 0 that of the model.
     """
 
     title = "manifold mixup"
@@ -36,57 +37,63 @@ class ManifoldMixup(Method):
         super().__init__(spec, training, task, generator)
         self.layers = _boundaries(self.options["layers"])
 
-    def graph(self) -> LocalityGraph:
-        """Who meets whom does not depend on distance."""
-        return CompleteGraph()
+    def choices(self, updates: int) -> Tensor:
+        """Draw the boundary of every update."""
+        return torch.tensor(self.layers)[torch.randint(len(self.layers), (updates,), generator=self.generator)]
 
-    def weights(self, own: Tensor, other: Tensor) -> Tensor:
-        """How much each pair counts: 1.
+    def weights_at(self, own: Tensor, other: Tensor) -> Tensor | None:
+        """Return the weights of the pairs by their activations, shape `(R, B)`; None if every pair counts 1.
 
         Args:
-            own: activations of the samples, shape `(n, ...)`.
-            other: those of their partners, likewise.
+            own: activations of the samples, shape `(R, B, ...)`.
+            other: those of their partners, in the same shape.
         """
-        return torch.ones(len(own), device=own.device)
+        return None
 
-    def step(self, model: nn.Module, batch: Batch) -> tuple[Tensor, MixedBatch]:
-        """The loss of the batch mixed at one of the layers.
-
-        The batch that is returned for the record is mixed at the input, whatever the layer was.
+    def losses(self, network: Network, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """Return the loss of every run, each mixed at its layer.
 
         Raises:
-            ValueError: the model has no such layer.
+            ArgumentError: the model has no such layer.
         """
-        children = layers_of(model)
-        if max(self.layers) >= len(children):
-            allowed = (
-                f"layers of {self.spec.method} must be of 0 to {len(children) - 1} for a model of that many children"
-            )
-            raise ArgumentError(f"{allowed}, got {max(self.layers)}")
-        layer = self.layers[int(torch.randint(len(self.layers), (), generator=self.generator))]
-        own, other, mixed = self._ends(children[:layer], batch)
-        mixed = mixed._replace(weights=self.weights(own, other))
-        outputs = children[layer:](between(own, other, mixed.lam))
-        return mixed.loss(self.criterion, outputs) * self.spec.loss_scale, mixed
-
-    def _ends(self, lower: nn.Module, batch: Batch) -> tuple[Tensor, Tensor, MixedBatch]:
-        """Activations of both ends of the pairs, and the pairs mixed at the input."""
-        if batch.partner_inputs is None:
-            plan = self.mix.plan(batch.inputs, batch.targets)
-            hidden = lower(batch.inputs)
-            return hidden, hidden[plan.partner], plan.apply(batch.inputs, batch.targets)
-        own, other = lower(torch.cat([batch.inputs, batch.partner_inputs])).chunk(2)
-        return own, other, self.mixed(batch)
+        if max(self.layers) >= len(network.layers):
+            allowed = f"0 to {len(network.layers) - 1} for a model of that many children"
+            raise ArgumentError(f"layers of {self.spec.method} must be of {allowed}, got {max(self.layers)}")
+        assert batch.choices is not None
+        chosen, count = sorted(set(batch.choices.tolist())), batch.lam.shape[1]
+        if batch.partner is None:
+            hidden = torch.cat([batch.inputs, batch.partner_inputs], dim=1)
+            partner = torch.arange(count, 2 * count, device=hidden.device).expand_as(batch.lam)
+        else:
+            hidden, partner = batch.inputs, batch.partner
+        weights = batch.weights
+        for k, layer in enumerate(network.layers):
+            if k in chosen:
+                here = batch.choices == k
+                own, other = hidden[:, :count], _taken(hidden, partner)
+                found = self.weights_at(own, other)
+                weights = weights if found is None else torch.where(here[:, None], found, weights)
+                here = here.view(-1, *(1,) * (hidden.ndim - 1))
+                rest = mixed(own, other, batch.lam)
+                if k == chosen[-1]:  # from here on the partners are of no use
+                    hidden = torch.where(here, rest, own)
+                else:
+                    hidden = torch.where(
+                        here, rest.repeat(1, hidden.shape[1] // count, *(1,) * (rest.ndim - 2)), hidden
+                    )
+            hidden = layer(hidden)
+        return self.reduced(hidden, batch._replace(weights=weights)), weights
 
 
 class ManifoldLocal(ManifoldMixup):
     """Local Mixup at a hidden layer: each pair counts `exp(-decay d)` of the distance of its ends at that layer.
 
-    Random pairs in both modes, weighed as in eq. (3): the distances change with every update, so pairs of the set
-    cannot be drawn in proportion to W beforehand. No gradient flows through the weights.
+    Pairs are random in both modes and weighted as in eq. (3): the distances change with every update, so pairs of the
+    set cannot be drawn in proportion to W beforehand. No gradient flows through the weights.
 
-    The decay is `spec.parameter`, in one over the unit of the activations; or, since their scale drifts and differs
-    from layer to layer, `times_median` over the (lower) median distance of the pairs of distinct ends.
+    The decay is `spec.parameter`, in one over the unit of the activations. Without it, since the scale of activations
+    drifts and differs from layer to layer, it is `times_median` over the (lower) median distance of the pairs of
+    distinct ends.
     """
 
     title = "local mixup of hidden layers"
@@ -99,33 +106,26 @@ class ManifoldLocal(ManifoldMixup):
             allowed = f"{spec.method} takes either a parameter, the decay, or times_median"
             raise ArgumentError(f"{allowed}, got {spec.parameter} and {self.times_median}")
 
-    def weights(self, own: Tensor, other: Tensor) -> Tensor:
-        """How much each pair counts, `exp(-decay d)`, shape `(n,)`."""
-        distances = distances_between(own, other)
+    def weights_at(self, own: Tensor, other: Tensor) -> Tensor:
+        """Return `exp(-decay d)`, shape `(R, B)`."""
+        flat = (t.detach().flatten(0, 1) for t in (own, other))
+        distances = distances_between(*flat).view(own.shape[:2])
         if self.spec.parameter is not None:
             weights = ExponentialGraph(self.spec.parameter).of_distance(distances)
         else:
-            median = torch.where(distances > 0, distances, torch.nan).nanmedian().nan_to_num(1.0)
+            apart = torch.where(distances > 0, distances, torch.nan)
+            median = apart.nanmedian(dim=1, keepdim=True).values.nan_to_num(1.0)
             weights = ExponentialGraph(self.times_median).of_distance(distances / median)
         return weights.masked_fill(distances == 0, 1.0)  # at an infinite decay too
 
 
-def layers_of(model: nn.Module) -> nn.Sequential:
-    """The model, as the layers that run one after another.
-
-    Args:
-        model: from `localmixup.lab.models`.
-
-    Raises:
-        ValueError: it is no `nn.Sequential`.
-    """
-    if not isinstance(model, nn.Sequential):
-        raise ArgumentError(f"model must be an nn.Sequential whose last child is the head, got {type(model).__name__}")
-    return model
+def _taken(hidden: Tensor, partner: Tensor) -> Tensor:
+    """Return the rows of `hidden`, shape `(R, n, ...)`, at the places `partner`, shape `(R, B)`."""
+    return hidden.take_along_dim(partner.view(*partner.shape, *(1,) * (hidden.ndim - 2)), dim=1)
 
 
 def _boundaries(text: float | str) -> list[int]:
-    """The numbers in `"0,1,2"`; a single one may come as a number."""
+    """Return the numbers in `"0,1,2"`; a single one may come as a number."""
     try:
         numbers = [float(part) for part in str(text).split(",")]
     except ValueError:

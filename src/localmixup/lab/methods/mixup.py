@@ -1,7 +1,7 @@
-"""Mixup: Beyond Empirical Risk Minimization (Zhang, Cisse, Dauphin, Lopez-Paz, 2018).
+"""mixup: Beyond Empirical Risk Minimization (Zhang, Cisse, Dauphin, Lopez-Paz, 2018).
 
-With a `mixed_share` it is the control of Local Mixup at the same mixed share: random partners, as rarely mixed. With a
-`loss_scale` it is the other control: mixup with the loss scaled by the mean weight, a smaller learning rate.
+With a `mixed_share` it is the control of Local Mixup at the same mixed share: random partners, mixed as rarely. With a
+`loss_scale` it is the other control: the loss is multiplied by the mean weight, like a smaller learning rate.
 """
 
 from __future__ import annotations
@@ -16,5 +16,5 @@ class Mixup(Method):
     title = "mixup"
 
     def graph(self) -> LocalityGraph:
-        """Every pair."""
+        """Return the graph with every pair."""
         return CompleteGraph()

@@ -7,42 +7,38 @@ from __future__ import annotations
 from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from localmixup import CompleteGraph, LocalityGraph, LocalMixup, MixedBatch
 from localmixup._validate import check_number
-from localmixup.lab.methods.base import Batch, Method
+from localmixup.lab.methods.base import Batch, mixed
+from localmixup.lab.methods.mixup import Mixup
+from localmixup.lab.runs.network import Network
+from localmixup.lab.runs.spec import MethodSpec, TrainingSpec
 
 
-class RegMixup(Method):
-    """The plain loss plus that of the mixed batch: `L = l(f(x), y) + eta l(f(x~), y~)`.
+class RegMixup(Mixup):
+    """The loss of the plain batch plus that of the mixed batch: `L = l(f(x), y) + eta l(f(x~), y~)`.
 
-    One pass over both, 2n rows, so batch normalisation sees them together, as in the authors' code. That code takes
-    the mean over the 2n rows, which is this with `eta = 1` times 1/2: to follow it set `loss_scale` to 1/2.
+    Both are one pass of 2B rows, so batch normalisation sees them together, as in the authors' code. That code takes
+    the mean over the 2B rows, which is this with `eta = 1` times 1/2: set `loss_scale` to 1/2 to follow it.
 
     Partners are of the batch, or random ones of the set. The options are `eta`, the weight of the mixed loss, and
-    `mixup_alpha`, of `lam ~ Beta(alpha, alpha)`: at 20 near 1/2, for the plain samples are in the loss anyway.
+    `mixup_alpha` of `lam ~ Beta(alpha, alpha)`. At 20, lam is near 1/2: the plain samples are in the loss already.
     """
 
     title = "regmixup"
     OPTIONS: ClassVar[dict[str, float | str]] = {"eta": 1.0, "mixup_alpha": 20.0}
 
-    def graph(self) -> LocalityGraph:
-        """Every pair."""
-        return CompleteGraph()
-
-    def mixer(self) -> LocalMixup:
-        """Classical mixup with an alpha of its own."""
+    def __init__(self, spec: MethodSpec, training: TrainingSpec, task: str, generator: torch.Generator) -> None:
+        super().__init__(spec, training, task, generator)
         self.eta = check_number("eta", self.options["eta"], low=0, meaning="0 is vanilla training")
-        mixup_alpha = check_number("mixup_alpha", self.options["mixup_alpha"], low=0, meaning="of Beta(alpha, alpha)")
-        return LocalMixup(
-            self.graph(), mixup_alpha=mixup_alpha, reduction=self.training.reduction, generator=self.generator
+        self.mixup_alpha = check_number(
+            "mixup_alpha", self.options["mixup_alpha"], low=0, meaning="of Beta(alpha, alpha)"
         )
 
-    def step(self, model: nn.Module, batch: Batch) -> tuple[Tensor, MixedBatch]:
-        """The loss of the plain and of the mixed batch."""
-        mixed = self.mixed(batch)
-        plain = mixed._replace(partner_targets=batch.targets)
-        of_plain, of_mixed = model(torch.cat([batch.inputs, mixed.inputs])).chunk(2)
-        loss = plain.loss(self.criterion, of_plain) + self.eta * mixed.loss(self.criterion, of_mixed)
-        return loss * self.spec.loss_scale, mixed
+    def losses(self, network: Network, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """Return the loss of the plain and of the mixed batch of every run."""
+        inputs = mixed(batch.inputs, batch.partner_inputs, batch.lam)
+        of_plain, of_mixed = network(torch.cat([batch.inputs, inputs], dim=1)).chunk(2, dim=1)
+        plain = batch._replace(partner_targets=batch.targets)
+        return self.reduced(of_plain, plain) + self.eta * self.reduced(of_mixed, batch), None

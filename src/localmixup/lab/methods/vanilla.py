@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from localmixup import IdentityGraph, LocalityGraph, LocalMixup
+import torch
+from torch import Tensor
+
+from localmixup import IdentityGraph, LocalityGraph
 from localmixup.lab.methods.base import Method
 
 
@@ -12,9 +15,9 @@ class Vanilla(Method):
     title = "vanilla"
 
     def graph(self) -> LocalityGraph:
-        """No pair but a sample with itself."""
+        """Return the graph without pairs of distinct samples."""
         return IdentityGraph()
 
-    def mixer(self) -> LocalMixup:
-        """Every sample stays as it is and counts 1."""
-        return LocalMixup(self.graph(), outside="unmix", reduction=self.training.reduction, generator=self.generator)
+    def partners(self, x: Tensor, y: Tensor) -> Tensor:
+        """Return each sample itself."""
+        return torch.arange(len(x))

@@ -15,26 +15,25 @@ from typing import ClassVar
 import numpy as np
 import torch
 from scipy.special import betaincinv
-from torch import Tensor, nn
+from torch import Tensor
 
-from localmixup import CompleteGraph, LocalityGraph, MixedBatch
 from localmixup._distances import distances_between
-from localmixup._interpolate import between
 from localmixup._validate import ArgumentError, check_choice, check_number
-from localmixup.lab.methods.base import Batch, Method
-from localmixup.lab.methods.manifold import layers_of
+from localmixup.lab.methods.base import Batch
+from localmixup.lab.methods.mixup import Mixup
+from localmixup.lab.runs.network import Network
 from localmixup.lab.runs.spec import MethodSpec, TrainingSpec
 
 
-class WarpingMixup(Method):
-    """Mixup whose coefficients are warped by similarity.
+class WarpingMixup(Mixup):
+    """Mixup whose coefficients depend on the similarity of the pair.
 
-    Partners are of the batch, or random ones of the set. One `u` a batch, from `Beta(mixup_alpha, mixup_alpha)`:
-    uniform at 1, as in the paper.
+    Partners are of the batch, or random ones of the set. There is one `u` per batch, from `Beta(mixup_alpha,
+    mixup_alpha)`: uniform at 1, as in the paper.
 
-    The options are `tau_max`, `tau_std`, and `features`, what h is: `"inputs"`, or `"penultimate"`, what the head
-    sees, from a pass of its own without gradients, in training mode (batch normalisation counts it, as in the authors'
-    code). For regression the paper has a second kernel, on the targets, which is not here.
+    The options are `tau_max`, `tau_std`, and `features`, which says what h is: `"inputs"`, or `"penultimate"`, the
+    inputs of the head, computed in a separate pass without gradients in training mode (batch normalisation counts it,
+    as in the authors' code). For regression the paper has a second kernel, on the targets, which is not implemented.
     """
 
     title = "warping mixup"
@@ -47,50 +46,34 @@ class WarpingMixup(Method):
             raise ArgumentError(f"tau_max and tau_std must be > 0, got {self.tau_max} and {self.tau_std}")
         self.features = check_choice("features", self.options["features"], ("inputs", "penultimate"))
 
-    def graph(self) -> LocalityGraph:
-        """Every pair."""
-        return CompleteGraph()
-
-    def step(self, model: nn.Module, batch: Batch) -> tuple[Tensor, MixedBatch]:
-        """The loss of the batch, mixed by the similarity of its pairs."""
-        if batch.partner_inputs is None:
-            plan = self.mix.plan(batch.inputs, batch.targets)
-            drawn, partner_inputs = plan.apply(batch.inputs, batch.targets), batch.inputs[plan.partner]
-            own = self._features(model, batch.inputs)
-            other = own[plan.partner]
-        else:
-            drawn, partner_inputs = self.mixed(batch), batch.partner_inputs
-            own, other = self._features(model, torch.cat([batch.inputs, partner_inputs])).chunk(2)
-        squares = distances_between(own, other).square()
-        lam = warped(squares, drawn.lam, self.tau_max, self.tau_std).to(drawn.lam.dtype)
-        mixed = drawn._replace(inputs=between(batch.inputs, partner_inputs, lam), lam=lam)
-        return self.loss(model, mixed), mixed
-
-    @torch.no_grad()
-    def _features(self, model: nn.Module, x: Tensor) -> Tensor:
-        if self.features == "inputs":
-            return x
-        hidden: Tensor = layers_of(model)[:-1](x)
-        return hidden
+    def losses(self, network: Network, batch: Batch) -> tuple[Tensor, Tensor | None]:
+        """Return the loss of the pairs of every run, mixed by their similarity."""
+        own, other = batch.inputs, batch.partner_inputs
+        if self.features == "penultimate":
+            with torch.no_grad():
+                own, other = network.part(0, -1)(torch.cat([own, other], dim=1)).chunk(2, dim=1)
+        squares = distances_between(own.flatten(0, 1), other.flatten(0, 1)).square().view_as(batch.lam)
+        lam = warped(squares, batch.lam, self.tau_max, self.tau_std).to(batch.lam.dtype)
+        return super().losses(network, batch._replace(lam=lam))
 
 
 def warped(squares: Tensor, uniform: Tensor, tau_max: float, tau_std: float) -> Tensor:
-    """Coefficients of pairs by their distance: quantiles of `Beta(tau, tau)`, in float64.
+    """Return coefficients of pairs by their distance: quantiles of `Beta(tau, tau)`, in float64.
 
     Args:
-        squares: squared distance of each pair, shape `(n,)`.
-        uniform: which quantile, in [0, 1], shape `(n,)`.
-        tau_max: tau of a pair at the mean of the squares, > 0.
+        squares: squared distance of each pair, shape `(..., n)`; n pairs make a batch.
+        uniform: which quantile, in [0, 1], in the same shape.
+        tau_max: tau of a pair at the mean of the squares of its batch, > 0.
         tau_std: how fast tau falls with the distance, in the unit of that mean, > 0.
 
     Returns:
-        In [0, 1], shape `(n,)`; where all pairs coincide, as if they stood at distance zero.
+        Values in [0, 1], in the same shape. Where all pairs coincide, as if their distance were zero.
 
     >>> warped(torch.tensor([0.5, 1.5]), torch.tensor([0.25, 0.25]), tau_max=1.0, tau_std=0.25).round(decimals=3)
     tensor([0.4680, 0.0000], dtype=torch.float64)
     """
     values = squares.detach().cpu().double().numpy()
-    relative = values / max(values.mean(), np.finfo(values.dtype).tiny)
+    relative = values / np.maximum(values.mean(axis=-1, keepdims=True), np.finfo(values.dtype).tiny)
     with np.errstate(over="ignore"):
         tau = tau_max * np.exp((1 - relative) / (2 * tau_std**2))
     # beyond these the quantiles are 1/2, or 0 and 1, to all digits

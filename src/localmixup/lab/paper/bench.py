@@ -13,7 +13,8 @@ from localmixup.lab.data.prepared import Prepared, prepare
 from localmixup.lab.data.sources import load
 from localmixup.lab.runs.engine import run
 from localmixup.lab.runs.events import Event, Stage, Step
-from localmixup.lab.runs.spec import Arm, DataSpec, FindingSpec
+from localmixup.lab.runs.experiment import Arm, FindingSpec
+from localmixup.lab.runs.spec import DataSpec
 from localmixup.lab.runs.store import Store
 
 

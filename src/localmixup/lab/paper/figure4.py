@@ -22,7 +22,8 @@ from localmixup.lab.paper.reading import Group, Reading, paper_table, series_of
 from localmixup.lab.paper.section import PaperTable, Section
 from localmixup.lab.report.figure import Figure, Series, chart
 from localmixup.lab.runs.events import Event
-from localmixup.lab.runs.spec import Arm, MethodSpec, TrainingSpec
+from localmixup.lab.runs.experiment import Arm
+from localmixup.lab.runs.spec import MethodSpec, TrainingSpec
 
 COUNTED = 20
 """Samples that count in an update, on average."""

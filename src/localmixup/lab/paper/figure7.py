@@ -19,7 +19,8 @@ from localmixup.lab.paper.reading import Group, Reading, paper_table, series_of
 from localmixup.lab.paper.section import Section
 from localmixup.lab.report.figure import Figure, Series, chart
 from localmixup.lab.runs.events import Event
-from localmixup.lab.runs.spec import Arm, MethodSpec
+from localmixup.lab.runs.experiment import Arm
+from localmixup.lab.runs.spec import MethodSpec
 
 DECAYS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 TIMES_MEDIAN = (0.1, 0.3, 1.0, 3.0, 10.0)

@@ -12,7 +12,8 @@ from localmixup.lab.errors import DataMissingError
 from localmixup.lab.paper.bench import Bench, Loaded
 from localmixup.lab.paper.protocols import PROTOCOLS, SCALES, Recipe
 from localmixup.lab.runs.events import Event, Note
-from localmixup.lab.runs.spec import Arm, MethodSpec, TrainingSpec
+from localmixup.lab.runs.experiment import Arm
+from localmixup.lab.runs.spec import MethodSpec, TrainingSpec
 
 REDUCTIONS = {"mean": "sum(w l) / n", "weighted_mean": "sum(w l) / sum(w)", "sum": "sum(w l)"}
 

@@ -7,7 +7,7 @@ from collections.abc import Generator
 from localmixup.lab.analysis.arms import best_on_validation
 from localmixup.lab.analysis.table import BASELINES
 from localmixup.lab.analysis.wording import locality
-from localmixup.lab.methods.parameters import GRAPHS
+from localmixup.lab.methods.graphs import graph_type
 from localmixup.lab.paper.bench import Bench
 from localmixup.lab.paper.images import panels_with
 from localmixup.lab.paper.item import Item
@@ -52,7 +52,7 @@ class Regression(Item):
             methods["C-Mixup"] = MethodSpec(method="c-mixup", options=(("bandwidth", bandwidth),))
             for kept in _KEPT:
                 for name in ("local-threshold", "local-exponential"):
-                    graph = GRAPHS[name].fit(prepared.x, kept_share=kept)
+                    graph = graph_type(name).fit(prepared.x, kept_share=kept)
                     parameter = float(f"{getattr(graph, graph.parameter):.4g}")
                     label = f"local mixup, {name.removeprefix('local-')}, {100 * kept:g} %"
                     methods[label] = MethodSpec(method=name, parameter=parameter, kept_share=kept, mixed_share=1.0)

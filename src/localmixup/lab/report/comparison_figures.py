@@ -14,7 +14,7 @@ from localmixup.graphs.fit import DistanceSample
 from localmixup.lab.analysis.comparison import Comparison
 from localmixup.lab.analysis.table import Row
 from localmixup.lab.methods import LOCAL
-from localmixup.lab.methods.parameters import describe_spec, graph_of
+from localmixup.lab.methods.graphs import describe_spec, graph_of
 from localmixup.lab.report.distance_figures import distance_figure
 from localmixup.lab.report.figure import COLORS, GREY, Figure, Series, chart
 from localmixup.lab.runs.store import Record

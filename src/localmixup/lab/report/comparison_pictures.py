@@ -15,12 +15,12 @@ from localmixup.lab.analysis.comparison import Comparison
 from localmixup.lab.analysis.table import Row
 from localmixup.lab.data.dataset import DataSet
 from localmixup.lab.data.prepared import Prepared
-from localmixup.lab.methods.parameters import graph_of
+from localmixup.lab.methods.graphs import graph_of
 from localmixup.lab.report.comparison_figures import local_rows
 from localmixup.lab.report.figure import COLORS, Figure
 from localmixup.lab.report.images import drawable, fill, image_figure
 from localmixup.lab.runs.store import Record
-from localmixup.lab.runs.train import region_box, unpack_regions
+from localmixup.lab.runs.evaluate import region_box, unpack_regions
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas

@@ -1,4 +1,8 @@
-"""Runs spread over processes or hosts. Only this process writes to the store, each run as soon as it is finished."""
+"""Runs spread over processes or hosts, many of them as stacks.
+
+Only this process writes to the store. The runs of a stack are stored as soon as it ends, so an interruption loses the
+stacks in progress and nothing else.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Generator, Hashable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -20,15 +24,25 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from localmixup._validate import ArgumentError
 from localmixup.lab.data.prepared import Prepared
 from localmixup.lab.errors import first_line
-from localmixup.lab.runs import fleet
+from localmixup.lab.methods import METHODS, Method
+from localmixup.lab.models import build_model
+from localmixup.lab.runs.events import Event, Stage, Step
+from localmixup.lab.runs.loop import train
+from localmixup.lab.runs.network import can_stack
+from localmixup.lab.runs.outcome import Outcome
 from localmixup.lab.runs.spec import RunSpec
 from localmixup.lab.runs.store import Record, Store
-from localmixup.lab.runs.train import Outcome, train
 
 BACKENDS = ("loky", "dask")
+MOST_RUNS = 32
+"""Runs of a stack at most. Beyond it hardly anything is gained, and more is lost by an interruption."""
+_FEWEST_RUNS = 8  # fewer in a stack are not worth a second process
+_RUN_UPDATES = 250_000  # updates of a stack, of all its runs together: seconds
+
+Finished = list[tuple[str, Outcome]]
 
 
-def run_all(
+def run(
     specs: Sequence[RunSpec],
     prepared: Prepared,
     store: Store,
@@ -37,73 +51,131 @@ def run_all(
     device: str = "cpu",
     backend: str = "loky",
     scheduler: str | None = None,
-    on_finished: Callable[[RunSpec], object] = lambda spec: None,
-) -> dict[str, Record]:
+    title: str = "training",
+) -> Generator[Event, None, dict[str, Record]]:
     """Run what is not in the store yet.
 
-    Interrupted at any moment it loses the runs under way and no other.
-
     Args:
-        specs: what is wanted; the same run twice is run once.
+        specs: the runs that are wanted; a run that is listed twice is run once.
         prepared: the data of all these runs.
-        store: where records are, and go.
-        jobs: processes at once, one thread each, so that results do not depend on their number; None for the cores.
+        store: where records are looked up and stored.
+        jobs: number of processes, one thread each; None for one per core.
         device: `"cpu"` or `"cuda"`.
-        backend: `"loky"`, processes of this machine, or `"dask"`, where what a worker that died was at is done again.
+        backend: `"loky"`, processes of this machine, or `"dask"`, which repeats the work of a worker that died.
         scheduler: address of a running Dask scheduler; None starts workers on this machine.
-        on_finished: called after a record is stored.
+        title: of the stage.
+
+    Yields:
+        One `Stage`, and a `Step` whenever more runs are stored.
 
     Returns:
         All wanted records, by key.
 
     Raises:
-        ArgumentError: a worker was ended from outside, or there is no such scheduler.
+        ArgumentError: a worker was ended from outside, or the scheduler cannot be reached.
     """
     wanted = {spec.key: spec for spec in specs}
     done = store.get(specs)
+    yield Stage(title, len(wanted), len(done))
     pending = [spec for key, spec in wanted.items() if key not in done]
-    workers = min(len(pending), jobs or (1 if device == "cuda" else os.cpu_count() or 1))
-    if device == "cpu":
-        prepared = prepared._replace(pixels=None)  # they serve a GPU only
-
-    def keep(key: str, outcome: Outcome) -> None:
-        store.add(wanted[key], outcome)
-        on_finished(wanted[key])
-
     if not pending:
         return done
+    if device == "cpu":
+        prepared = prepared._replace(pixels=None)  # only a GPU uses them
+    workers = jobs or (1 if device == "cuda" else os.cpu_count() or 1)
+    stacks = stacks_of(pending, prepared, workers)
+    workers, stored = min(workers, len(stacks)), len(done)
     if backend == "dask":
-        _run_with_dask(pending, prepared, workers, device, scheduler, keep)
-    elif workers <= 1:
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            for spec in pending:
-                keep(*_train(spec, prepared, device))
-        finally:
-            torch.set_num_threads(threads)
+        finished = _with_dask(stacks, prepared, workers, device, scheduler)
+    elif workers == 1:
+        finished = _in_this_process(stacks, prepared, device)
     else:
-        _run_with_loky(pending, prepared, workers, device, keep)
+        finished = _with_loky(stacks, prepared, workers, device)
+    with contextlib.closing(finished):
+        for outcomes in finished:
+            for key, outcome in outcomes:
+                store.add(wanted[key], outcome)
+            stored += len(outcomes)
+            yield Step(stored)
     return store.get(specs)
 
 
-def _run_with_loky(
-    specs: Sequence[RunSpec], prepared: Prepared, workers: int, device: str, keep: Callable[[str, Outcome], None]
-) -> None:
+def stacks_of(specs: Sequence[RunSpec], prepared: Prepared, workers: int) -> list[list[RunSpec]]:
+    """Divide runs into stacks, each trained at once.
+
+    Args:
+        specs: the runs.
+        prepared: their data.
+        workers: number of processes to keep busy.
+
+    Returns:
+        Stacks of at most `MOST_RUNS` runs; fewer where the runs are long or where a process would have nothing to do.
+    """
+    groups: dict[Hashable, list[RunSpec]] = {}
+    for spec in specs:
+        groups.setdefault(stack_key(spec, prepared), []).append(spec)
+    found = []
+    for group in groups.values():
+        most = min(MOST_RUNS, max(_FEWEST_RUNS, -(-len(specs) // workers)))
+        most = max(1, min(most, _RUN_UPDATES // max(1, group[0].training.updates)))
+        parts = -(-len(group) // most)
+        found += [group[k::parts] for k in range(parts)]
+    return found
+
+
+def stack_key(spec: RunSpec, prepared: Prepared) -> Hashable:
+    """Return a value that is equal for runs that can be trained in one stack, and for no other.
+
+    Args:
+        spec: a run.
+        prepared: its data.
+    """
+    training, method, kind = spec.training, spec.method, METHODS[spec.method.method]
+    plain = training.augmentation == "none" and not training.measure
+    if not (plain and kind.stacks and _stackable(training.model, tuple(prepared.x.shape[1:]), prepared.outputs)):
+        return spec.key
+    # methods that only draw pairs and weights share one loss
+    own = None if _draws_only(kind) else (method.method, method.parameter, method.options)
+    drawn = training.batch_size if training.pairs == "set" else round(training.batch_size / (method.kept_share or 1.0))
+    return spec.data, training, drawn, own
+
+
+def _draws_only(kind: type[Method]) -> bool:
+    return all(getattr(kind, name) is getattr(Method, name) for name in ("losses", "reduced", "choices", "drops"))
+
+
+@lru_cache(maxsize=64)
+def _stackable(model: str, shape: tuple[int, ...], outputs: int) -> bool:
+    with torch.device("meta"):
+        return can_stack(build_model(model, shape, outputs))
+
+
+def _in_this_process(stacks: list[list[RunSpec]], prepared: Prepared, device: str) -> Generator[Finished, None, None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        for stack in stacks:
+            yield _train(stack, prepared, device)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _with_loky(
+    stacks: list[list[RunSpec]], prepared: Prepared, workers: int, device: str
+) -> Generator[Finished, None, None]:
     with tempfile.TemporaryDirectory(prefix="localmixup-") as folder:
         path = Path(folder) / "prepared.pt"
         torch.save(tuple(prepared), path)
         parallel = joblib.Parallel(
             n_jobs=workers, return_as="generator_unordered", pre_dispatch="2*n_jobs", batch_size=1
         )
-        outcomes = parallel(joblib.delayed(_run)(spec, str(path), device) for spec in specs)
+        outcomes = parallel(joblib.delayed(_run)(stack, str(path), device) for stack in stacks)
         try:
-            for finished in outcomes:
-                keep(*finished)
+            yield from outcomes
         except TerminatedWorkerError:
             raise ArgumentError(
-                "a process was ended from outside, most often for want of memory; finished runs are stored: "
-                "the same command with fewer --jobs goes on from there"
+                "a process was ended from outside, most often because memory ran out; finished runs are stored: "
+                "the same command with fewer --jobs continues from there"
             ) from None
         except BaseException:
             with contextlib.suppress(Exception):  # it ends its workers itself, and may complain that they are gone
@@ -112,19 +184,14 @@ def _run_with_loky(
             raise
 
 
-def _run_with_dask(
-    specs: Sequence[RunSpec],
-    prepared: Prepared,
-    workers: int,
-    device: str,
-    scheduler: str | None,
-    keep: Callable[[str, Outcome], None],
-) -> None:
+def _with_dask(
+    stacks: list[list[RunSpec]], prepared: Prepared, workers: int, device: str, scheduler: str | None
+) -> Generator[Finished, None, None]:
     try:
         import distributed
     except ModuleNotFoundError:
         raise ArgumentError("--backend dask needs: pip install 'localmixup[dask]'") from None
-    # the workers' own words on restarts would be printed over the progress; errors still come through
+    # the workers' messages on restarts would be printed over the progress; errors still come through
     logging.getLogger("distributed").setLevel(logging.ERROR)
     try:
         client = (
@@ -135,38 +202,36 @@ def _run_with_dask(
     except (OSError, ValueError) as error:
         raise ArgumentError(f"--scheduler {scheduler}: cannot be reached: {first_line(error)}") from None
     with client:
-        # on every worker, so that none is the only one to have them
+        # on every worker, so that no single one is the only owner
         data = client.scatter([tuple(prepared)], broadcast=True, hash=False)[0]
         waiting = distributed.as_completed(
-            [client.submit(_run_on_dask, spec, data, device, pure=False) for spec in specs]
+            [client.submit(_run_on_dask, stack, data, device, pure=False) for stack in stacks]
         )
         for future in waiting:
             try:
-                finished = future.result()
+                finished: Finished = future.result()
             except distributed.KilledWorker:
                 raise ArgumentError(
-                    "several workers were ended from outside while at the same run, most often for want of memory; "
-                    "finished runs are stored: the same command with fewer --jobs goes on from there"
+                    "several workers were ended from outside while at the same run, most often because memory ran "
+                    "out; finished runs are stored: the same command with fewer --jobs continues from there"
                 ) from None
-            keep(*finished)
+            yield finished
             future.release()
 
 
-def _train(spec: RunSpec, prepared: Prepared, device: str) -> tuple[str, Outcome]:
-    if device == "cpu" and fleet.can_train(spec, prepared):
-        return spec.key, fleet.train_many([spec], prepared)[0]
-    return spec.key, train(spec, prepared, device=device)
+def _train(stack: Sequence[RunSpec], prepared: Prepared, device: str) -> Finished:
+    return [(spec.key, outcome) for spec, outcome in zip(stack, train(stack, prepared, device=device), strict=True)]
 
 
-def _run(spec: RunSpec, path: str, device: str) -> tuple[str, Outcome]:
+def _run(stack: Sequence[RunSpec], path: str, device: str) -> Finished:
     _leave_with_parent()
     torch.set_num_threads(1)
-    return _train(spec, _load(path), device)
+    return _train(stack, _load(path), device)
 
 
-def _run_on_dask(spec: RunSpec, prepared: Any, device: str) -> tuple[str, Outcome]:
+def _run_on_dask(stack: Sequence[RunSpec], prepared: Any, device: str) -> Finished:
     torch.set_num_threads(1)
-    return _train(spec, Prepared(*prepared), device)
+    return _train(stack, Prepared(*prepared), device)
 
 
 @lru_cache(maxsize=1)
@@ -176,7 +241,7 @@ def _load(path: str) -> Prepared:
 
 @lru_cache(maxsize=1)
 def _leave_with_parent() -> None:
-    """Let this worker end when the parent is gone: one that was killed cannot tell it to."""
+    """Let this worker end when its parent is gone: a parent that was killed cannot stop it."""
     parent = os.getppid()
 
     def watch() -> None:

@@ -14,7 +14,7 @@ PROTOCOL = 1  # raised when the same specification would train another model
 
 
 class Frozen(BaseModel):
-    """A frozen, hashable value; infinity survives its JSON."""
+    """A frozen, hashable value that keeps infinity in its JSON."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
@@ -102,72 +102,6 @@ class DataSpec(Frozen):
     fingerprint: str
     train_size: int | None = None
     split_seed: int = 0
-
-
-class Arm(Frozen):
-    """One line or point of an item of the paper: a method with its training on some data, run with many seeds.
-
-    Attributes:
-        item: a key of `localmixup.lab.paper.ITEMS`.
-        protocol: a key of `localmixup.lab.paper.protocols.PROTOCOLS`.
-        scale: a key of `localmixup.lab.paper.protocols.SCALES`.
-        panel: which part of the item: a data set and model, say.
-        label: as printed.
-        x: its place on the axis of a figure; None in a table.
-        control_of: label of the arm whose control it is; None for an arm of its own.
-        data: which data.
-        training: how it is trained.
-        method: with which method.
-    """
-
-    item: str
-    protocol: str
-    scale: str
-    panel: str
-    label: str
-    x: float | None = None
-    control_of: str | None = None
-    data: DataSpec
-    training: TrainingSpec
-    method: MethodSpec
-
-    @cached_property
-    def key(self) -> str:
-        """The key of its line in the store."""
-        return key_of(self)
-
-    def run(self, seed: int) -> RunSpec:
-        """One of its runs.
-
-        Args:
-            seed: of the run.
-        """
-        return RunSpec(data=self.data, training=self.training, method=self.method, seed=seed)
-
-
-class FindingSpec(Frozen):
-    """Something that is computed rather than trained: a picture's numbers, a curve.
-
-    Attributes:
-        item: a key of `localmixup.lab.paper.ITEMS`.
-        protocol: see `Arm`.
-        scale: see `Arm`.
-        panel: see `Arm`.
-        data: what it was computed from.
-        settings: what it was computed with, by name, in the order of the names.
-    """
-
-    item: str
-    protocol: str
-    scale: str
-    panel: str
-    data: DataSpec | None = None
-    settings: tuple[tuple[str, float | str], ...] = ()
-
-    @cached_property
-    def key(self) -> str:
-        """The key of its line in the store."""
-        return key_of(self)
 
 
 class RunSpec(Frozen):

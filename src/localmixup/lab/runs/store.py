@@ -16,8 +16,9 @@ from pydantic import ValidationError
 
 from localmixup._validate import ArgumentError
 from localmixup.lab.errors import first_line
-from localmixup.lab.runs.spec import Arm, FindingSpec, Frozen, RunSpec
-from localmixup.lab.runs.train import Outcome
+from localmixup.lab.runs.experiment import Arm, FindingSpec
+from localmixup.lab.runs.outcome import Outcome, outcome_from_json
+from localmixup.lab.runs.spec import Frozen, RunSpec
 
 SCHEMA = 2  # raised when the tables or the keys change; `_migrate` then brings older stores up
 
@@ -73,7 +74,7 @@ class Finding(NamedTuple):
 @cache
 def versions() -> dict[str, str]:
     """Versions of what a result depends on."""
-    packages = ("localmixup", "torch", "numpy", "scikit-learn", "accelerate")
+    packages = ("localmixup", "torch", "numpy", "scikit-learn")
     found = {name: metadata.version(name) for name in packages}
     return {**found, "python": platform.python_version(), "machine": platform.machine(), "system": platform.system()}
 
@@ -171,7 +172,7 @@ class Store:
         self._insert(_findings, key=spec.key, spec=_json(spec), value=json.dumps(value), **_signature())
 
     def add_arm(self, arm: Arm, runs: int) -> None:
-        """Note that an item of the paper wants the runs with seeds 0 to `runs - 1` of an arm.
+        """Note that the runs with seeds 0 to `runs - 1` of an arm are wanted.
 
         Args:
             arm: the line or point.
@@ -304,10 +305,8 @@ def _json(value: Frozen) -> str:
 
 
 def _record(spec: RunSpec, row: Any, called: str) -> Record:
-    outcome = json.loads(row.outcome)
-    outcome["curve"] = [tuple(point) for point in outcome["curve"]]
     try:
-        return Record(spec, Outcome(**outcome), json.loads(row.versions), row.finished)
+        return Record(spec, outcome_from_json(json.loads(row.outcome)), json.loads(row.versions), row.finished)
     except TypeError as error:
         raise ArgumentError(f"{called}: written by a newer localmixup: {first_line(error)}") from None
 

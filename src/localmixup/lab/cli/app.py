@@ -1,0 +1,43 @@
+"""The command `localmixup` and its sub-commands.
+
+Nothing here or in the modules of the commands imports PyTorch, NumPy or the rest of the lab before the arguments are
+read and checked, so that `--help`, `--version` and a typing error are answered at once.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from localmixup import __version__
+from localmixup.lab.cli.compare import compare
+from localmixup.lab.cli.demo import demo
+from localmixup.lab.cli.errors import Commands
+from localmixup.lab.cli.inspect import inspect
+from localmixup.lab.cli.paper import paper
+from localmixup.lab.cli.theory import theory
+
+app = typer.Typer(
+    cls=Commands, add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False
+)
+app.command(short_help="Does Local Mixup help on a data set?")(compare)
+app.command(short_help="Is mixup safe on a data set?")(inspect)
+app.add_typer(paper, name="paper", short_help="Run and report the paper's experiments.")
+app.command(short_help="Check the paper's lemmas and theorems.")(theory)
+app.command(short_help="Two comparisons in about a minute.")(demo)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"localmixup {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def localmixup(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Local Mixup: is mixup good for your data, and is it better among neighbours only?"""

@@ -1,4 +1,4 @@
-"""The formulas as slow, obvious loops in float64: what every fast path is held against."""
+"""The formulas as slow, obvious loops in float64, against which every fast path is tested."""
 
 import math
 
@@ -57,7 +57,7 @@ def cross_entropy(scores, label):
     return math.log(math.fsum(math.exp(s - top) for s in scores)) + top - scores[label]
 
 
-def weighted_loss(losses, weights, reduction):
+def weighted_loss(losses, weights, reduction="weighted_mean"):
     total = math.fsum(w * loss for w, loss in zip(weights, losses, strict=True))
     if reduction == "sum":
         return total

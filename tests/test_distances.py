@@ -1,95 +1,141 @@
+"""Distances of pairs and of batches against loops, wherever a fast formula could lose digits."""
+
 import numpy as np
 import pytest
 import reference
 import torch
+from helpers import generator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localmixup._distances import distance_matrix, distances_between, distances_of_pairs, pair_distances
+import localmixup._distances
+from localmixup._distances import (
+    distance_matrix,
+    distances_between,
+    distances_of_pairs,
+    fast_distance_matrix,
+    nearest_draw,
+    pair_distances,
+)
 
 METRICS = ["euclidean", "rms", "cosine"]
 
 
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("offset", [0.0, 100.0])
-def test_pair_distances_agree_with_a_loop(metric, offset):
-    torch.manual_seed(0)
-    x = torch.randn(12, 3, 4, 4) + offset
-    partner = torch.randperm(12)
-    ours = pair_distances(x, partner, metric)
-    slow = [reference.distance(x[i], x[partner[i]], metric) for i in range(12)]
-    np.testing.assert_allclose(ours, slow, rtol=1e-6, atol=1e-12)
-    assert ours.dtype == torch.float32
-
-
-@pytest.mark.parametrize("metric", METRICS)
-def test_matrix_agrees_with_a_loop_and_with_pairs(metric):
-    torch.manual_seed(1)
-    x = torch.randn(40, 7) + 100  # more than 25 rows: where torch.cdist turns to its inaccurate product form
+def test_distances_agree_with_a_loop(metric, offset):
+    # more than 25 rows: from there on torch.cdist uses its inaccurate product form
+    x = torch.randn(40, 3, 4, 4, generator=generator()) + offset
+    slow = reference.distance_matrix(x, metric)
+    partner = torch.arange(40).roll(7)
+    pairs = pair_distances(x, partner, metric)
+    np.testing.assert_allclose(pairs, slow[np.arange(40), partner], rtol=2e-6, atol=1e-9)
+    assert pairs.dtype == torch.float32
     matrix = distance_matrix(x, metric)
-    np.testing.assert_allclose(matrix, reference.distance_matrix(x, metric), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(matrix, slow, rtol=1e-5, atol=1e-6)
     assert (matrix.diagonal() == 0).all()
     i, j = torch.triu_indices(40, 40)
-    torch.testing.assert_close(distances_of_pairs(x, i, j, metric), matrix[i, j], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(distances_of_pairs(x, i, j, metric), slow[i, j], rtol=2e-6, atol=1e-9)
+    # good enough to draw partners: errors of some 1e-6 of the largest distance, also for near pairs
+    np.testing.assert_allclose(fast_distance_matrix(x, metric), slow, atol=3e-6 * slow.max())
 
 
-@pytest.mark.parametrize("scale", [1e-9, 1.0, 1e20])
-def test_the_cosine_knows_no_scale(scale):
-    x = torch.randn(12, 6, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    expected = reference.distance_matrix(x, "cosine")
-    given = (x * scale).float()
-    partner = torch.arange(12).roll(1)
-    np.testing.assert_allclose(distance_matrix(given, "cosine"), expected, atol=1e-6)
-    np.testing.assert_allclose(pair_distances(given, partner, "cosine"), expected[np.arange(12), partner], atol=1e-6)
+@pytest.mark.parametrize("scale", [1e-14, 1e-9, 1.0, 1e17])
+def test_every_path_has_the_same_range(scale):
+    x = torch.randn(20, 6, generator=generator(), dtype=torch.float64)
+    exact, cosine = reference.distance_matrix(x), reference.distance_matrix(x, "cosine")
+    small = (x * scale).float()
+    partner = torch.arange(20).roll(1)
+    places = np.arange(20), partner.numpy()
+    np.testing.assert_allclose(pair_distances(small, partner).double() / scale, exact[places], rtol=1e-5)
+    for matrix in (distance_matrix(small), fast_distance_matrix(small)):
+        np.testing.assert_allclose(matrix.double() / scale, exact, rtol=1e-5)
+    np.testing.assert_allclose(distance_matrix(small, "cosine"), cosine, atol=1e-6)
+    np.testing.assert_allclose(pair_distances(small, partner, "cosine"), cosine[places], atol=1e-6)
+    nearest = torch.stack([nearest_draw(small, 3, torch.full((20,), place)) for place in range(3)], dim=1)
+    np.testing.assert_array_equal(nearest.sort().values, np.sort(np.argsort(exact + 1e9 * np.eye(20))[:, :3]))
 
 
-def test_tight_clusters_far_apart_keep_their_distances():
-    g = torch.Generator().manual_seed(0)
-    x = torch.cat([torch.randn(20, 5, generator=g) * 1e-3, 1e3 + torch.randn(20, 5, generator=g) * 1e-3])
+@given(st.integers(2, 30), st.sampled_from(METRICS), st.integers(0, 1000))
+def test_equal_rows_are_exactly_0_apart(n, metric, seed):
+    x = torch.randn(1, 17, generator=generator(seed)).repeat(n, 1) + 50
+    assert (distance_matrix(x, metric) == 0).all()
+    assert (fast_distance_matrix(x, metric) == 0).all()
+    assert (pair_distances(x, torch.arange(n).roll(1), metric) == 0).all()
+
+
+def test_tight_clusters_that_are_far_apart_keep_their_distances():
+    x = torch.randn(40, 5, generator=generator()) * 1e-3
+    x[20:] += 1e3
     exact = (x.double()[:, None] - x.double()[None]).norm(dim=2)
     np.testing.assert_allclose(distance_matrix(x), exact, rtol=1e-6)
-
-
-def test_matrix_of_long_rows_agrees_with_pairs():
-    x = torch.randn(6, 10_000, generator=torch.Generator().manual_seed(0))
-    partner = torch.tensor([1, 2, 3, 4, 5, 0])
-    expected = pair_distances(x, partner)
-    torch.testing.assert_close(distance_matrix(x)[torch.arange(6), partner], expected, rtol=1e-6, atol=0)
+    near = exact < 1
+    np.testing.assert_allclose(fast_distance_matrix(x)[near], exact[near], rtol=1e-6)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
-def test_imagenet_sized_rows_are_accurate(dtype):
-    x = (torch.randn(4, 3, 224, 224, generator=torch.Generator().manual_seed(0)) * 2).to(dtype)
+def test_rows_of_the_size_of_imagenet_are_accurate(dtype):
+    x = (torch.randn(4, 3, 224, 224, generator=generator()) * 2).to(dtype)
     partner = torch.tensor([1, 2, 3, 0])
     exact = (x.double() - x[partner].double()).flatten(1).norm(dim=1)
     np.testing.assert_allclose(pair_distances(x, partner), exact, rtol=5e-7)
+    np.testing.assert_allclose(distance_matrix(x)[torch.arange(4), partner], exact, rtol=1e-6)
 
 
 def test_near_pairs_far_from_the_origin_keep_their_distance():
-    x = torch.full((2, 3072), 100.0)
-    x[1, 0] += 0.0625
-    assert pair_distances(x, torch.tensor([1, 0])).tolist() == [0.0625, 0.0625]
-    assert distance_matrix(x)[0, 1] == 0.0625
+    x = torch.full((12, 3072), 100.0)
+    x[1:, 0] += 0.0625 * torch.arange(1, 12)
+    for matrix in (distance_matrix(x), fast_distance_matrix(x)):
+        np.testing.assert_allclose(matrix[0], 0.0625 * np.arange(12), rtol=1e-6)
 
 
-def test_a_metric_of_ones_own_is_used():
+def _draws(x, k):
+    """All partners that `nearest_draw` can give to each row, sorted."""
+    places = [nearest_draw(x, k, torch.full((len(x),), place)) for place in range(k)]
+    return torch.stack(places, dim=1).sort().values
+
+
+@given(st.integers(3, 24), st.integers(1, 3), st.sampled_from([0.0, 1000.0]), st.integers(0, 2**31), st.data())
+def test_the_nearest_are_drawn_each_once_and_ties_go_to_the_lower_index(n, d, offset, seed, draw):
+    k = draw.draw(st.integers(1, n - 2))
+    # on a grid, distances are exact in float32; many are equal, and some rows are
+    x = torch.randint(0, 4, (n, d), generator=generator(seed)) * 0.125 + offset
+    expected = np.stack([row.nonzero()[0] for row in reference.knn(x, k) - np.eye(n)])
+    np.testing.assert_array_equal(_draws(x, k), expected)
+
+
+def test_the_nearest_of_a_large_batch_are_those_of_the_direct_distances(monkeypatch):
+    monkeypatch.setattr(localmixup._distances, "_WORTH_HALF", 0)  # half a product, in blocks
+    monkeypatch.setattr(localmixup._distances, "_COLUMNS", 16)
+    x = torch.randn(150, 40, generator=generator()) + 10
+    distances = torch.cdist(x.double(), x.double(), compute_mode="donot_use_mm_for_euclid_dist").fill_diagonal_(9e9)
+    np.testing.assert_array_equal(_draws(x, 5), distances.topk(5, largest=False).indices.sort().values)
+
+
+def test_a_metric_of_the_user_is_used():
     def city_block(a, b):
         return (a - b).abs().flatten(1).sum(1)
 
     x = torch.tensor([[0.0, 0.0], [1.0, 2.0], [5.0, 5.0]])
     assert pair_distances(x, torch.tensor([1, 2, 0]), city_block).tolist() == [3.0, 7.0, 10.0]
-    assert distance_matrix(x, city_block)[0].tolist() == [0.0, 3.0, 10.0]
+    for matrix in (distance_matrix(x, city_block), fast_distance_matrix(x, city_block)):
+        assert matrix[0].tolist() == [0.0, 3.0, 10.0]
+    assert nearest_draw(x, 1, torch.zeros(3, dtype=torch.long), city_block).tolist() == [1, 0, 1]
 
 
-def test_a_metric_of_the_wrong_shape_is_refused():
-    with pytest.raises(ValueError, match=r"metric must return one distance a pair, shape \(2,\)"):
-        pair_distances(torch.zeros(2, 3), torch.tensor([1, 0]), lambda a, b: (a - b).abs())
+@pytest.mark.parametrize("returned", [lambda a, b: (a - b).abs(), lambda a, b: 1.0])
+def test_a_metric_that_does_not_return_one_distance_per_pair_is_refused(returned):
+    with pytest.raises(ValueError, match=r"metric must return one distance per pair, .*shape \(2,\)"):
+        pair_distances(torch.zeros(2, 3), torch.tensor([1, 0]), returned)
+
+
+def test_an_unknown_metric_is_refused_with_a_suggestion():
     with pytest.raises(ValueError, match="did you mean 'cosine'"):
         distance_matrix(torch.zeros(2, 3), "cosin")
 
 
 @given(st.lists(st.floats(-1e6, 1e6, width=32), min_size=2, max_size=6), st.floats(-1e3, 1e3, width=32))
-def test_distances_are_a_metric_invariant_under_shifts(values, shift):
+def test_distances_are_a_metric_and_do_not_change_under_shifts(values, shift):
     x = torch.tensor(values, dtype=torch.float64)[:, None]
     d = distance_matrix(x)
     assert torch.equal(d, d.T)
@@ -99,9 +145,7 @@ def test_distances_are_a_metric_invariant_under_shifts(values, shift):
 
 
 def test_blocks_do_not_change_the_result(monkeypatch):
-    import localmixup._distances
-
-    x = torch.randn(20, 5, generator=torch.Generator().manual_seed(0))
+    x = torch.randn(20, 5, generator=generator())
     i, j = torch.triu_indices(20, 20)
     whole = distances_of_pairs(x, i, j)
     monkeypatch.setattr(localmixup._distances, "_BLOCK_BYTES", 64)

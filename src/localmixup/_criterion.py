@@ -61,7 +61,10 @@ def _ask(criterion: Callable[..., Tensor], outputs: Any, targets: Any) -> Any:
                 "criterion must not have reduction='sum': leave it out, and use batch.loss(..., reduction='sum')"
             )
         if reduction in ("mean", "batchmean"):
-            return _ask_module(criterion, outputs, targets)
+            losses = _ask_module(criterion, outputs, targets)
+            if reduction == "batchmean" and losses.ndim > 1:  # the values of a sample are added, not averaged
+                return losses.flatten(1).sum(dim=1)
+            return losses
         return criterion(outputs, targets)
     given = _keywords(criterion).get("reduction")
     if given == "sum":

@@ -3,6 +3,8 @@
 Distances are always taken from the difference of two samples, in float32 at least (float64 for float64): the product
 form `|x|^2 + |y|^2 - 2 x.y`, which `torch.cdist` uses by default for more than 25 rows, loses all digits where the
 data has an offset, and a sum of squares in float16 overflows beyond 256.
+
+Squares must fit into float32: it measures distances between 1e-15 and 1e18. Scale other data, or use float64.
 """
 
 from __future__ import annotations
@@ -122,7 +124,7 @@ def distances_between(a: Tensor, b: Tensor, metric: Metric = "euclidean") -> Flo
     flat_a, flat_b = as_features(a), as_features(b)
     scale = norm_scale(metric, flat_a.shape[1])
     if scale is None:
-        return (1 - (_unit(flat_a) * _unit(flat_b)).sum(dim=1)).clamp_min(0).to(flat_a.dtype)
+        return _one_minus((_unit(flat_a) * _unit(flat_b)).sum(dim=1)).to(flat_a.dtype)
     return norms(flat_a - flat_b) * scale
 
 
@@ -171,7 +173,7 @@ def distance_matrix(features: Tensor, metric: Metric = "euclidean") -> Float[Ten
     elif metric == "cosine":
         flat = as_features(features)
         unit = _unit(flat)
-        matrix = (1 - unit @ unit.T).clamp_min(0).to(flat.dtype)
+        matrix = _one_minus(unit @ unit.T).to(flat.dtype)
     else:
         flat = as_features(features)
         by_product = flat.dtype == torch.float32 and flat.device.type == "cpu" and n > 8
@@ -187,6 +189,12 @@ def _unit(flat: Float[Tensor, "n d"]) -> Float[Tensor, "n d"]:
     wide = wide / torch.where(largest > 0, largest, 1.0)
     lengths: Tensor = torch.linalg.vector_norm(wide, dim=1, keepdim=True)
     return wide / lengths.clamp_min(1e-300)
+
+
+def _one_minus(cosine: Tensor) -> Tensor:
+    """Return the cosine distance; exactly 0 for equal rows, whose product is 1 up to rounding."""
+    distance = 1 - cosine
+    return distance.masked_fill_(distance < 1e-14, 0.0)
 
 
 def fast_distance_matrix(features: Tensor, metric: Metric = "euclidean") -> Float[Tensor, "n n"]:
@@ -239,18 +247,17 @@ def nearest_draw(features: Tensor, k: int, place: Int[Tensor, "n"], metric: Metr
     by_product = metric in ("euclidean", "rms") and flat.dtype == torch.float32 and flat.device.type == "cpu"
     if by_product:
         keys, lengths = _keys_by_product(flat)
+        if not bool(torch.isfinite(lengths).all()):  # squares that overflow, or NaN
+            return nearest_draw(flat.double(), k, place, metric)
         slack = (4 + math.sqrt(flat.shape[1]) / 4) * torch.finfo(flat.dtype).eps * (lengths + lengths.max())
-        sure_of_none = not bool(torch.isfinite(lengths).all())
     else:
         keys = distance_matrix(features, metric)
-        slack, sure_of_none = keys.new_zeros(len(keys)), False
+        slack = keys.new_zeros(len(keys))
     keys.fill_diagonal_(math.inf)
     if flat.device.type == "cpu":
         partner, unsure = _select(keys.numpy(), k, place.numpy(), slack.numpy())
     else:
         partner, unsure = _select_on_device(keys, k, place, slack)
-    if sure_of_none:
-        unsure = torch.arange(len(flat))
     if len(unsure):
         exact = _rows_by_difference(flat, unsure) if by_product else keys.index_select(0, unsure)
         order = exact.scatter_(1, unsure[:, None], math.inf).sort(dim=1, stable=True).indices
@@ -265,7 +272,8 @@ def _select(keys: np.ndarray, k: int, place: np.ndarray, slack: np.ndarray) -> t
     """
     smallest = np.partition(keys, k, axis=1)
     last = smallest[:, :k].max(axis=1)
-    unsure = np.flatnonzero(~(smallest[:, k] - last > slack))
+    with np.errstate(invalid="ignore"):  # infinite distances
+        unsure = np.flatnonzero(~(smallest[:, k] - last > slack))
     found = np.flatnonzero(keys <= last[:, None])
     start = np.searchsorted(found, np.arange(len(keys)) * keys.shape[1])
     chosen = found[np.minimum(start + place, len(found) - 1)] % keys.shape[1]

@@ -76,17 +76,35 @@ def check_mixable(x: Tensor, name: str = "inputs") -> None:
     """
     if x.dtype in _MIXABLE and x.layout is torch.strided and not x.is_nested:
         return
-    if x.layout != torch.strided or x.is_nested:
-        kind = "a nested tensor" if x.is_nested else str(x.layout)
-        remedy = "pad it: torch.nested.to_padded_tensor(x, 0.0)" if x.is_nested else "call x.to_dense()"
-        raise ArgumentError(f"{name} must be a dense tensor to be mixed, got {kind}: {remedy}")
-    if x.is_floating_point() or x.is_quantized:
+    check_dense(x, name)
+    if x.is_floating_point():
         allowed = "float16, bfloat16, float32 or float64"
         raise ArgumentError(f"{name} must be {allowed} to be mixed, got {x.dtype}: call x.float()")
     raise ArgumentError(
         f"{name} must be floating point to be mixed, got {x.dtype}: convert images with .float(), mix the embeddings "
         "of token ids instead of the ids, and check that inputs and targets are not swapped: mix(x, y)"
     )
+
+
+def check_dense(x: Tensor, name: str) -> None:
+    """Check that a tensor is not sparse, nested or quantised.
+
+    Args:
+        x: any shape.
+        name: name of the argument, for the message.
+
+    Raises:
+        ValueError: it is.
+    """
+    if x.layout == torch.strided and not x.is_nested and not x.is_quantized:
+        return
+    if x.is_nested:
+        kind, remedy = "a nested tensor", "pad it: torch.nested.to_padded_tensor(x, 0.0)"
+    elif x.is_quantized:
+        kind, remedy = str(x.dtype), "call x.dequantize()"
+    else:
+        kind, remedy = str(x.layout), "call x.to_dense()"
+    raise ArgumentError(f"{name} must be a dense tensor, got {kind}: {remedy}")
 
 
 def interpolate(x: Tensor, partner: Int[Tensor, "n"], lam: Tensor, *, inplace: bool = False) -> Tensor:
@@ -239,12 +257,16 @@ def _flipped_distances(flat: Tensor) -> Tensor:
 
 def _mix_flipped_(flat: Tensor, lam: Tensor, moves: Tensor | None) -> None:
     share = (1 - lam).expand(len(flat))[:, None]
-    if moves is not None:
-        share = share * moves[:, None]
     for rows, mirror in _mirrored_blocks(flat):
         difference = flat[rows] - flat[mirror].flip(0)
-        flat[mirror] += difference.flip(0) * share[mirror]
-        flat[rows] -= difference.mul_(share[rows])
+        back = difference.flip(0).mul_(share[mirror])
+        difference.mul_(share[rows])
+        if moves is not None:
+            # zeros of the sign that keeps even the sign of a zero
+            back.masked_fill_(~moves[mirror, None], -0.0)
+            difference.masked_fill_(~moves[rows, None], 0.0)
+        flat[mirror] += back
+        flat[rows] -= difference
 
 
 def _mirrored_blocks(flat: Tensor) -> Iterator[tuple[slice, slice]]:

@@ -12,7 +12,15 @@ from torch.utils.data import default_collate, get_worker_info
 from localmixup import _partners
 from localmixup._batch import MixedBatch, MixPlan
 from localmixup._distances import as_features, norm_scale
-from localmixup._interpolate import Difference, between, check_mixable, is_dense_in_rows, map_tensors, tensors_in
+from localmixup._interpolate import (
+    Difference,
+    between,
+    check_dense,
+    check_mixable,
+    is_dense_in_rows,
+    map_tensors,
+    tensors_in,
+)
 from localmixup._notice import Notice
 from localmixup._random import DrawingModule, check_generator, next_generator
 from localmixup._validate import ArgumentError, check_choice, check_flag, check_number, refuse_unknown
@@ -436,9 +444,10 @@ def _batch_size(x: Any, y: Any, features: Any) -> int:
                 f"{name} must be tensors, got a MixedBatch: this batch is mixed already (by collate_fn?), so use "
                 "batch.inputs and batch.loss(criterion, outputs) directly"
             )
+    if isinstance(x, Tensor):
+        check_mixable(x)
     plain = features is None and isinstance(x, Tensor) and isinstance(y, Tensor) and x.ndim and y.ndim
     if plain and x.shape[0] == y.shape[0] and x.device == y.device:
-        check_mixable(x)
         return int(x.shape[0])
     inputs = tensors_in(x, "inputs")
     if not inputs:
@@ -472,6 +481,7 @@ def _unmixed(x: Any, y: Any, n: int) -> MixedBatch:
 def _joined(features: Any) -> Tensor:
     """Return one tensor of features; several are flattened and put side by side."""
     if isinstance(features, Tensor):
+        check_dense(features, "features")
         if features.ndim == 0:
             raise ArgumentError("features must have shape (n, ...), one row per sample, got a scalar")
         return features

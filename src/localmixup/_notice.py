@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from typing import Any
 
@@ -43,7 +44,7 @@ class Notice:
         message = self._message(mix, features, partner, weights)
         if message:
             self._done = True
-            warnings.warn(message, stacklevel=6)
+            warnings.warn(message, stacklevel=_level_of_caller())
 
     def _message(self, mix: Any, features: Tensor, partner: Tensor, weights: Tensor) -> str:
         graph, n = mix.graph, len(partner)
@@ -61,6 +62,14 @@ class Notice:
         if weight > _ALL * pairs and not graph.is_mixup(n) and _mean_weight(graph, features) > _ALL:
             return _warning(graph, features, "every pair counts in full, so this is classical mixup")
         return _too_many_neighbors(graph, n)
+
+
+def _level_of_caller() -> int:
+    """Return the stack level of the line that called the library, for a warning one level below."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in ("localmixup", "torch"):
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def _too_many_neighbors(graph: Any, n: int) -> str:

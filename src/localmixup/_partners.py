@@ -6,6 +6,8 @@ depend on the graph, so that graphs can be compared on the same draws.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -53,7 +55,7 @@ def flip(n: int, *, device: torch.device) -> Int[Tensor, "n"]:
     return torch.arange(n - 1, -1, -1, device=device)
 
 
-def classes_of(targets: Tensor | None, n: int) -> Int[Tensor, "n"]:
+def classes_of(targets: Any, n: int) -> Int[Tensor, "n"]:
     """Return the class of each sample, from class indices or from one-hot or soft labels.
 
     Args:

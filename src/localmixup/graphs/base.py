@@ -184,6 +184,8 @@ def draw_from_rows(weights: Float[Tensor, "n n"], uniform: Float[Tensor, "n"]) -
     if not len(weights):
         return torch.zeros(0, dtype=torch.int64, device=weights.device)
     cumulated = weights.cumsum(dim=1)
-    ticks = uniform.to(cumulated.dtype)[:, None] * cumulated[:, -1:]
-    # rounding may put a tick on the last sum, which stands for no column; NaN weights give column 0
+    total = cumulated[:, -1:]
+    # rounding may put a tick on the total, which stands for no column
+    ticks = torch.minimum(uniform.to(total.dtype)[:, None] * total, torch.nextafter(total, torch.zeros_like(total)))
+    # NaN weights may give a column that does not exist
     return torch.searchsorted(cumulated, ticks, right=True).squeeze(1).clamp_max(weights.shape[1] - 1)

@@ -47,12 +47,19 @@ class Pair:
     def __repr__(self) -> str:
         return f"Pair({self.first}, {self.second})"
 
+    def __len__(self) -> int:
+        return 2
+
     def __index__(self) -> NoReturn:
         """Raise an error: a data set that is not a `PairDataset` would use the pair as one index."""
         raise ArgumentError(
             "PairSampler draws pairs of samples: wrap the data set, DataLoader(PairDataset(data), "
             "batch_sampler=PairSampler(...), collate_fn=mix.collate_pairs)"
         )
+
+    def __getitem__(self, place: int) -> NoReturn:
+        """Raise the same error: a tensor takes an index for a sequence if it has this method."""
+        self.__index__()
 
 
 class PairSampler(Sampler[list[Pair]]):
@@ -224,6 +231,10 @@ class PairDataset(Dataset[tuple[Any, Any]]):
 
     def __init__(self, dataset: Any) -> None:
         self.dataset = dataset
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return len(self.dataset)
 
     def __getitem__(self, pair: Pair | tuple[int, int]) -> tuple[Any, Any]:
         """Return the two samples of a pair of indices."""

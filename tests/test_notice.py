@@ -1,0 +1,136 @@
+"""One warning if the first batches show that a graph does not do what its user means, and none for a sensible graph."""
+
+import re
+import warnings
+
+import pytest
+import torch
+from helpers import generator, seeded
+
+from localmixup import (
+    AdaptiveExponentialGraph,
+    CompleteGraph,
+    ExponentialGraph,
+    IdentityGraph,
+    KNNGraph,
+    LearnedMetric,
+    LocalMixup,
+    ManifoldLocalMixup,
+    PairSampler,
+    ThresholdGraph,
+)
+
+X = torch.randn(1000, 8, generator=generator())
+Y = torch.arange(1000) % 3
+
+
+def messages(mix, batches=20, size=64, x=X, use="call"):
+    """The warnings of a short training loop."""
+    g = generator(1)
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        for _ in range(batches):
+            rows = torch.randperm(len(x), generator=g)[:size]
+            if use == "call":
+                mix(x[rows], Y[rows])
+            elif use == "plan":
+                mix.plan(x[rows], Y[rows])
+            else:
+                mix.collate_fn([(x[i], Y[i]) for i in rows])
+    assert all(issubclass(warning.category, UserWarning) for warning in seen)
+    return [str(warning.message) for warning in seen]
+
+
+@pytest.mark.parametrize("graph", [ThresholdGraph(0.01), ExponentialGraph(20.0), ThresholdGraph(0.01, metric="rms")])
+@pytest.mark.parametrize("use", ["call", "plan", "collate"])
+def test_a_graph_that_keeps_hardly_a_pair_warns_once_with_share_distances_and_remedy(graph, use):
+    (message,) = messages(seeded(graph), use=use)
+    assert "hardly any pair counts in the loss: the mean weight in this batch is" in message
+    share = float(re.search(r"batch is (\S+) with", message)[1])
+    low, high, median = map(float, re.search(r"distances from (\S+) to (\S+), median (\S+)\. Fit", message).groups())
+    scale = 8**0.5 if graph.metric == "rms" else 1.0
+    assert 0 <= share < 0.05
+    assert 0 < low < median < high
+    assert float(torch.pdist(X).median()) / scale == pytest.approx(median, rel=0.15)
+    assert repr(graph) in message
+    assert f"{type(graph).__name__}.fit(x_train, kept_share=0.2)" in message
+    assert "KNNGraph(share=0.2)" in message
+
+
+@pytest.mark.parametrize("pairing", ["permutation", "flip", "within_class", "between_class"])
+@pytest.mark.parametrize("outside", ["discard", "unmix"])
+def test_every_pairing_warns(pairing, outside):
+    (message,) = messages(seeded(ThresholdGraph(0.01), pairing=pairing, outside=outside, prob=0.5))
+    assert message.startswith("hardly any pair is mixed" if outside == "unmix" else "hardly any pair counts")
+
+
+def test_a_graph_that_was_fitted_in_another_unit_warns():
+    images = (X * 40 + 128).clamp(0, 255)
+    with pytest.warns(UserWarning, match="data are torch.uint8, so the fitted parameter is in pixel values"):
+        graph = ThresholdGraph.fit(images.to(torch.uint8), kept_share=0.2)
+    (message,) = messages(seeded(graph), x=images / 255)
+    assert message.startswith("every pair counts in full, so this is classical mixup with ThresholdGraph(radius=")
+    (message,) = messages(seeded(ThresholdGraph.fit(X, kept_share=0.2)), x=images)
+    assert message.startswith("hardly any pair counts")
+
+
+def test_more_neighbours_than_samples_in_a_batch_warn():
+    for pairing in ("permutation", "neighbors"):
+        (message,) = messages(seeded(KNNGraph(100), pairing=pairing))
+        assert "a batch of 64 has fewer samples than KNNGraph(n_neighbors=100" in message
+        assert "KNNGraph(share=0.2)" in message
+
+
+def test_hidden_layers_and_learned_features_warn_too():
+    model = torch.nn.Sequential(torch.nn.Linear(8, 4), torch.nn.ReLU(), torch.nn.Linear(4, 3))
+    for mix in (
+        ManifoldLocalMixup(model, ["0"], ThresholdGraph(1e-4), generator=generator()),
+        LearnedMetric(model, graph=ThresholdGraph(1e-4), generator=generator()),
+    ):
+        (message,) = messages(mix)
+        assert "hardly any pair counts" in message
+
+
+SENSIBLE = [
+    ThresholdGraph.fit(X, kept_share=0.2), ExponentialGraph.fit(X, mean_weight=0.2), KNNGraph(share=0.1), KNNGraph(5),
+    ThresholdGraph.fit(X, mixed_share=0.8, batch_size=32), AdaptiveExponentialGraph(mean_weight=0.1),
+    # the two ends, which are meant
+    CompleteGraph(), IdentityGraph(), ExponentialGraph(0.0), ExponentialGraph(float("inf")), KNNGraph(0),
+    ThresholdGraph(0.0), ThresholdGraph(float("inf")), KNNGraph(share=1.0), KNNGraph(31),
+]  # fmt: skip
+
+
+def test_a_sensible_graph_never_warns():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for seed in range(100):
+            g = generator(seed)
+            rows = torch.randperm(1000, generator=g)[:32]
+            for graph in (*SENSIBLE[:5], SENSIBLE[5 + seed % 10]):
+                mix = LocalMixup(graph, generator=g)
+                for part in range(2):
+                    mix.plan(X[rows.roll(part)])
+
+
+def test_small_batches_say_nothing():
+    # a few pairs are no evidence
+    assert messages(seeded(ThresholdGraph(0.01)), batches=20, size=4) == []
+    assert messages(seeded(ThresholdGraph(0.01)).eval()) == []
+
+
+def test_a_graph_that_warned_is_still_used_as_it_is():
+    mix = seeded(ThresholdGraph(0.0001))
+    with pytest.warns(UserWarning, match="hardly any pair"):
+        batch = mix(X[:64], Y[:64])
+    loss = batch.loss(torch.nn.CrossEntropyLoss(), torch.zeros(64, 3, requires_grad=True))
+    assert batch.weights.sum() <= 2
+    loss.backward()
+
+
+def test_pairs_of_the_whole_set_need_no_warning():
+    # with the same radius, no sample is wasted there
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        sampler = PairSampler(X, ThresholdGraph.fit(X, kept_share=0.002), 64, generator())
+        first, second = sampler.sample(64)
+    assert (first != second).any()

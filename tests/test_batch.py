@@ -198,8 +198,10 @@ def test_a_batch_and_a_plan_move_to_a_device():
 
 def test_unpacking_a_batch_as_two_names_the_way_to_write_it():
     batch = plan_of(6).apply(torch.zeros(6, 1), torch.arange(6))
-    with pytest.raises(ValueError, match=r"cannot be unpacked into 2 values: write batch = mix\(x, y\), then batch\.loss"):
-        x, y = batch
+    with pytest.raises(
+        ValueError, match=r"cannot be unpacked into 2 values: write batch = mix\(x, y\), then batch\.loss"
+    ):
+        _x, _y = batch
     inputs, targets, partner_targets, lam, weights = batch
     assert [inputs, targets, partner_targets, lam, weights] == list(batch) == [*batch]
     assert tuple(batch) == tuple(batch._replace())

@@ -118,7 +118,9 @@ def _ends(name, i):
         target = targets[j : j + 1]
         count = 1.0
         if not target.is_floating_point():
-            ignored = {"ignore_index": 2, "partial ignore_index and weights": 7}.get(name, 9 if "pixels" in name else -100)
+            ignored = {"ignore_index": 2, "partial ignore_index and weights": 7}.get(
+                name, 9 if "pixels" in name else -100
+            )
             weights = CLASS_WEIGHTS if "weights" in name or name == "nll" else torch.ones(C)
             kept = target[target != ignored].flatten()
             count = float(weights[kept].sum()) / max(1, target.numel())

@@ -37,7 +37,9 @@ def messages(mix, batches=20, size=64, x=X, use="call"):
                 mix.plan(x[rows], Y[rows])
             else:
                 mix.collate_fn([(x[i], Y[i]) for i in rows])
-    assert all(issubclass(warning.category, UserWarning) for warning in seen)
+    for warning in seen:
+        assert warning.category is UserWarning
+        assert warning.filename == __file__  # the line of the user, not one of the library
     return [str(warning.message) for warning in seen]
 
 
@@ -45,14 +47,13 @@ def messages(mix, batches=20, size=64, x=X, use="call"):
 @pytest.mark.parametrize("use", ["call", "plan", "collate"])
 def test_a_graph_that_keeps_hardly_a_pair_warns_once_with_share_distances_and_remedy(graph, use):
     (message,) = messages(seeded(graph), use=use)
-    assert "hardly any pair counts in the loss: the mean weight in this batch is" in message
-    share = float(re.search(r"batch is (\S+) with", message)[1])
-    low, high, median = map(float, re.search(r"distances from (\S+) to (\S+), median (\S+)\. Fit", message).groups())
+    assert message.startswith(f"with {graph!r} hardly any pair counts in the loss, with a mean weight of")
+    share = float(re.search(r"mean weight of (\S+): ", message)[1])
+    low, high, median = map(float, re.search(r"pairs are (\S+) to (\S+), median (\S+)\. Fit", message).groups())
     scale = 8**0.5 if graph.metric == "rms" else 1.0
     assert 0 <= share < 0.05
     assert 0 < low < median < high
     assert float(torch.pdist(X).median()) / scale == pytest.approx(median, rel=0.15)
-    assert repr(graph) in message
     assert f"{type(graph).__name__}.fit(x_train, kept_share=0.2)" in message
     assert "KNNGraph(share=0.2)" in message
 
@@ -61,7 +62,7 @@ def test_a_graph_that_keeps_hardly_a_pair_warns_once_with_share_distances_and_re
 @pytest.mark.parametrize("outside", ["discard", "unmix"])
 def test_every_pairing_warns(pairing, outside):
     (message,) = messages(seeded(ThresholdGraph(0.01), pairing=pairing, outside=outside, prob=0.5))
-    assert message.startswith("hardly any pair is mixed" if outside == "unmix" else "hardly any pair counts")
+    assert ("hardly any pair is mixed" if outside == "unmix" else "hardly any pair counts in the loss") in message
 
 
 def test_a_graph_that_was_fitted_in_another_unit_warns():
@@ -69,9 +70,9 @@ def test_a_graph_that_was_fitted_in_another_unit_warns():
     with pytest.warns(UserWarning, match="data are torch.uint8, so the fitted parameter is in pixel values"):
         graph = ThresholdGraph.fit(images.to(torch.uint8), kept_share=0.2)
     (message,) = messages(seeded(graph), x=images / 255)
-    assert message.startswith("every pair counts in full, so this is classical mixup with ThresholdGraph(radius=")
+    assert "every pair counts in full, so this is classical mixup" in message
     (message,) = messages(seeded(ThresholdGraph.fit(X, kept_share=0.2)), x=images)
-    assert message.startswith("hardly any pair counts")
+    assert "hardly any pair counts" in message
 
 
 def test_more_neighbours_than_samples_in_a_batch_warn():

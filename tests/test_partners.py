@@ -89,5 +89,5 @@ def test_pairing_by_class_takes_soft_and_one_hot_labels_and_columns():
 
 @pytest.mark.parametrize("y", [None, {"y": torch.zeros(4)}, torch.rand(4), torch.ones(4, 3), torch.zeros(4, 2, 2)])
 def test_pairing_by_class_refuses_targets_without_one_class_per_sample(y):
-    with pytest.raises(ValueError, match="pairing by class needs targets with one class per sample: .*, got "):
+    with pytest.raises(ValueError, match=r"pairing by class needs targets with one class per sample: .*, got "):
         seeded(CompleteGraph(), pairing="within_class").plan(torch.zeros(4, 1), y)

@@ -46,9 +46,11 @@ def test_a_number_too_large_for_a_float_is_refused():
 
 
 def test_a_choice_suggests_the_closest_name():
-    with pytest.raises(ArgumentError, match="outside must be one of 'discard', 'unmix', got 'unmixed'; did you mean 'unm"):
+    with pytest.raises(
+        ArgumentError, match="outside must be one of 'discard', 'unmix', got 'unmixed'; did you mean 'unm"
+    ):
         check_choice("outside", "unmixed", ("discard", "unmix"))
-    with pytest.raises(ArgumentError, match="must be one of 'discard', 'unmix', got 3$"):
+    with pytest.raises(ArgumentError, match=r"must be one of .*, got 3$"):
         check_choice("outside", 3, ("discard", "unmix"))
 
 
@@ -56,12 +58,18 @@ def test_a_choice_suggests_the_closest_name():
     ("options", "message"),
     [
         ({"mixup_alpha": -1}, r"mixup_alpha must be >= 0 \(Beta\(mixup_alpha, mixup_alpha\)\), got -1"),
-        ({"mixup_alpha": 0}, r"mixup_alpha must be > 0 \(for vanilla training use prob=0 or IdentityGraph\(\)\), got 0"),
+        (
+            {"mixup_alpha": 0},
+            r"mixup_alpha must be > 0 \(for vanilla training use prob=0 or IdentityGraph\(\)\), got 0",
+        ),
         ({"prob": 1.5}, "prob must be between 0 and 1, got 1.5"),
         ({"pairing": "neighbours"}, "pairing must be one of .*; did you mean 'neighbors'"),
         ({"outside": "drop"}, "outside must be one of 'discard', 'unmix', got 'drop'"),
         ({"per_sample": "no"}, "per_sample must be True or False, got 'no'"),
-        ({"generator": 3}, r"generator must be a torch.Generator or None, got int: torch.Generator\(\).manual_seed\(3\)"),
+        (
+            {"generator": 3},
+            r"generator must be a torch.Generator or None, got int: torch.Generator\(\).manual_seed\(3\)",
+        ),
         ({"graph": ThresholdGraph}, "graph must be a graph such as KNNGraph"),
         ({"graph": 0.5}, "graph must be a graph such as .*, got 0.5: a number alone does not say which graph"),
     ],
@@ -78,7 +86,13 @@ def test_a_bad_setting_is_named_also_when_it_is_set_later(options, message):
 
 @pytest.mark.parametrize(
     ("name", "meant"),
-    [("alpha", "mixup_alpha"), ("p", "prob"), ("seed", "generator"), ("pairings", "pairing"), ("mixup_alph", "mixup_alpha")],
+    [
+        ("alpha", "mixup_alpha"),
+        ("p", "prob"),
+        ("seed", "generator"),
+        ("pairings", "pairing"),
+        ("mixup_alph", "mixup_alpha"),
+    ],
 )
 def test_an_unknown_setting_names_the_one_that_was_meant(name, meant):
     for error in (ValueError, TypeError):  # a TypeError as Python itself raises, a ValueError as every mistake here
@@ -126,7 +140,10 @@ def test_a_mistake_in_the_loop_is_named_with_its_remedy(call, message):
         (lambda: torch.nested.nested_tensor([X, X]), "got a nested tensor: pad it: torch.nested.to_padded_tensor"),
         (lambda: torch.nested.nested_tensor([X, X], layout=torch.jagged), "got a nested tensor: pad it"),
         (lambda: torch.quantize_per_tensor(X, 0.1, 0, torch.quint8), r"got torch.quint8: call x.dequantize\(\)"),
-        (lambda: X.to(torch.float8_e4m3fn), r"must be float16, bfloat16, float32 or float64 .* got torch.float8_e4m3fn"),
+        (
+            lambda: X.to(torch.float8_e4m3fn),
+            r"must be float16, bfloat16, float32 or float64 .* got torch.float8_e4m3fn",
+        ),
         (lambda: X.to(torch.float8_e5m2), r"must be float16, bfloat16, float32 or float64 .* x\.float\(\)"),
         (lambda: torch.complex(X, X), "must be floating point to be mixed, got torch.complex64"),
     ],

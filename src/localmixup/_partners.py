@@ -71,16 +71,17 @@ def classes_of(targets: Any, n: int) -> Int[Tensor, "n"]:
     allowed = "pairing by class needs targets with one class per sample: indices of shape (n,) or probabilities (n, c)"
     if not isinstance(targets, Tensor):
         raise ArgumentError(f"{allowed}, got {type(targets).__name__}")
-    if targets.ndim == 2 and targets.shape == (n, 1) and not targets.is_floating_point():
-        targets = targets[:, 0]
-    if targets.ndim == 1 and not targets.is_floating_point() and len(targets) == n:
-        return targets.long()
-    if targets.ndim == 2 and len(targets) == n and targets.shape[1] > 1:
-        rows = targets.float()
+    labels: Tensor = targets
+    if labels.ndim == 2 and labels.shape == (n, 1) and not labels.is_floating_point():
+        labels = labels[:, 0]
+    if labels.ndim == 1 and not labels.is_floating_point() and len(labels) == n:
+        return labels.long()
+    if labels.ndim == 2 and len(labels) == n and labels.shape[1] > 1:
+        rows = labels.float()
         if torch.compiler.is_compiling() or bool(((rows.sum(1) - 1).abs() < 1e-3).all() and (rows >= 0).all()):
             return rows.argmax(dim=1)
         raise ArgumentError(f"{allowed}, got rows that do not sum to 1 (several labels per sample?)")
-    raise ArgumentError(f"{allowed}, got {targets.dtype} of shape {tuple(targets.shape)}")
+    raise ArgumentError(f"{allowed}, got {labels.dtype} of shape {tuple(labels.shape)}")
 
 
 def within_class(classes: Int[Tensor, "n"], *, generator: torch.Generator | None) -> Int[Tensor, "n"]:

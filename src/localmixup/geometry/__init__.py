@@ -1,9 +1,9 @@
 """What mixup does to a data set: how often it intrudes on other classes, and how steep it makes a network."""
 
 from localmixup.geometry._progress import Progress as Progress
+from localmixup.geometry.intruding import intrusion as intrusion
+from localmixup.geometry.intruding import intrusion_steps as intrusion_steps
 from localmixup.geometry.intrusion_report import IntrusionReport as IntrusionReport
-from localmixup.geometry.intrusion_report import intrusion as intrusion
-from localmixup.geometry.intrusion_report import intrusion_steps as intrusion_steps
 from localmixup.geometry.lipschitz import LipschitzCurve as LipschitzCurve
 from localmixup.geometry.lipschitz import Witness as Witness
 from localmixup.geometry.lipschitz import lipschitz_lower_bound as lipschitz_lower_bound

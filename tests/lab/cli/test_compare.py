@@ -1,0 +1,199 @@
+"""`localmixup compare` as a user types it."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import closing
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from localmixup.lab.cli.app import app
+from localmixup.lab.cli.options import results_folder
+
+FAST = ["--seeds", "3", "--epochs", "1", "--kept-shares", "0.1", "--jobs", "1"]
+
+
+def compare(*arguments):
+    return CliRunner().invoke(app, ["compare", *map(str, arguments)])
+
+
+def write_pets(folder, rows=60):
+    rng = np.random.default_rng(0)
+    kind = np.arange(rows) % 2
+    columns = {"size": rng.normal(size=rows) + 3 * kind, "age": rng.normal(size=rows)}
+    pd.DataFrame({**columns, "kind": np.array(["cat", "dog"])[kind]}).to_csv(folder / "pets.csv", index=False)
+    return folder / "pets.csv"
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_pets(tmp_path)
+    return tmp_path
+
+
+def stored(path):
+    """Number of runs in a store, which may not be there yet."""
+    if not path.exists():
+        return 0
+    with closing(sqlite3.connect(path)) as connection:
+        try:
+            return connection.execute("select count(*) from localmixup_runs").fetchone()[0]
+        except sqlite3.OperationalError:
+            return 0
+
+
+def without_times(numbers):
+    if isinstance(numbers, dict):
+        return {k: without_times(v) for k, v in numbers.items() if k != "train_seconds"}
+    return [without_times(v) for v in numbers] if isinstance(numbers, list) else numbers
+
+
+def test_a_table_from_file_to_report(folder):
+    done = compare("pets.csv", "--target", "kind", *FAST)
+    assert done.exit_code == 0, done.output
+    assert "pets.csv: 60 rows of 2 values, classification; model mlp" in done.stderr
+    assert "target 'kind': 2 classes (classification)" in done.stderr
+    for part in (
+        "pets.csv: mlp, 3 seeds",
+        "vanilla",
+        "local mixup, threshold",
+        "control: mixup at the same",
+        "report: ",
+    ):
+        assert part in done.stdout
+    again = compare("pets.csv", "--target", "kind", *FAST, "--json")
+    assert "are in the store already" in again.stderr
+    numbers = json.loads(again.stdout)
+    assert [len(row["errors"]) for row in numbers["rows"]] == [3] * len(numbers["rows"])
+    assert numbers["verdict"] in " ".join(done.stdout.split())
+    results = folder / "localmixup-results" / "pets.csv--kind"
+    assert json.loads((results / "comparison.json").read_text()) == numbers
+    assert numbers["verdict"] in (results / "report.html").read_text().replace("&#39;", "'")
+
+
+def test_a_quantity_is_measured_by_its_rmse(folder):
+    done = compare("pets.csv", "--target", "size", "--methods", "vanilla,mixup", *FAST)
+    assert done.exit_code == 0, done.output
+    assert "a quantity (regression)" in done.stderr
+    assert "RMSE" in done.stdout
+
+
+def test_parameters_set_by_hand_leave_nothing_to_choose(folder):
+    methods = "local-threshold,local-exponential,local-knn"
+    for values in (("0", "0", "3"), ("inf", "inf", "0")):
+        fixed = [text for pair in zip(("--radius", "--decay", "--n-neighbors"), values, strict=True) for text in pair]
+        done = compare("pets.csv", "--target", "kind", "--methods", methods, *fixed, *FAST, "--json")
+        assert done.exit_code == 0, done.output
+        rows = {row["method"]: row for row in json.loads(done.stdout)["rows"] if row["control_of"] is None}
+        assert [float(rows[name]["spec"]["parameter"]) for name in methods.split(",")] == [float(v) for v in values]
+    assert rows["local-exponential"]["mixed_share"] == 0  # an infinite decay is vanilla training
+    assert rows["local-knn"]["mixed_share"] == 0
+
+
+def test_a_table_so_small_that_no_pair_may_be_near(folder):
+    rng = np.random.default_rng(0)
+    columns = {"a": rng.normal(size=20), "b": rng.normal(size=20), "label": np.arange(20) % 2}
+    pd.DataFrame(columns).to_csv("small.csv", index=False)
+    done = compare("small.csv", "--epochs", "1", "--jobs", "1", "--seeds", "3", "--json")
+    assert done.exit_code == 0, done.output
+    assert all(np.isfinite(row["errors"]).all() for row in json.loads(done.stdout)["rows"])
+
+
+def test_every_data_set_and_target_has_its_own_folder(folder):
+    (folder / "other").mkdir()
+    write_pets(folder / "other")
+    names = {
+        ("pets.csv", "kind"): "pets.csv--kind",
+        ("./pets.csv", "size"): "pets.csv--size",
+        (str(folder / "pets.csv"), None): "pets.csv",
+        ("other/pets.csv", "kind"): "other--pets.csv--kind",
+        ("digits", None): "digits",
+    }
+    assert {key: results_folder(*key).relative_to("localmixup-results").as_posix() for key in names} == names
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["empty.csv"], "the file is empty"),
+        (["digits", "--decay", "3"], "--decay is for local-exponential, which is not among --methods"),
+        (["digits", "--methods", ","], "--methods must name at least one of"),
+        (["digits", "--methods", "lokal"], "did you mean 'local'?"),
+        (["digits", "--decay", "-1"], "--decay must be >= 0 (0 is classical mixup, inf vanilla training), got -1.0"),
+        (["digits", "--decay", "nan"], "got nan"),
+        (
+            ["digits", "--radius", "far"],
+            "--radius must be >= 0 (0 is vanilla training, inf classical mixup), got 'far'",
+        ),
+        (["digits", "--n-neighbors", "1.5"], "--n-neighbors must be a whole number >= 0, got 1.5"),
+        (["digits", "--seeds", "0"], "--seeds must be a whole number >= 1, got 0"),
+        (["digits", "--epochs", "inf"], "--epochs must be > 0 and at most 1e+09, got inf"),
+        (["digits", "--lr", "nan"], "--lr must be > 0 and at most 1e+09, got nan"),
+        (["digits", "--mixup-alpha", "0"], "--mixup-alpha must be > 0 and at most 1e+09, got 0.0"),
+        (["digits", "--model", "resnet50"], "did you mean 'resnet'?"),
+        (["digits", "--model", "resnet"], "needs images of at least 16 x 16"),
+        (["spirals", "--augment", "crop"], "--augment crop needs images, spirals is a table"),
+        (["digits", "--precision", "fp16"], "--precision fp16 needs a GPU"),
+        (["digits", "--store", "shop.sqlite"], "this is another program's database"),
+        (["digits", "--out", "/proc/results"], "--out /proc/results: cannot be written"),
+        (["digits", "--out", "pets.csv"], "--out pets.csv: cannot be written"),
+        (["pets.csv"], "say which column to predict with --target; there are size, age, kind"),
+        (["pets.csv", "--target", "kin"], "did you mean 'kind'?"),
+        (["pets.csv", "--target", "size", "--methods", "within-class"], "need classes; the target is a quantity"),
+    ],
+)
+def test_mistakes_end_in_one_line(folder, arguments, message):
+    (folder / "empty.csv").touch()
+    with closing(sqlite3.connect("shop.sqlite")) as connection:
+        connection.execute("create table customers (name text)")
+    done = compare(*arguments)
+    assert done.exit_code == 2, done.output
+    assert done.stdout == ""
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert errors == [done.stderr.splitlines()[-1]]
+    assert message in errors[0]
+
+
+def test_killed_and_interrupted_and_started_again_the_table_is_the_same(folder):
+    # so many runs that neither process can come to its end before the signal
+    options = ["pets.csv", "--target", "kind", "--methods", "vanilla", "--epochs", "20", "--out", "out"]
+    environment = {k: v for k, v in os.environ.items() if k != "LOCALMIXUP_CHECK_SHAPES"}
+    store = folder / "out" / "results.sqlite"
+    for number in (signal.SIGKILL, signal.SIGINT):
+        before = stored(store)
+        run = subprocess.Popen(
+            [sys.executable, "-m", "localmixup", "compare", *options, "--seeds", "20000", "--jobs", "1"],
+            env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        )  # fmt: skip
+        while stored(store) == before and run.poll() is None:
+            time.sleep(0.02)
+        run.send_signal(number)
+        _, told = run.communicate()
+        assert stored(store) > before, told
+        if number == signal.SIGINT:
+            assert run.returncode == 130
+            assert f"{before:,} of 20,000 are in the store already" in told
+            assert told.splitlines()[-1].startswith("interrupted: finished runs are stored")
+            assert "Traceback" not in told
+    found = [compare(*options, "--seeds", "3", "--jobs", "1", "--json"), None]
+    assert "are in the store already" in found[0].stderr
+    found[1] = compare(*options[:-1], "whole", "--seeds", "3", "--jobs", "1", "--json")
+    assert "already" not in found[1].stderr
+    assert without_times(json.loads(found[0].stdout)) == without_times(json.loads(found[1].stdout))
+
+
+@pytest.mark.slow
+def test_demo(folder):
+    done = CliRunner().invoke(app, ["demo"])
+    assert done.exit_code == 0, done.output
+    assert done.stdout.count("report: localmixup-results/") == 2
+    assert "On digits" in done.stdout
+    assert "On spirals, locality helps mixup" in done.stdout

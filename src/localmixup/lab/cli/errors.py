@@ -33,7 +33,7 @@ class Commands(TyperGroup):
         except (ArgumentError, MissingPackageError) as mistake:
             fail(str(mistake))
         except ModuleNotFoundError as missing:
-            fail(f"{missing.name} is missing; in a checkout: pip install -e '.[lab]'")
+            fail(missing_package(missing))
         except _ClickException as raised:
             error: Any = raised
             if type(error).__name__ == "NoArgsIsHelpError":
@@ -51,6 +51,20 @@ def fail(message: str) -> NoReturn:
     """
     print(f"error: {message}", file=sys.stderr)
     sys.exit(USAGE)
+
+
+def missing_package(error: ModuleNotFoundError) -> str:
+    """Return the message for a package that is not installed.
+
+    Args:
+        error: raised by an import.
+
+    Raises:
+        ModuleNotFoundError: it is a module of this project, so that this is a defect and not the user's mistake.
+    """
+    if error.name is None or error.name.partition(".")[0] == "localmixup":
+        raise error
+    return f"{error.name.partition('.')[0]} is missing; in a checkout: pip install -e '.[lab]'"
 
 
 @contextmanager

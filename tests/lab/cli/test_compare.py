@@ -92,7 +92,7 @@ def test_parameters_set_by_hand_leave_nothing_to_choose(folder):
         fixed = [text for pair in zip(("--radius", "--decay", "--n-neighbors"), values, strict=True) for text in pair]
         done = compare("pets.csv", "--target", "kind", "--methods", methods, *fixed, *FAST, "--json")
         assert done.exit_code == 0, done.output
-        rows = {row["method"]: row for row in json.loads(done.stdout)["rows"] if row["control_of"] is None}
+        rows = {row["spec"]["method"]: row for row in json.loads(done.stdout)["rows"] if row["control_of"] is None}
         assert [float(rows[name]["spec"]["parameter"]) for name in methods.split(",")] == [float(v) for v in values]
     assert rows["local-exponential"]["mixed_share"] == 0  # an infinite decay is vanilla training
     assert rows["local-knn"]["mixed_share"] == 0
@@ -164,7 +164,7 @@ def test_mistakes_end_in_one_line(folder, arguments, message):
 
 def test_killed_and_interrupted_and_started_again_the_table_is_the_same(folder):
     # so many runs that neither process can come to its end before the signal
-    options = ["pets.csv", "--target", "kind", "--methods", "vanilla", "--epochs", "20", "--out", "out"]
+    options = ["pets.csv", "--target", "kind", "--methods", "vanilla", "--epochs", "5", "--out", "out"]
     environment = {k: v for k, v in os.environ.items() if k != "LOCALMIXUP_CHECK_SHAPES"}
     store = folder / "out" / "results.sqlite"
     for number in (signal.SIGKILL, signal.SIGINT):

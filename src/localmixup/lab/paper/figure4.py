@@ -227,7 +227,7 @@ def curve(
         epoch = math.ceil(rows / size) if protocol.last_batches else rows / size
         updates = protocol.updates or round((protocol.epochs or 0) * epoch)
         if bench.scale == "smoke":
-            updates = max(20, updates // 100)
+            updates = max(5, updates // 1000)
         training = TrainingSpec(
             model=protocol.model,
             pairs="batch",

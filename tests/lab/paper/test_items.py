@@ -134,7 +134,7 @@ def test_every_item_runs_and_is_reported(item, protocol, reading):
 
 @pytest.mark.parametrize(
     ("name", "protocol"),
-    [("figure3", "paper"), ("figure4", "published"), ("table1", "controlled"), ("table3", "paper")],
+    [("figure3", "paper"), ("figure4", "published"), ("table3", "controlled")],
 )
 def test_what_is_in_the_store_is_not_run_again(name, protocol, smoke):
     told = list(ITEMS[name].run(smoke.bench[name, protocol]))
@@ -271,20 +271,20 @@ def test_batches_of_figure4_are_those_that_the_authors_found():
 
 
 def test_twenty_samples_of_figure4_count_at_every_radius():
-    """20 on average: over 400 updates the mean of a radius is within four standard errors."""
+    """20 on average: over 100 updates the mean of a radius is within four standard errors."""
     from localmixup.lab.runs.engine import run
 
     bench = Bench(Store("sqlite://"), "paper", "full")
     loaded = bench.data("spirals")
     arms = figure4.curve(bench, "spirals", loaded, PROTOCOLS["paper"].spirals)[1:4]
     runs = [arm.run(0) for arm in arms]
-    runs = [one.model_copy(update={"training": one.training.model_copy(update={"updates": 400})}) for one in runs]
+    runs = [one.model_copy(update={"training": one.training.model_copy(update={"updates": 100})}) for one in runs]
     list(run(runs, loaded.prepared, bench.store, jobs=1))
     for arm, one in zip(arms, runs, strict=True):
         outcome = bench.store.get([one])[one.key].outcome
         size = round(20 / arm.method.kept_share)
-        assert outcome.mean_weight * size == pytest.approx(20, abs=4 * 5 / 20)
-        assert outcome.mixed_share == pytest.approx(0.95, abs=0.01)
+        assert outcome.mean_weight * size == pytest.approx(20, abs=4 * 5 / 10)
+        assert outcome.mixed_share == pytest.approx(0.95, abs=0.02)
 
 
 def test_the_shares_of_the_spirals_are_swapped_in_the_paper():

@@ -123,7 +123,7 @@ def _figure(group: Group, curves: Mapping[str, Sequence[ArmResult]]) -> Figure:
         for label in shown
     ]
     runs = min((len(r.records) for r in main), default=0)
-    title = f"{group.panel}: error against radius ({group.protocol}, {group.scale}, {runs:,} runs a radius)"
+    title = f"{group.panel}: error against radius ({group.protocol}, {group.scale}, {runs:,} runs per radius)"
     name = f"figure4-{group.panel}-{group.protocol}-{group.scale}"
     return chart(name, title, "radius (0 is vanilla training)", "test error, %", series)
 

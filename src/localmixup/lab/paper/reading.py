@@ -76,6 +76,7 @@ class Reading:
         self.records = store.get(arm.run(seed) for arm, count in wanted for seed in range(count))
         self.arms = [results_of([arm], range(count), self.records)[0] for arm, count in wanted]
         self.findings = store.findings()
+        self.runs = store.count()
 
     def wanted(self, item: str) -> list[ArmResult]:
         """Return all arms of an item, in the order of protocol, panel and place, finished or not.

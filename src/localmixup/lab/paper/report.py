@@ -49,7 +49,7 @@ def write(store: Store, page: Path, markdown: Path) -> list[Section]:
     write_page(
         page,
         "paper.html.j2",
-        introduction=[f"{len(reading.records):,} stored runs.", *_INTRODUCTION],
+        introduction=[f"Written from {reading.runs:,} stored runs.", *_INTRODUCTION],
         sections=sections,
         head=HEAD,
         protocols=PROTOCOLS,
@@ -70,7 +70,7 @@ def as_markdown(sections: Sequence[Section], reading: Reading, folder: str) -> s
     lines = [
         "# What came out of the paper's experiments",
         "",
-        f"Written from {len(reading.records):,} stored runs. In a checkout, this command writes the page and its "
+        f"Written from {reading.runs:,} stored runs. In a checkout, this command writes the page and its "
         "figures again. It trains nothing:",
         "",
         "```",
@@ -109,6 +109,8 @@ def _versions(reading: Reading) -> list[str]:
     counts = Counter(_text(record.versions) for record in reading.records.values())
     if not counts:
         return [_text(versions())]
+    if len(counts) == 1:
+        return list(counts)
     return [f"{text} ({count:,} runs)" for text, count in counts.most_common(_VERSIONS)]
 
 

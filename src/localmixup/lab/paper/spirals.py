@@ -38,7 +38,7 @@ class Figure1(Item):
     claim = (
         "along all pairs virtual samples leave their class and cross the other one; local pairs keep to the manifold"
     )
-    size = "1000 points a spiral"
+    size = "1000 points per spiral"
     protocols = ("paper",)
     default = "paper"
 
@@ -79,8 +79,8 @@ class Figure3(Item):
 
     name = "figure3"
     title = "Figure 3: the two spirals, in both readings of their generator"
-    claim = "1000 points a class with Gaussian noise of 1.5, so large that no solution is trivial"
-    size = "1000 points a spiral"
+    claim = "1000 points per class with Gaussian noise of 1.5, so large that no solution is trivial"
+    size = "1000 points per spiral"
     protocols = ("paper",)
     default = "paper"
 
@@ -168,9 +168,9 @@ def hardness(loaded: Loaded) -> dict[str, Any]:
 def _panes(canvas: Canvas, titles: Sequence[str]) -> list[Axes]:
     axes: list[Axes] = list(np.atleast_1d(canvas.subplots(1, len(titles))))
     for one, title in zip(axes, titles, strict=True):
-        one.set(xticks=[], yticks=[], aspect="equal")
+        one.set_axis_off()
+        one.set_aspect("equal")
         one.set_title(title, fontsize=9)
-        one.grid(visible=False)
     return axes
 
 
@@ -190,6 +190,7 @@ def _labels_figure(panel: str, found: Mapping[str, Mapping[str, Any]]) -> Figure
             shade = np.where((grid < 0)[..., None], 1.0, 0.55 * colors[(grid > 50).astype(int)] + 0.45)
             low_x, low_y, high_x, high_y = value["box"]
             one.imshow(shade.swapaxes(0, 1), extent=(low_x, high_x, low_y, high_y), origin="lower")
+            one.set(xlim=(low_x, high_x), ylim=(low_y, high_y))
             if value["segments"]:
                 lines = np.array(value["segments"]).reshape(-1, 2, 2)
                 shades = [colors[a] if a == b else (0.25, 0.25, 0.25) for a, b in value["segment_classes"]]

@@ -259,6 +259,11 @@ class Store:
                     found[row.key] = _record(asked[row.key], row, self.called)
         return found
 
+    def count(self) -> int:
+        """Return the number of finished runs."""
+        with self._engine.connect() as connection:
+            return int(connection.execute(sa.select(sa.func.count()).select_from(_runs)).scalar_one())
+
     def close(self) -> None:
         """Let go of the connections."""
         self._engine.dispose()

@@ -1,30 +1,61 @@
-"""What test_distributed.py starts with torchrun: each rank does its part and writes down what came out.
+"""What each of two ranks does for the tests of several processes; the tests compare the results.
 
-    torchrun --nproc_per_node 2 ranks_script.py OUT EXAMPLES
+`run_once` starts one process that imports everything once and then forks the two ranks, with the environment variables
+that torchrun would set. The ranks save what they found.
 
-Nothing is compared here: that is done in the one process that has the results of both ranks.
+    python _ranks_script.py OUT EXAMPLES
 """
 
+import importlib.util
 import os
+import pickle
 import runpy
+import socket
+import subprocess
 import sys
+import traceback
+import warnings
 from pathlib import Path
 
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
+from filelock import FileLock
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
 from localmixup import CompleteGraph, ExponentialGraph, KNNGraph, LocalMixup, ThresholdGraph, cutmix, mix_sequences
 from localmixup.distributed import DistributedLocalMixup, mean_over_ranks
-from localmixup.graphs.adaptive import AdaptiveExponentialGraph
-from localmixup.integrations._ranks import gather_rows
+from localmixup.distributed._collectives import gather_rows
+from localmixup.graphs import AdaptiveExponentialGraph
+
+HERE = Path(__file__).parent
+EXAMPLES = HERE.parent / "examples"
+
+
+def run_once(tmp_path_factory):
+    """Return what the ranks found. They run once per session, even if the tests are spread over several processes."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "ranks"
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            folder.mkdir()
+            (folder / "cwd").mkdir()
+            environment = {k: v for k, v in os.environ.items() if k != "LOCALMIXUP_CHECK_SHAPES"}
+            environment |= {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+            done = subprocess.run(
+                [sys.executable, __file__, str(folder), str(EXAMPLES)],
+                capture_output=True, text=True, cwd=folder / "cwd", env=environment, timeout=400, check=False,
+            )  # fmt: skip
+            assert done.returncode == 0, done.stderr[-5000:]
+            assert not list((folder / "cwd").iterdir()), "the ranks left files behind"
+    return [torch.load(folder / f"rank{rank}.pt", weights_only=False) for rank in (0, 1)]
+
 
 SEED = 7
 N = 12
-# how many of the N samples each rank has
+# the number of samples on each rank
 SPLITS = [(7, 5), (12, 0), (6, 6)]
 EXPONENTIAL = ExponentialGraph(decay=0.5)
 CASES = {
@@ -42,10 +73,14 @@ CASES = {
 
 
 def options(case):
-    chosen = dict(CASES[case])
-    # it has a state, so each mix needs its own
+    chosen = {name: value for name, value in CASES[case].items() if name != "reduction"}
+    # each mix needs a new one, because it has a state
     chosen["graph"] = chosen["graph"] or AdaptiveExponentialGraph()
     return chosen
+
+
+def reduction_of(case):
+    return CASES[case].get("reduction", "weighted_mean")
 
 
 def data(batches=3, n=N, dtype=torch.float64):
@@ -69,10 +104,10 @@ def gradient_of(model):
     return torch.cat([p.grad.flatten().clone() for p in model.parameters()])
 
 
-def one_batch(mix, ddp, x, y, features=None):
+def one_batch(mix, ddp, x, y, features=None, reduction="weighted_mean"):
     batch = mix(x, y, features=features)
     ddp.zero_grad()
-    loss = batch.loss(F.cross_entropy, ddp(batch.inputs))
+    loss = batch.loss(F.cross_entropy, ddp(batch.inputs), reduction=reduction)
     kept = {**batch._asdict(), "loss": loss.detach()}
     if loss.ndim == 0:
         loss.backward()
@@ -87,7 +122,7 @@ def gathered():
             mix = DistributedLocalMixup(**options(case), gather=True, seed=SEED)
             ddp = DistributedDataParallel(make_model(dtype))
             found[case, dtype] = [
-                one_batch(mix, ddp, mine(x, split), mine(y, split))
+                one_batch(mix, ddp, mine(x, split), mine(y, split), reduction=reduction_of(case))
                 for (x, y), split in zip(data(dtype=dtype), SPLITS, strict=True)
             ]
     return found
@@ -124,7 +159,7 @@ def structures():
 
 
 def other_mixing():
-    """Boxes, and padded sequences, along a plan whose partners are on any rank."""
+    """CutMix and padded sequences with a plan whose partners are on any rank."""
     x, y = data()[0]
     plan = DistributedLocalMixup(EXPONENTIAL, gather=True, seed=SEED).plan(mine(x, (5, 7)), mine(y, (5, 7)))
     images = mine(torch.arange(12.0).view(12, 1, 1, 1).expand(12, 1, 8, 8), (5, 7))
@@ -155,14 +190,13 @@ def hidden_layers():
     ddp = DistributedDataParallel(Hidden(DistributedLocalMixup(EXPONENTIAL, gather=True, seed=SEED)))
     x, y = mine(x, (5, 7)), mine(y, (5, 7))
     outputs, others, plan = ddp(x, y)
-    batch = plan.batch_type(x, y, others, plan.lam, plan.weights)
-    loss = batch.loss(F.cross_entropy, outputs)
+    loss = plan._batch(x, y, others).loss(F.cross_entropy, outputs)
     loss.backward()
     return {"global": mean_over_ranks(loss), "gradient": gradient_of(ddp)}
 
 
 def accumulated():
-    """Two batches under `no_sync`, as DDP's own documentation does it."""
+    """Accumulate the gradients of two batches with `no_sync`, as in the documentation of DDP."""
     mix = DistributedLocalMixup(EXPONENTIAL, gather=True, seed=SEED)
     ddp = DistributedDataParallel(make_model())
     (x1, y1), (x2, y2), _ = data()
@@ -175,13 +209,14 @@ def accumulated():
 
 
 def within_ranks():
-    """Without gathering; and what one generator on each rank, and each rank's own mean, make of it."""
+    """Mix without gathering, and for comparison with a plain `LocalMixup` on each rank."""
     found = {}
     for case in CASES:
         mix = DistributedLocalMixup(**options(case), seed=SEED)
         ddp = DistributedDataParallel(make_model())
         found[case] = [
-            one_batch(mix, ddp, mine(x, split), mine(y, split)) for (x, y), split in zip(data(), SPLITS, strict=True)
+            one_batch(mix, ddp, mine(x, split), mine(y, split), reduction=reduction_of(case))
+            for (x, y), split in zip(data(), SPLITS, strict=True)
         ]
     x, y = data()[0]
     plain = LocalMixup(EXPONENTIAL, generator=torch.Generator().manual_seed(SEED))
@@ -196,7 +231,7 @@ def within_ranks():
 
 
 def resumed(gather, folder):
-    """Five batches in a row, and the last three again from what rank 0 saved after two."""
+    """Mix five batches, and then the last three again from the state that rank 0 saved after two."""
     batches = data(5, 8)
     mix = DistributedLocalMixup(EXPONENTIAL, gather=gather, seed=SEED)
     whole = []
@@ -213,7 +248,7 @@ def resumed(gather, folder):
 
 
 def drifted():
-    """A rank that drew something by itself, between batches."""
+    """Gather although one rank has drawn something on its own between batches."""
     mix = DistributedLocalMixup(EXPONENTIAL, gather=True, seed=SEED)
     if dist.get_rank() == 1:
         torch.rand(5, generator=mix.generator)
@@ -222,7 +257,7 @@ def drifted():
 
 
 def alone():
-    """What a rank may do by itself: evaluate, and save."""
+    """Evaluate and save on one rank only."""
     mix = DistributedLocalMixup(EXPONENTIAL, gather=True, seed=SEED).eval()
     if dist.get_rank() == 1:
         return None
@@ -255,28 +290,27 @@ def rows():
 
 
 def workers():
-    """Batches that DataLoader workers mixed, on ranks whose loaders were seeded alike."""
+    """Mix in DataLoader workers, on ranks whose loaders have the same seed."""
     x, y = (torch.cat(parts) for parts in zip(*data(2, 16), strict=True))
     dataset = TensorDataset(x, y)
     found = {}
     for name, mix in {
         "plain": LocalMixup(EXPONENTIAL, generator=torch.Generator().manual_seed(SEED)),
-        "ours": DistributedLocalMixup(EXPONENTIAL, seed=SEED, reduction="mean"),
-        "main": DistributedLocalMixup(EXPONENTIAL, seed=SEED, reduction="mean"),
-        "spawn": DistributedLocalMixup(EXPONENTIAL, seed=SEED),
+        "ours": DistributedLocalMixup(EXPONENTIAL, seed=SEED),
+        "main": DistributedLocalMixup(EXPONENTIAL, seed=SEED),
     }.items():
-        method, number = {"spawn": ("spawn", 1), "main": (None, 0)}.get(name, ("fork", 2))
-        sampler = DistributedSampler(dataset, shuffle=False)
         loader = DataLoader(
-            dataset, batch_size=4, sampler=sampler, num_workers=number, collate_fn=mix.collate_fn,
-            multiprocessing_context=method, generator=torch.Generator().manual_seed(0),
+            dataset, batch_size=4, sampler=DistributedSampler(dataset, shuffle=False), collate_fn=mix.collate_fn,
+            num_workers=0 if name == "main" else 2, generator=torch.Generator().manual_seed(0),
         )  # fmt: skip
-        epochs = [list(loader) for _ in range(1 if name == "spawn" else 2)]
+        epochs = [list(loader) for _ in range(2)]
         found[name] = [[tuple(batch) for batch in batches] for batches in epochs]
         if name == "ours":
             batch, ddp = epochs[0][0], DistributedDataParallel(make_model())
-            batch.loss(F.cross_entropy, ddp(batch.inputs), reduction="weighted_mean").backward()
-            found["reduction"], found["gradient"] = batch.reduction, gradient_of(ddp)
+            batch.loss(F.cross_entropy, ddp(batch.inputs)).backward()
+            found["gradient"] = gradient_of(ddp)
+    # for a worker that is started without the process group
+    found["pickled"] = pickle.dumps(DistributedLocalMixup(EXPONENTIAL, seed=SEED))
     refused = []
     mix = DistributedLocalMixup(EXPONENTIAL, gather=True)
     loader = DataLoader(dataset, collate_fn=lambda samples: mix(*map(torch.stack, zip(*samples, strict=True))),
@@ -290,8 +324,24 @@ def workers():
     return found
 
 
-def accelerated(accelerator, folder):
-    """An epoch, its checkpoint, and the next epoch twice: gone on with, and from the checkpoint."""
+def warnings_of_a_radius_too_small():
+    """Return the warnings of ten batches in which hardly a pair counts, with and without gathering."""
+    found = {}
+    for gather in (False, True):
+        mix = DistributedLocalMixup(ThresholdGraph(radius=1e-9), gather=gather, seed=SEED)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            for x, y in data(10):
+                mix(mine(x, (6, 6)), mine(y, (6, 6)))
+        found[gather] = [(warning.category, str(warning.message)) for warning in caught]
+    return found
+
+
+def accelerated(folder, examples):
+    """Train for an epoch, save a checkpoint, and train the next epoch twice: directly, and from the checkpoint."""
+    from accelerate import Accelerator
+
+    accelerator = Accelerator(cpu=True, gradient_accumulation_steps=2)
     x, y = (torch.cat(parts) for parts in zip(*data(4, 8), strict=True))
     model = make_model()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
@@ -317,23 +367,35 @@ def accelerated(accelerator, folder):
     accelerator.save_state(str(folder / "checkpoint"))
     second = epoch()
     accelerator.load_state(str(folder / "checkpoint"))
-    return {"first": first, "second": second, "again": epoch()}
+    return {
+        "size": accelerator.num_processes,
+        "accelerated": {"first": first, "second": second, "again": epoch()},
+        "accelerate example": run_example(examples, "accelerate_loop"),
+    }
 
 
 def run_example(folder, name):
-    return runpy.run_path(str(Path(folder) / f"{name}.py"))["main"](epochs=20)
+    return runpy.run_path(str(Path(folder) / f"{name}.py"))["main"](epochs=15)
 
 
-def main():
-    from accelerate import Accelerator
+def frameworks(folder):
+    """Let the tests of Lightning and of transformers train on the ranks, as far as these are installed."""
+    sys.path.insert(0, str(HERE / "integrations"))
+    found = {}
+    for name in ("lightning", "transformers"):
+        if importlib.util.find_spec(name):
+            found[name] = importlib.import_module(f"test_{name}").train_on_ranks(folder)
+    return found
 
-    folder, examples = Path(sys.argv[1]), sys.argv[2]
-    rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
-    # torchrun's own store serves one group only, and that is the one of the DDP example, the last
-    dist.init_process_group("gloo", init_method=f"file://{folder / 'store'}", rank=rank, world_size=size)
-    accelerator = Accelerator(cpu=True, gradient_accumulation_steps=2)
+
+def run_rank(rank, port, folder, examples):
+    shared = {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "GROUP_RANK": "0", "MASTER_ADDR": "localhost"}
+    own = {"RANK": str(rank), "LOCAL_RANK": str(rank), "MASTER_PORT": str(port), "TORCHELASTIC_RUN_ID": "tests"}
+    os.environ.update({**shared, **own})
+    torch.set_num_threads(1)
+    # another store than that of the environment, which the DDP example uses for its own group at the end
+    dist.init_process_group("gloo", init_method=f"file://{folder / 'store'}", rank=rank, world_size=2)
     found = {
-        "size": accelerator.num_processes,
         "gathered": gathered(),
         "features": gathered_by_features(),
         "structures": structures(),
@@ -346,11 +408,43 @@ def main():
         "alone": alone(),
         "rows": rows(),
         "workers": workers(),
-        "accelerated": accelerated(accelerator, folder),
-        "accelerate example": run_example(examples, "accelerate_loop"),
-        "ddp example": run_example(examples, "ddp_loop"),
+        "warnings": warnings_of_a_radius_too_small(),
+        **frameworks(folder),
     }
+    if importlib.util.find_spec("accelerate"):
+        found |= accelerated(folder, examples)
+    dist.destroy_process_group()
+    found["ddp example"] = run_example(examples, "ddp_loop")
     torch.save(found, folder / f"rank{rank}.pt")
+
+
+def main():
+    folder, examples = Path(sys.argv[1]), Path(sys.argv[2])
+    for name in ("accelerate", "lightning", "transformers"):
+        if importlib.util.find_spec(name):
+            importlib.import_module(name)
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = free.getsockname()[1]
+    ranks = []
+    for rank in (0, 1):
+        ranks.append(os.fork())
+        if ranks[-1] == 0:
+            status = 1
+            try:
+                run_rank(rank, port, folder, examples)
+                status = 0
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                sys.stderr.flush()
+                os._exit(status)
+    for _ in ranks:
+        _, status = os.wait()
+        if status:  # the other rank may wait for this one forever
+            for process in ranks:
+                os.kill(process, 9)
+            sys.exit("a rank failed")
 
 
 if __name__ == "__main__":

@@ -1,61 +1,35 @@
-"""Two real processes under torchrun with gloo, held against one process and against loops over samples.
+"""Two processes with gloo, compared with one process and with loops over single samples.
 
-One launch serves all of it: `ranks_script.py` does what is to be done on each rank, and the tests compare.
+`_ranks_script.py` holds what the ranks do; the tests here compare what they found.
 """
 
 import json
-import os
 import pickle
-import subprocess
-import sys
-from pathlib import Path
+import runpy
 
 import pytest
-import ranks_script
 import torch
 import torch.nn.functional as F
-from filelock import FileLock
-from ranks_script import CASES, EXPONENTIAL, SEED, SPLITS, Hidden, data, gradient_of, make_model, options, sequences
-from torch import nn
+from _ranks_script import (
+    CASES, EXAMPLES, EXPONENTIAL, SEED, SPLITS, Hidden, data, gradient_of, make_model, options, reduction_of, run_once, sequences,
+)  # fmt: skip
 from torch.utils.data import DataLoader, TensorDataset
 
-from localmixup import CompleteGraph, ExponentialGraph, KNNGraph, LocalMixup, MixedBatch, ThresholdGraph, mix_sequences
-from localmixup.distributed import DistributedLocalMixup, mean_over_ranks
+from localmixup import CompleteGraph, KNNGraph, LocalMixup, MixedBatch, ThresholdGraph, mix_sequences
+from localmixup.distributed import DistributedLocalMixup, RankBatch, RankPlan, mean_over_ranks
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-6}
-
-
-def environment():
-    kept = {k: v for k, v in os.environ.items() if k != "LOCALMIXUP_CHECK_SHAPES"}
-    return {**kept, "OMP_NUM_THREADS": "1"}
+hardly_a_pair = pytest.mark.filterwarnings("ignore::UserWarning")
 
 
 @pytest.fixture(scope="module")
 def ranks(tmp_path_factory):
-    """What each of the two ranks found; launched once, however many processes the tests run in."""
-    pytest.importorskip("accelerate")
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "ranks"
-    with FileLock(f"{folder}.lock"):
-        if not folder.exists():
-            folder.mkdir()
-            launch(folder, tmp_path_factory.mktemp("empty"))
-    return [torch.load(folder / f"rank{rank}.pt", weights_only=False) for rank in (0, 1)]
-
-
-def launch(folder, empty):
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    command += [ranks_script.__file__, str(folder), str(EXAMPLES)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, cwd=empty, env=environment(), timeout=300, check=False
-    )
-    assert done.returncode == 0, done.stderr[-5000:]
-    assert not list(empty.iterdir())
+    """What each of the two ranks found."""
+    return run_once(tmp_path_factory)
 
 
 def slow_loss(batches, outputs, reduction):
-    """Eq. (3) over the samples of all ranks, one after the other; `outputs` in their order."""
+    """Eq. (3) over the samples of all ranks, one at a time; `outputs` are in the same order."""
     total, weight, count = torch.zeros((), dtype=outputs.dtype), 0.0, 0
     for batch in batches:
         for y, other, lam, w in zip(*(batch[k] for k in ("targets", "partner_targets", "lam", "weights")), strict=True):
@@ -96,29 +70,27 @@ def close(a, b, tolerance=1e-12):
 @pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
 @pytest.mark.parametrize("case", CASES)
 def test_gathered_is_the_one_process_result(ranks, case, dtype):
-    """Three batches, split unevenly, one with a rank that has none: plan, mixed batch, loss, gradient."""
-    mix, tolerance = one_process(case), TOLERANCE[dtype]
+    """Three batches with uneven splits, one of which leaves a rank without samples: plan, batch, loss, gradient."""
+    mix, tolerance, reduction = one_process(case), TOLERANCE[dtype], reduction_of(case)
     for i, (x, y) in enumerate(data(dtype=dtype)):
         whole = mix(x, y)
         parts = both(ranks, "gathered", (case, dtype), i)
         assert [len(p["lam"]) for p in parts] == list(SPLITS[i])
         for name, value in whole._asdict().items():
             close(torch.cat([p[name] for p in parts]), value, tolerance)
-        if whole.reduction == "none":
-            model = make_model(dtype)
-            close(
-                torch.cat([p["loss"] for p in parts]), whole.loss(F.cross_entropy, model(whole.inputs)).detach(), 1e-6
-            )
+        model = make_model(dtype)
+        exact = whole.loss(F.cross_entropy, model(whole.inputs), reduction=reduction)
+        if reduction == "none":
+            close(torch.cat([p["loss"] for p in parts]), exact.detach(), 1e-6)
             continue
-        loss, gradient = slow_loss_and_gradient(parts, whole.reduction)
-        # of a sum the error is that of 12 losses
-        tolerance *= 12 if whole.reduction == "sum" else 1
+        loss, gradient = slow_loss_and_gradient(parts, reduction)
+        # the error of a sum is that of 12 losses
+        tolerance *= 12 if reduction == "sum" else 1
         for part in parts:
             close(part["global"], loss, tolerance)
             close(part["gradient"], gradient, tolerance)
         close(torch.stack([p["loss"] for p in parts]).mean(), loss, tolerance)
-        model = make_model(dtype)
-        whole.loss(F.cross_entropy, model(whole.inputs)).backward()
+        exact.backward()
         close(parts[0]["gradient"], gradient_of(model), tolerance)
 
 
@@ -130,7 +102,7 @@ def test_pairs_do_cross_ranks(ranks):
     assert sorted(whole.tolist()) == list(range(12))
 
 
-def test_features_of_ones_own_are_gathered_too(ranks):
+def test_custom_features_are_gathered_too(ranks):
     x, y = data()[0]
     whole = one_process()(x, y, features=x @ torch.arange(15.0, dtype=x.dtype).view(5, 3).sin())
     parts = both(ranks, "features")
@@ -164,7 +136,7 @@ def test_structures_and_plans(ranks):
         close(ranks[rank]["structures"]["mixed share"], expected)
 
 
-def test_boxes_and_sequences_cross_ranks_too(ranks):
+def test_cutmix_and_sequences_cross_ranks_too(ranks):
     x, y = data()[0]
     plan = one_process().plan(x, y)
     found = {k: torch.cat(both(ranks, "other mixing", k)) for k in ("boxes", "lam", "sequences", "mask")}
@@ -181,7 +153,7 @@ def test_hidden_layers_are_mixed_with_gradients_to_the_rank_of_the_partner(ranks
     x, y = data()[0]
     model = Hidden(one_process())
     outputs, others, plan = model(x, y)
-    loss = plan.batch_type(x, y, others, plan.lam, plan.weights).loss(F.cross_entropy, outputs)
+    loss = plan._batch(x, y, others).loss(F.cross_entropy, outputs)
     loss.backward()
     for found in both(ranks, "hidden"):
         close(found["global"], loss.detach())
@@ -197,7 +169,7 @@ def test_accumulated_gradients_are_those_of_the_mean_of_the_batches(ranks):
         close(found, gradient_of(model))
 
 
-def test_ranks_that_drew_apart_are_brought_together(ranks):
+def test_gathering_uses_the_generator_of_rank_0(ranks):
     (x, y), *_ = data()
     plan = one_process().plan(x, y)
     parts = both(ranks, "drifted")
@@ -217,7 +189,7 @@ def test_within_ranks_the_loss_is_that_of_the_global_batch(ranks, case):
             # a mixed sample lies between two of its own rank
             line = part["lam"][:, None, None] * x[:, None] + (1 - part["lam"])[:, None, None] * x[None]
             assert not len(x) or (line - part["inputs"][:, None]).abs().amax(2).amin(1).max() < 1e-12
-        reduction = CASES[case].get("reduction", "weighted_mean")
+        reduction = reduction_of(case)
         if reduction == "none":
             continue
         loss, gradient = slow_loss_and_gradient(parts, reduction)
@@ -226,7 +198,7 @@ def test_within_ranks_the_loss_is_that_of_the_global_batch(ranks, case):
             close(part["gradient"], gradient)
 
 
-def test_ranks_draw_differently_where_one_seed_for_all_draws_the_same(ranks):
+def test_ranks_draw_differently_but_plain_mixes_with_one_seed_do_not(ranks):
     trap = both(ranks, "within", "plain plan")
     assert torch.equal(trap[0].partner, trap[1].partner)
     assert torch.equal(trap[0].lam, trap[1].lam)
@@ -237,8 +209,8 @@ def test_ranks_draw_differently_where_one_seed_for_all_draws_the_same(ranks):
     assert pairs[0][0] != pairs[1][0]
 
 
-def test_a_mean_of_each_rank_is_another_loss(ranks):
-    """The trap that `RankBatch.loss` is for."""
+def test_the_mean_of_each_rank_is_a_different_loss(ranks):
+    """The mistake that `RankBatch.loss` prevents."""
     parts = both(ranks, "within", "plain")
     _, gradient = slow_loss_and_gradient(parts)
     assert (parts[0]["gradient"] - gradient).abs().max() > 1e-3
@@ -258,7 +230,7 @@ def test_the_state_of_rank_0_resumes_both(ranks, gather):
     assert len(set(lams[1])) == 3
 
 
-def test_a_rank_may_evaluate_and_save_alone(ranks):
+def test_one_rank_can_evaluate_and_save_alone(ranks):
     x, y = data()[0]
     found = ranks[0]["alone"]
     close(found["loss"], F.cross_entropy(make_model()(x), y).detach())
@@ -283,8 +255,9 @@ def test_rows_of_every_dtype(ranks):
 def test_rows_that_differ_are_an_error_on_every_rank(ranks):
     for rank, width, dtype in ((0, 3, "float32"), (1, 4, "float64")):
         shapes, dtypes = ranks[rank]["rows"]["messages"]
-        assert shapes == f"inputs must have rows alike on every rank, got torch.float32 ({width},) on rank {rank}"
-        assert dtypes == f"inputs must have rows alike on every rank, got torch.{dtype} (3,) on rank {rank}"
+        common = "inputs must have rows of the same shape and dtype on every rank"
+        assert shapes == f"{common}, got torch.float32 ({width},) on rank {rank}"
+        assert dtypes == f"{common}, got torch.{dtype} (3,) on rank {rank}"
 
 
 # ---- DataLoader workers --------------------------------------------------------------------------------------------
@@ -297,32 +270,48 @@ def lams_of(found, name):
 def test_workers_of_each_rank_draw_for_themselves(ranks):
     trap = [lams_of(found, "plain") for found in ranks]
     assert trap[0] == trap[1]
-    for name in ("ours", "main", "spawn"):
+    for name in ("ours", "main"):
         drawn = [lam for found in ranks for epoch in lams_of(found, name) for lam in epoch]
-        # 4 batches an epoch of each rank; two epochs but for "spawn"
-        assert len(drawn) == len(set(drawn)) == (8 if name == "spawn" else 16)
+        # 2 ranks with 4 batches in each of 2 epochs
+        assert len(drawn) == len(set(drawn)) == 16
 
 
-def test_batches_of_workers_have_the_global_loss_and_their_reduction(ranks):
+def test_workers_without_the_process_group_know_their_rank(ranks):
+    """As those that are spawned: the pickled module remembers the rank."""
+    (x, y), *_ = data()
+    drawn = []
+    for found in ranks:
+        mix = pickle.loads(found["workers"]["pickled"])
+        generator = torch.Generator().manual_seed(0)
+        loader = DataLoader(
+            TensorDataset(x, y), 4, collate_fn=mix.collate_fn, num_workers=1, generator=generator
+        )
+        batches = list(loader)
+        assert all(type(batch) is RankBatch for batch in batches)
+        drawn += [float(batch.lam[0]) for batch in batches]
+    assert len(set(drawn)) == 6
+
+
+def test_batches_of_workers_have_the_global_loss(ranks):
     batches = [dict(zip(MixedBatch._fields, f["workers"]["ours"][0][0], strict=True)) for f in ranks]
     _, gradient = slow_loss_and_gradient(batches)
     for found in both(ranks, "workers"):
-        assert found["reduction"] == "mean"
         close(found["gradient"], gradient)
 
 
 def test_workers_cannot_gather(ranks):
     for collate, worker, pairs in both(ranks, "workers", "refused"):
         assert "gather must be False here, got True: collate_fn runs in DataLoader workers" in collate
-        assert "gather must be False here, got True: a DataLoader worker has no part in the process group" in worker
-        assert "gather must be False here, got True: pairs have their partners already" in pairs
+        assert "got True: a DataLoader worker does not belong to the process group" in worker
+        assert "gather must be False here, got True: these pairs already have their partners" in pairs
 
 
 # ---- Accelerate ----------------------------------------------------------------------------------------------------
 
 
 def test_accelerate_trains_as_one_process(ranks):
-    """Two epochs of four global batches, gradients of two accumulated; then the second from its checkpoint."""
+    """Two epochs of four batches with gradients accumulated over two, and the second epoch again from a checkpoint."""
+    pytest.importorskip("accelerate")
     assert both(ranks, "size") == [2, 2]
     mix, model = one_process(), make_model()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
@@ -345,40 +334,33 @@ def test_accelerate_trains_as_one_process(ranks):
 
 @pytest.mark.parametrize("name", ["ddp", "accelerate"])
 def test_the_examples_run_on_two_ranks(ranks, name):
-    """`ddp_loop.py` and `accelerate_loop.py`; that they train is what is tested here, not which is better."""
+    """`ddp_loop.py` and `accelerate_loop.py` train; which graph is better is not tested."""
+    pytest.importorskip("accelerate")
     first, second = both(ranks, f"{name} example")
     assert first == second
-    # 50 is chance
+    # chance is 50
     assert max(first.values()) < 40
 
 
-def test_the_examples_run_in_one_process(tmp_path):
+@pytest.mark.parametrize("name", ["ddp_loop", "accelerate_loop"])
+def test_the_examples_run_in_one_process(name, tmp_path, monkeypatch):
     pytest.importorskip("accelerate")
-    code = f"""
-import sys
-sys.path.insert(0, {str(EXAMPLES)!r})
-import accelerate_loop, ddp_loop, json
-print(json.dumps([ddp_loop.main(epochs=20), accelerate_loop.main(epochs=20)]))
-"""
-    kept = {k: v for k, v in environment().items() if k not in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")}
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=kept, cwd=tmp_path, timeout=120, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert max(error for errors in json.loads(done.stdout.splitlines()[-1]) for error in errors.values()) < 40
+    monkeypatch.chdir(tmp_path)
+    for variable in ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.setenv(variable, "unset")  # so that what the example sets does not outlive this test
+        monkeypatch.delenv(variable)
+    errors = runpy.run_path(str(EXAMPLES / f"{name}.py"))["main"](epochs=10)
+    # chance is 50
+    assert max(errors.values()) < 40
     assert not list(tmp_path.iterdir())
 
 
-def test_accelerate_launch_on_a_cpu_starts_one_process_only(tmp_path):
-    """The trap that the documentation warns of: `--num_processes` is not heeded, so it says torchrun."""
-    pytest.importorskip("accelerate")
-    script = tmp_path / "said.py"
-    script.write_text("import os, json\nprint(json.dumps(os.environ.get('WORLD_SIZE', '1')))\n")
-    command = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", str(script)]
-    kept = {**environment(), "HF_HOME": str(tmp_path)}
-    done = subprocess.run(command, capture_output=True, text=True, env=kept, cwd=tmp_path, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    assert [json.loads(line) for line in done.stdout.splitlines()] == ["1"]
+@pytest.mark.parametrize("gather", [False, True])
+def test_a_radius_far_too_small_warns_once_on_each_rank(ranks, gather):
+    for found in both(ranks, "warnings"):
+        ((category, message),) = found[gather]
+        assert category is UserWarning
+        assert "count" in message
 
 
 # ---- one process ---------------------------------------------------------------------------------------------------

@@ -1,1 +1,1 @@
-"""Local Mixup in other frameworks: one file a framework, imported only on use, none of which knows another."""
+"""Local Mixup in other frameworks: one module or package per framework, imported only when it is used."""

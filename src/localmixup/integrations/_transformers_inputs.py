@@ -1,8 +1,9 @@
-"""What of a Hugging Face batch is mixed, where its distances are measured, and which loss its model has.
+"""Hugging Face batches: what is mixed, where distances are measured, and which loss the model has.
 
-Inputs of floating point are mixed as they are. Token ids cannot be: their embeddings are, inside the model, by a
-forward hook on its embedding layer that lives for one pass. The model still sees token ids, those of the longer
-sequence of each pair, so that what it derives from them (positions, the place of the last token) stays right.
+Floating point inputs are mixed directly. Token ids cannot be mixed, so their embeddings are, inside the model, by a
+forward hook on its embedding layer that exists for a single pass. The model still receives token ids, those of the
+longer sequence of each pair, so that whatever it derives from them (positions, the place of the last token) stays
+correct.
 """
 
 from __future__ import annotations
@@ -18,43 +19,43 @@ from torch import Tensor, nn
 
 from localmixup._batch import MixPlan
 from localmixup._validate import ArgumentError
-from localmixup.extras.sequences import masked_features, mix_sequences
+from localmixup.extras.sequences import masked_mean, mix_sequences
 
 TOKENS, MASK = "input_ids", "attention_mask"
 
-# values of `loss_type` of the models whose loss is that of `problem_type`
+# the `loss_type` of models whose loss depends on `problem_type`
 _CLASSIFIERS = tuple(f"For{kind}Classification" for kind in ("Sequence", "Image", "Video", "Audio"))
 
 
 def embedding_features(model: nn.Module, inputs: Mapping[str, Any]) -> Tensor:
-    """The mean token embedding of each text, padding left out: what `LocalMixupTrainer` measures texts on.
+    """Return the mean token embedding of each text, without padding, as used by `LocalMixupTrainer` for texts.
 
-    For choosing a radius or a decay before training: `ThresholdGraph.calibrated(embedding_features(model, inputs))`.
+    It can be used to fit a graph before training: `ThresholdGraph.fit(embedding_features(model, inputs))`.
 
     Args:
-        model: a Hugging Face model, or anything with `get_input_embeddings()`.
-        inputs: `input_ids`, shape `(n, length)`, and where there is padding `attention_mask`, 0 where it is.
+        model: a Hugging Face model, or any object with `get_input_embeddings()`.
+        inputs: `input_ids`, shape `(n, length)`, and with padding also `attention_mask`, which is 0 for padding.
 
     Returns:
-        Shape `(n, d)`, float32 (float64 for float64), without gradient.
+        Shape `(n, d)`, float32 (float64 for float64 embeddings), without gradient.
     """
     embedding = model.get_input_embeddings()  # type: ignore[operator]
     mode = embedding.training
     try:
-        # NEFTune's noise, and whatever else is for training only, is no part of a distance
+        # distances must not depend on NEFTune's noise or anything else that exists in training only
         embedding.eval()
         with torch.no_grad():
             embeddings: Tensor = embedding(inputs[TOKENS])
     finally:
         embedding.train(mode)
-    return masked_features(embeddings, padding_of(inputs))
+    return masked_mean(embeddings, padding_of(inputs))
 
 
 def padding_of(inputs: Mapping[str, Any]) -> Tensor:
-    """Where tokens are padding, shape `(n, length)`: the inverse of `attention_mask`; nowhere if there is none.
+    """Return where tokens are padding, shape `(n, length)`, from `attention_mask`; all False without a mask.
 
     Raises:
-        ValueError: the mask is not one value a token.
+        ValueError: the mask does not have one value per token.
     """
     ids: Tensor = inputs[TOKENS]
     mask: Tensor | None = inputs.get(MASK)
@@ -68,19 +69,19 @@ def padding_of(inputs: Mapping[str, Any]) -> Tensor:
 
 
 def check_kind(inputs: Mapping[str, Any]) -> None:
-    """See that a batch, without its labels, is one that can be mixed.
+    """Check that a batch, without its labels, can be mixed.
 
     Raises:
-        ValueError: it holds something that follows neither the mixed inputs nor the tokens.
+        ValueError: it holds something that can neither be mixed nor be taken from one of the two samples.
     """
     tensors = {key: value for key, value in inputs.items() if isinstance(value, Tensor)}
     if TOKENS in inputs:
         shape = inputs[TOKENS].shape
         odd = [key for key, t in tensors.items() if t.is_floating_point() or t.shape != shape]
-        rule = f"beside {TOKENS} only whole numbers of the same shape, one a token, can follow the mixed texts"
+        rule = f"next to {TOKENS} a batch of texts may hold only integers of the same shape, one per token"
     else:
         odd = [key for key, t in tensors.items() if not t.is_floating_point()]
-        rule = f"all inputs must be floating point to be mixed, or hold {TOKENS} (images: give pixel_values as floats)"
+        rule = f"a batch must hold {TOKENS} or only floating point inputs to be mixed (images: pixel_values as floats)"
     odd += [key for key, value in inputs.items() if not isinstance(value, Tensor)]
     if odd or not tensors:
         kinds = {key: inputs[key] for key in odd or inputs}
@@ -92,7 +93,7 @@ def check_kind(inputs: Mapping[str, Any]) -> None:
 
 
 def features_of(model: nn.Module, inputs: Mapping[str, Any]) -> Any:
-    """What distances are measured on by default: token embeddings, or the inputs themselves."""
+    """Return what distances are measured on by default: token embeddings, or the inputs themselves."""
     if TOKENS in inputs:
         return embedding_features(model, inputs)
     return next(iter(inputs.values())) if len(inputs) == 1 else dict(inputs)
@@ -102,17 +103,17 @@ def run_mixed(model: nn.Module, inner: nn.Module, inputs: Mapping[str, Any], pla
     """Run a model on a mixed batch.
 
     Args:
-        model: what is called, in whatever wrapper.
-        inner: the model itself, of which the embedding layer is taken.
+        model: the model to call, possibly wrapped.
+        inner: the model itself, which has the embedding layer.
         inputs: the batch without its labels.
-        plan: who is mixed with whom.
-        check: see that the embedding layer gets the very token ids; costs a wait for the device.
+        plan: the plan to mix by.
+        check: check that the embedding layer receives exactly the token ids; this synchronises with the device.
 
     Returns:
         The model's outputs.
 
     Raises:
-        ValueError: the model does not look up its tokens once, in its embedding layer.
+        ValueError: the model does not look up its tokens exactly once in its embedding layer.
     """
     if TOKENS not in inputs:
         return model(**plan.mix(dict(inputs)))
@@ -123,14 +124,14 @@ def run_mixed(model: nn.Module, inner: nn.Module, inputs: Mapping[str, Any], pla
         outputs = model(**paired)
     if len(calls) != 1:
         raise ArgumentError(
-            f"model must look its {TOKENS} up once in get_input_embeddings() for its embeddings to be mixed there, "
+            f"model must look up its {TOKENS} once in get_input_embeddings() so that the embeddings can be mixed there, "
             f"got {type(inner).__name__}, which does so {len(calls)} times"
         )
     return outputs
 
 
 def _tokens_of_pairs(plan: MixPlan, inputs: Mapping[str, Any], padding: Tensor) -> dict[str, Any]:
-    """Each sample's own tokens, the partner's where those have ended; a token is attended to if one of both is."""
+    """Return each sample's own tokens, continued by the partner's if those are longer, with the union of the masks."""
     paired = {}
     for key, value in inputs.items():
         other = value.index_select(0, plan.partner)
@@ -149,10 +150,10 @@ def _mixed_embeddings(
         ids = args[0] if args else None
         if output.shape[:2] != padding.shape or (expected is not None and not _same(ids, expected)):
             raise ArgumentError(
-                f"model must look {TOKENS} up as they are for its embeddings to be mixed there, shape "
-                f"{tuple(padding.shape)}; its {type(module).__name__} got others, of shape {_shape(ids)}"
+                f"model must look up its {TOKENS} unchanged so that the embeddings can be mixed, shape "
+                f"{tuple(padding.shape)}; its {type(module).__name__} received others, of shape {_shape(ids)}"
             )
-        # own tokens stand where there are any, so this is the sample's own embedding, and nothing in its padding
+        # where a sample has tokens of its own, `output` holds their embeddings; mix_sequences ignores its padding
         mixed, both = mix_sequences(plan, output, padding)
         return torch.where(both[..., None], output, mixed)
 
@@ -172,14 +173,14 @@ def _shape(ids: Any) -> Any:
 
 
 def is_compiled(model: nn.Module, inner: nn.Module) -> bool:
-    """Whether the embedding layer of a model runs inside `torch.compile`."""
+    """Return whether the embedding layer of a model runs inside `torch.compile`."""
     embedding = inner.get_input_embeddings()  # type: ignore[operator]
     compiled = (m for m in model.modules() if hasattr(m, "_orig_mod") or m._compiled_call_impl is not None)
     return any(embedding is part for m in compiled for part in m.modules())
 
 
 def logits_of(outputs: Any) -> Tensor:
-    """The logits of a model's output, taken up to float32 where they are of half precision."""
+    """Return the logits of a model's output, converted to float32 if they are in half precision."""
     if isinstance(outputs, Mapping):
         logits = outputs.get("logits")
     else:
@@ -190,27 +191,27 @@ def logits_of(outputs: Any) -> Tensor:
 
 
 def criterion_of(model: nn.Module, labels: Tensor, label_smoothing: float) -> Callable[[Tensor, Tensor], Tensor]:
-    """The loss that a Hugging Face classifier computes itself, but one value a sample.
+    """Return the loss that a Hugging Face classifier computes itself, but with one value per sample.
 
-    The rules of `transformers.loss.loss_utils.ForSequenceClassificationLoss`: cross-entropy, squared error or binary
-    cross-entropy by `config.problem_type`, which without one follows from `num_labels` and the dtype of the labels.
+    It follows `transformers.loss.loss_utils.ForSequenceClassificationLoss`: cross-entropy, squared error or binary
+    cross-entropy, chosen by `config.problem_type` or, if that is None, by `num_labels` and the dtype of the labels.
 
     Args:
-        model: the model, out of its wrappers.
-        labels: of one batch, first dimension n.
-        label_smoothing: `args.label_smoothing_factor`, where transformers would apply it.
+        model: the model without wrappers.
+        labels: the labels of one batch, first dimension n.
+        label_smoothing: `args.label_smoothing_factor`, or 0 if transformers would not apply it.
 
     Returns:
         A function of logits and labels that returns n losses.
 
     Raises:
-        ValueError: another loss than these, or smoothing with another than cross-entropy.
+        ValueError: the model has a different loss, or smoothing is used with a loss other than cross-entropy.
     """
     loss_type, config = getattr(model, "loss_type", None), getattr(model, "config", None)
     if loss_type not in _CLASSIFIERS or config is None:
         raise ArgumentError(
-            f"criterion must be given for {type(model).__name__}: only the losses of Hugging Face's models for the "
-            f"classification of whole samples ({', '.join(_CLASSIFIERS)}) are known, got loss_type {loss_type!r}"
+            f"criterion must be given for {type(model).__name__}: only the losses of Hugging Face's models that classify "
+            f"whole samples ({', '.join(_CLASSIFIERS)}) are known, got loss_type {loss_type!r}"
         )
     problem, num_labels = config.problem_type, config.num_labels
     if problem is None:
@@ -227,7 +228,7 @@ def criterion_of(model: nn.Module, labels: Tensor, label_smoothing: float) -> Ca
 def _cross_entropy(logits: Tensor, labels: Tensor, *, num_labels: int, label_smoothing: float) -> Tensor:
     if logits.shape != (len(labels), num_labels) or labels.numel() != len(labels):
         raise ArgumentError(
-            f"labels must hold one class a sample, and logits have shape ({len(labels)}, {num_labels}), "
+            f"labels must hold one class per sample and logits have shape ({len(labels)}, {num_labels}), "
             f"got shapes {tuple(labels.shape)} and {tuple(logits.shape)}"
         )
     return F.cross_entropy(logits, labels.view(-1), reduction="none", label_smoothing=label_smoothing)
@@ -236,7 +237,7 @@ def _cross_entropy(logits: Tensor, labels: Tensor, *, num_labels: int, label_smo
 def _squared_error(logits: Tensor, labels: Tensor) -> Tensor:
     if logits.numel() != labels.numel():
         raise ArgumentError(
-            f"labels must hold one value for each of the logits, shape {tuple(logits.shape)}, "
+            f"labels must hold one value per logit, shape {tuple(logits.shape)}, "
             f"got shape {tuple(labels.shape)}"
         )
     return F.mse_loss(logits, labels.to(logits.dtype).view_as(logits), reduction="none")

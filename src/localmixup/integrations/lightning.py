@@ -1,13 +1,12 @@
 """Local Mixup in Lightning: a mixin for a `LightningModule`, and one for a `LightningDataModule`.
 
-Lightning itself is not imported: the class that a mixin is for is there already, from `lightning` (`pip install
-'localmixup[lightning]'`) or from `pytorch_lightning`.
+Lightning itself is not imported: the class that uses a mixin brings it along, from `lightning` (the extra `lightning` of
+this project) or from `pytorch_lightning`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -16,29 +15,25 @@ from torch import Tensor, nn
 from localmixup._batch import MixedBatch
 from localmixup._interpolate import tensors_in
 from localmixup._mixup import LocalMixup
+from localmixup._random import rank_and_size, seeded_generator
 from localmixup._validate import ArgumentError
-from localmixup.integrations._rank_batches import RANK_PLANS
-from localmixup.integrations._ranks import (
-    follow_first_rank,
-    generator_of_rank,
-    next_generator_of_rank,
-    rank_and_size,
-)
+from localmixup.distributed import DistributedLocalMixup, RankBatch
+from localmixup.distributed._collectives import copy_first_rank, draw_apart
 
 if TYPE_CHECKING:
     _Module = nn.Module
 else:
-    _Module = object  # what is a mixin here is an nn.Module only together with its LightningModule
+    _Module = object  # the mixin becomes an nn.Module only together with a LightningModule
 
 _STATE = "local_mixup"
 
 
 class MixedStep(NamedTuple):
-    """What one training step made.
+    """The results of one training step.
 
     Attributes:
-        loss: the loss of eq. (3), weighted and reduced; over all ranks where there are several.
-        outputs: what the model made of the mixed inputs.
+        loss: the loss of eq. (3), weighted and reduced, over all ranks if there are several.
+        outputs: the model's outputs for the mixed inputs.
         batch: the mixed batch, for `batch.accuracy(outputs)` and its `weights`.
     """
 
@@ -48,28 +43,29 @@ class MixedStep(NamedTuple):
 
 
 class _Mixing:
-    """What both mixins share: which mixing, of which part of a batch, drawn from which generator."""
+    """What both mixins share: which object mixes, which parts of a batch, with which generators."""
 
     mix: nn.Module
+    _ranks_agree = False
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
         for base in cls.__mro__[: cls.__mro__.index(_Mixing)]:
             if base.__name__ in ("LightningModule", "LightningDataModule"):
                 mixin = next(b.__name__ for b in cls.__mro__ if issubclass(b, _Mixing) and b.__module__ == __name__)
-                raise TypeError(f"{mixin} must stand before {base.__name__} in the bases of {cls.__name__}")
+                raise TypeError(f"{mixin} must come before {base.__name__} in the bases of {cls.__name__}")
 
     def inputs_and_targets(self, batch: Any) -> tuple[Any, Any]:
-        """The two parts of a batch; override it where the data come otherwise than as pairs.
+        """Return the inputs and the targets of a batch. Override this if batches are not pairs.
 
         Args:
             batch: what the DataLoader yields.
 
         Returns:
-            Inputs and targets, each a tensor with first dimension n, or a tuple or dict of such.
+            Inputs and targets, each a tensor with first dimension n, or a tuple or dict of such tensors.
 
         Raises:
-            ValueError: the batch is no tuple or list of two.
+            ValueError: the batch is not a tuple or list of two.
 
         >>> class Model(LocalMixupMixin, nn.Module):
         ...     def inputs_and_targets(self, batch):
@@ -82,7 +78,7 @@ class _Mixing:
             got = f"{got} of {len(batch)}"
         raise ArgumentError(
             f"batch must be a pair (inputs, targets), got a {got}: override inputs_and_targets(self, batch) in "
-            f"{type(self).__name__} to say which parts are which"
+            f"{type(self).__name__} to return the two"
         )
 
     def _mix(self) -> nn.Module:
@@ -96,33 +92,35 @@ class _Mixing:
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]  # draws from a generator cannot be compiled
     def _draw(self, batch: Any) -> Any:
-        """The batch mixed, or what else `self.mix` makes of inputs and targets."""
+        """Return what `self.mix` makes of the inputs and targets of a batch, a `MixedBatch` in most cases."""
         mix = self._mix()
         x, y = self.inputs_and_targets(batch)
         if not mix.training:
             return mix(x, y)
-        generators = _generators_of(mix)
-        if rank_and_size()[1] > 1 and not getattr(self, "_ranks_agree", False):
-            for generator in generators:
-                follow_first_rank(generator, tensors_in(x, "inputs")[0].device)
+        parts = _parts_with_generators(mix)
+        rank, size = rank_and_size()
+        if size > 1 and not self._ranks_agree:
+            for part in parts:
+                copy_first_rank(part.generator, tensors_in(x, "inputs")[0].device)  # type: ignore[arg-type]
             self._ranks_agree = True
-        with _draws_of_the_rank(mix):
+        # a DistributedLocalMixup already draws differently on each rank
+        with draw_apart([part for part in parts if not isinstance(part, DistributedLocalMixup)], rank, size):
             return mix(x, y)
 
 
 class LocalMixupMixin(_Mixing, _Module):
-    """For a `LightningModule`: set `self.mix`, and train with `self.mixed_loss(batch, criterion)`.
+    """Mixin for a `LightningModule`: set `self.mix`, and train with `self.mixed_loss(batch, criterion)`.
 
-    `self.mix` is a `LocalMixup`, a `LearnedMetric` or a `ManifoldLocalMixup`. As a submodule it is in the checkpoint,
-    with its generator's state, so that a resumed run draws the plans that the run would have drawn. One without a
-    generator gets its own, seeded from PyTorch's seed (`seed_everything`). In `.eval()` mode, which Lightning sets for
-    validation, test and prediction, batches pass as they are.
+    `self.mix` is a `LocalMixup`, a `LearnedMetric` or a `ManifoldLocalMixup`. It is a submodule, so checkpoints contain
+    the state of its generator and a resumed run draws the plans that the original run would have drawn. If it has no
+    generator, it gets one seeded from PyTorch's seed (`seed_everything`). In `.eval()` mode, which Lightning sets for
+    validation, test and prediction, batches pass unchanged.
 
-    With several ranks (DDP) each draws its own plans, from the next draw of the generator and its rank. So the
-    generator's state is the same on all of them, and the one that rank 0 saves serves all.
+    With several ranks (DDP), each rank draws its own plans, derived from the next draw of the generator and the rank.
+    The state of the generator is then the same on all ranks, and the one that rank 0 saves can be loaded on all of them.
 
     Raises:
-        TypeError: the class stands behind `LightningModule` in the bases.
+        TypeError: the mixin comes after `LightningModule` in the bases.
 
     >>> from localmixup import ThresholdGraph
     >>> class Model(LocalMixupMixin, nn.Module):  # L.LightningModule
@@ -142,75 +140,76 @@ class LocalMixupMixin(_Mixing, _Module):
         self.register_load_state_dict_pre_hook(_prepare_to_load)  # type: ignore[no-untyped-call]
 
     def mixed(self, batch: Any) -> MixedBatch:
-        """The batch mixed, for a forward pass of one's own; its `loss` is over all ranks where there are several.
+        """Mix a batch, for a custom forward pass. Its `loss` runs over all ranks if there are several.
 
         Args:
             batch: inputs and targets (see `inputs_and_targets`), or a `MixedBatch`, which is not mixed again.
 
         Raises:
-            ValueError: a batch that is no pair, or inputs that cannot be mixed.
+            ValueError: the batch is not a pair, or the inputs cannot be mixed.
         """
         found = batch if isinstance(batch, MixedBatch) else self._draw(batch)
         if not isinstance(found, MixedBatch):
             raise ArgumentError("ManifoldLocalMixup runs the model itself: use mixed_step or mixed_loss, not mixed")
-        return _over_ranks(found) if self.training else found
+        return RankBatch(*found) if self.training else found
 
-    def mixed_step(self, batch: Any, criterion: Callable[..., Tensor]) -> MixedStep:
-        """Mix the batch, run `self(inputs)` on it, and weigh the loss. Every rank must call it, as with any DDP step.
+    def mixed_step(
+        self, batch: Any, criterion: Callable[..., Tensor], *, reduction: str = "weighted_mean"
+    ) -> MixedStep:
+        """Mix a batch, run `self(inputs)` on it and compute its loss. As with any DDP step, every rank must call this.
 
         Args:
             batch: as for `mixed`.
-            criterion: a function of `torch.nn.functional`, or a loss made with `reduction="none"`; see
-                `MixedBatch.loss`.
-
-        Returns:
-            Loss, outputs and mixed batch.
+            criterion: a loss such as `F.cross_entropy`, see `MixedBatch.loss`.
+            reduction: see `MixedBatch.loss`.
 
         Raises:
-            ValueError: as for `mixed`, or the criterion averages over the batch.
+            ValueError: as for `mixed`, or the criterion does not return one loss per sample.
         """
         found = batch if isinstance(batch, MixedBatch) else self._draw(batch)
         if isinstance(found, MixedBatch):
-            found = self.mixed(found)
-            outputs = self(found.inputs)
+            mixed = self.mixed(found)
+            outputs = self(mixed.inputs)
         else:
-            outputs, found = found[0], self.mixed(found[1])
-        return MixedStep(found.loss(criterion, outputs), outputs, found)
+            outputs, mixed = found[0], self.mixed(found[1])
+        return MixedStep(mixed.loss(criterion, outputs, reduction=reduction), outputs, mixed)
 
-    def mixed_loss(self, batch: Any, criterion: Callable[..., Tensor]) -> Tensor:
-        """The loss of `mixed_step`, to return from `training_step`.
+    def mixed_loss(self, batch: Any, criterion: Callable[..., Tensor], *, reduction: str = "weighted_mean") -> Tensor:
+        """Return the loss of `mixed_step`, for `training_step`.
 
         Args:
             batch: as for `mixed`.
             criterion: as for `mixed_step`.
+            reduction: as for `mixed_step`.
         """
-        return self.mixed_step(batch, criterion).loss
+        return self.mixed_step(batch, criterion, reduction=reduction).loss
 
 
 class LocalMixupDataModule(_Mixing):
-    """For a `LightningDataModule`: set `self.mix`, and `training_step` receives each training batch mixed.
+    """Mixin for a `LightningDataModule`: set `self.mix`, and `training_step` receives each training batch mixed.
 
-    `batch.loss(criterion, self(batch.inputs))` is then the loss, over all ranks where there are several. Batches are
-    mixed on the device, and only while `self.trainer.training`: not in the sanity check, validation, test and
-    prediction. The state of `self.mix` is in the checkpoint; generators and ranks as with `LocalMixupMixin`.
+    The loss is then `batch.loss(criterion, self(batch.inputs))`, over all ranks if there are several. Batches are mixed
+    on the device, and only while `self.trainer.training` is true: not in the sanity check, validation, test or
+    prediction. The state of `self.mix` is saved in checkpoints. Generators and ranks are handled as in
+    `LocalMixupMixin`.
 
-    An `on_after_batch_transfer` of one's own augments the batch and then calls `super()`.
+    If you override `on_after_batch_transfer`, augment the batch first and call `super()` last.
 
     Raises:
-        TypeError: the class stands behind `LightningDataModule` in the bases.
+        TypeError: the mixin comes after `LightningDataModule` in the bases.
     """
 
     trainer: Any
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
-        """Mix a training batch; Lightning calls it.
+        """Mix a training batch. Lightning calls this.
 
         Args:
             batch: inputs and targets (see `inputs_and_targets`), or a `MixedBatch`, which is not mixed again.
-            dataloader_idx: which DataLoader it is from.
+            dataloader_idx: index of the DataLoader that the batch comes from.
 
         Raises:
-            ValueError: a batch that is no pair, or inputs that cannot be mixed.
+            ValueError: the batch is not a pair, or the inputs cannot be mixed.
         """
         batch = super().on_after_batch_transfer(batch, dataloader_idx)  # type: ignore[misc]
         if self.trainer is None or not self.trainer.training:
@@ -218,14 +217,14 @@ class LocalMixupDataModule(_Mixing):
         found = batch if isinstance(batch, MixedBatch) else self._draw(batch)
         if not isinstance(found, MixedBatch):
             raise ArgumentError("ManifoldLocalMixup runs the model: set it as mix of the LightningModule instead")
-        return _over_ranks(found)
+        return RankBatch(*found)
 
     def state_dict(self) -> dict[str, Any]:
-        """The state of the data module and of `self.mix`; Lightning writes it into the checkpoint."""
+        """Return the state of the data module and of `self.mix`, which Lightning saves in the checkpoint."""
         return {**super().state_dict(), _STATE: dict(self._mix().state_dict())}  # type: ignore[misc]
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on where a saved one stopped.
+        """Restore a saved state.
 
         Args:
             state_dict: from `state_dict`.
@@ -233,58 +232,28 @@ class LocalMixupDataModule(_Mixing):
         rest = {key: value for key, value in state_dict.items() if key != _STATE}
         super().load_state_dict(rest)  # type: ignore[misc]
         if _STATE in state_dict:
-            _give_generators(self._mix(), state_dict[_STATE])
+            _create_generators(self._mix(), state_dict[_STATE])
             self._mix().load_state_dict(state_dict[_STATE])
 
 
-# ---- generators and ranks ------------------------------------------------------------------------------------------
+def _parts_with_generators(mix: nn.Module) -> list[LocalMixup]:
+    """Return every `LocalMixup` in a module; those without a generator get one."""
+    parts = [module for module in mix.modules() if isinstance(module, LocalMixup)]
+    for part in parts:
+        if part.generator is None:
+            # hashed, because PyTorch's own generator may have drawn the model's weights from the same seed
+            part.generator = seeded_generator(torch.initial_seed(), 0)
+    return parts
 
 
-def _generators_of(mix: nn.Module) -> list[torch.Generator]:
-    """Those that a mix draws from; one that has none gets its own."""
-    found = []
-    for module in mix.modules():
-        if isinstance(module, LocalMixup):
-            if module.generator is None:
-                # hashed, since PyTorch's own generator may have drawn the weights of the model from that seed
-                module.generator = generator_of_rank(torch.initial_seed(), rank=0)
-            found.append(module.generator)
-    return found
-
-
-def _give_generators(mix: nn.Module, state: dict[str, Any], prefix: str = "") -> None:
-    """A generator for each part of a mix whose saved state holds one."""
+def _create_generators(mix: nn.Module, state: dict[str, Any], prefix: str = "") -> None:
+    """Create a generator for each part of a mix whose saved state has one."""
     for name, module in mix.named_modules(prefix=prefix):
         if isinstance(module, LocalMixup) and f"{name}._extra_state".lstrip(".") in state:
-            _generators_of(module)
+            _parts_with_generators(module)
 
 
 def _prepare_to_load(module: nn.Module, state: dict[str, Any], prefix: str, *rest: Any) -> None:
     mix = getattr(module, "mix", None)
     if isinstance(mix, nn.Module):
-        _give_generators(mix, state, f"{prefix}mix")
-
-
-@contextmanager
-def _draws_of_the_rank(mix: nn.Module) -> Iterator[None]:
-    """Within it, draws come from a generator made of the shared one's next draw and the rank.
-
-    So the state that is saved is the same on all ranks, and the draws are not.
-    """
-    # what has an option to gather is made for ranks and cares for its draws itself
-    parts = [m for m in mix.modules() if isinstance(m, LocalMixup) and not hasattr(m, "gather")]
-    shared = [part.generator for part in parts]
-    if rank_and_size()[1] > 1:
-        for part, generator in zip(parts, shared, strict=True):
-            assert generator is not None
-            part.generator = next_generator_of_rank(generator)
-    try:
-        yield
-    finally:
-        for part, generator in zip(parts, shared, strict=True):
-            part.generator = generator
-
-
-def _over_ranks(batch: MixedBatch) -> MixedBatch:
-    """The same batch, with a loss that is weighed over all ranks."""
-    return RANK_PLANS[batch.reduction].batch_type(*batch)
+        _create_generators(mix, state, f"{prefix}mix")

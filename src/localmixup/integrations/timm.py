@@ -1,12 +1,13 @@
-"""`TimmLocalMixup`, called as timm's `Mixup` is: `x, target = mixup_fn(x, target)`. timm is not imported.
+"""`TimmLocalMixup`, called like timm's `Mixup`: `x, target = mixup_fn(x, target)`. timm is not imported.
 
-CutMix (Yun et al., 2019, arXiv:1905.04899) is timm's too, so that its recipes keep both: the box is taken from the
-partner, and the pair counts what the graph says.
+As in timm it includes CutMix (Yun et al., 2019, arXiv:1905.04899), so that timm's recipes can keep both. The box is
+pasted from the partner, and the pair counts what the graph says.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,40 +15,41 @@ from torch import Tensor
 from localmixup._batch import MixedBatch, MixPlan
 from localmixup._interpolate import check_mixable, interpolate
 from localmixup._mixup import LocalMixup
-from localmixup._partners import draw_lam, flip
+from localmixup._partners import draw_lam
 from localmixup._validate import ArgumentError, check_choice, check_integer, check_number
 from localmixup.extras.cutmix import paste, span
-from localmixup.graphs.base import LocalityGraph
+from localmixup.graphs import LocalityGraph
 from localmixup.integrations._targets import check_carries_weights, weighted_targets
 
 MODES = ("batch", "pair", "elem")
 
 
 class TimmLocalMixup:
-    """Local Mixup with the arguments of timm's `Mixup`; as there, sample i meets sample n - 1 - i.
+    """Local Mixup with the arguments of timm's `Mixup`. As there, sample i is mixed with sample n - 1 - i.
 
-    The target that comes out is soft, smoothed, and each row is then multiplied by `n w_i / sum(w)`: through an
-    unchanged `SoftTargetCrossEntropy` or `F.cross_entropy` that is exactly the weighted mean of eq. (3). Binary
-    cross-entropy (`--bce-loss`) cannot carry the weights so; `check_loss` tells. Other than timm's, it leaves the
-    caller's batch as it is, takes odd batches, and draws from PyTorch rather than NumPy.
+    The returned target is soft and smoothed, and row i is multiplied by `n w_i / sum(w)`. With an unchanged
+    `SoftTargetCrossEntropy` or `F.cross_entropy` this is exactly the weighted mean of eq. (3). Binary cross-entropy
+    (`--bce-loss`) cannot use weights in this form; `check_loss` detects that. Unlike timm's `Mixup`, it does not write
+    into its arguments, accepts odd batch sizes, and draws from PyTorch instead of NumPy.
 
     Args:
         graph: how much a pair counts, from `localmixup.graphs`.
-        mixup_alpha: of `Beta(mixup_alpha, mixup_alpha)`; 0 switches mixup off.
-        cutmix_alpha: the same for CutMix; 0 switches it off.
-        cutmix_minmax: least and largest side of the box as shares of the image's, instead of `cutmix_alpha`.
-        prob: probability that a batch, pair or element (as `mode` says) is mixed at all.
-        switch_prob: probability of CutMix where both are on.
-        mode: what is drawn once: `"batch"`, `"pair"` (i and n - 1 - i together), or `"elem"`.
-        correct_lam: take `lam` from the area of the box inside the image.
+        mixup_alpha: `lam ~ Beta(mixup_alpha, mixup_alpha)`; 0 disables mixup.
+        cutmix_alpha: the same for CutMix; 0 disables CutMix.
+        cutmix_minmax: smallest and largest side of the box as shares of the image's sides, instead of `cutmix_alpha`.
+        prob: probability that a batch, pair or element (see `mode`) is mixed at all.
+        switch_prob: probability of CutMix if both are enabled.
+        mode: what shares one draw: the whole `"batch"`, a `"pair"` (samples i and n - 1 - i), or one `"elem"`.
+        correct_lam: compute `lam` from the area of the box inside the image.
         label_smoothing: share of the target that is spread over all classes, in [0, 1].
         num_classes: number of classes.
-        outside: `"discard"`, a pair counts its weight; `"unmix"`, with probability 1 - W the sample stays as it is,
-            and all count 1, so that any loss serves.
+        outside: `"discard"`, a pair counts its weight; `"unmix"`, a sample stays unmixed with probability 1 - W, and
+            all samples have weight 1, so that any loss works.
         generator: source of all draws.
 
     Attributes:
-        mixup_enabled: False lets batches pass unmixed, with smoothed one-hot targets; set by the training loop.
+        mixup_enabled: set it to False, as timm's training loop does, to pass batches on unmixed, with smoothed one-hot
+            targets.
 
     Raises:
         ValueError: an argument is out of range.
@@ -79,17 +81,10 @@ class TimmLocalMixup:
         generator: torch.Generator | None = None,
     ) -> None:
         self._mixer = LocalMixup(graph, pairing="flip", outside=outside, generator=generator)
-        self.graph, self.outside = graph, outside
-        self.mixup_alpha = check_number("mixup_alpha", mixup_alpha, low=0, meaning="0 switches mixup off")
-        self.cutmix_alpha = check_number("cutmix_alpha", cutmix_alpha, low=0, meaning="0 switches CutMix off")
-        if cutmix_minmax is not None and not isinstance(cutmix_minmax, Sequence):
-            raise ArgumentError(f"cutmix_minmax must be two shares, 0 <= least <= largest <= 1, got {cutmix_minmax!r}")
-        self.cutmix_minmax = None if cutmix_minmax is None else tuple(cutmix_minmax)
+        self.mixup_alpha = check_number("mixup_alpha", mixup_alpha, low=0, meaning="0 disables mixup")
+        self.cutmix_alpha = check_number("cutmix_alpha", cutmix_alpha, low=0, meaning="0 disables CutMix")
+        self.cutmix_minmax = None if cutmix_minmax is None else _checked_shares(cutmix_minmax)
         if self.cutmix_minmax is not None:
-            if len(self.cutmix_minmax) != 2 or not 0 <= self.cutmix_minmax[0] <= self.cutmix_minmax[1] <= 1:
-                raise ArgumentError(
-                    f"cutmix_minmax must be two shares, 0 <= least <= largest <= 1, got {cutmix_minmax}"
-                )
             self.cutmix_alpha = 1.0
         if not self.mixup_alpha and not self.cutmix_alpha:
             raise ArgumentError("one of mixup_alpha, cutmix_alpha, cutmix_minmax must be on, got 0, 0 and None")
@@ -102,125 +97,130 @@ class TimmLocalMixup:
         self.mixup_enabled = True
 
     def __call__(self, x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        """Mix a batch; nothing of the caller's is changed.
+        """Mix a batch. The arguments are not changed.
 
         Args:
-            x: inputs, shape `(n, ...)`, with CutMix `(n, ..., h, w)`; floating point.
+            x: inputs, floating point, shape `(n, ...)`; with CutMix `(n, ..., h, w)`.
             target: class indices, shape `(n,)`.
 
         Returns:
             The mixed inputs, and the weighted soft targets, shape `(n, num_classes)`.
 
         Raises:
-            ValueError: inputs that cannot be mixed, or targets that are not n class indices.
+            ValueError: the inputs cannot be mixed, or the targets are not n class indices.
         """
         batch = self.mix(x, target)
         return batch.inputs, weighted_targets(batch, self.num_classes, label_smoothing=self.label_smoothing)
 
     def mix(self, x: Tensor, target: Tensor) -> MixedBatch:
-        """The same as a `MixedBatch`, whose `loss` weighs any criterion, binary cross-entropy too.
+        """Mix a batch into a `MixedBatch`, whose `loss` works with any criterion, including binary cross-entropy.
 
         Args:
-            x: as above.
-            target: as above.
+            x: inputs, as for a call.
+            target: class indices, as for a call.
         """
-        for name, value in (("x", x), ("target", target)):
-            if not isinstance(value, Tensor):
-                raise ArgumentError(f"{name} must be a tensor, got {type(value).__name__}")
-        check_mixable(x)
-        if target.ndim != 1 or target.is_floating_point() or x.ndim == 0 or len(target) != len(x):
-            raise ArgumentError(
-                f"target must hold {len(x) if x.ndim else 1} class indices, one a sample, "
-                f"got {target.dtype} of shape {tuple(target.shape)}"
-            )
-        n, target = len(x), target.to(x.device).long()
-        if not self.mixup_enabled or not n:
-            ones = torch.ones(n, device=x.device, dtype=_wide(x))
+        target = _checked_target(x, target)
+        if not self.mixup_enabled or not len(x):
+            ones = torch.ones(len(x), device=x.device, dtype=_draw_dtype(x))
             return MixedBatch(x, target, target, ones, ones)
         with torch.no_grad():
-            partner, weights = self._pairs(x)
-            lam, mixes, cuts = self._draw_lam(n, x)
-            if self.outside == "unmix":
-                mixes, weights = mixes & (self._uniform(n, x) < weights), torch.ones_like(weights)
-            itself = torch.arange(n, device=x.device)
-            partner, weights = torch.where(mixes, partner, itself), torch.where(mixes, weights, 1.0)
-            lam = torch.where(mixes, lam, 1.0)
+            partner, _, weights = self._mixer.plan(x)
+            lam, mixes, cuts = self._draw_lam(x)
+            itself = torch.arange(len(x), device=x.device)
+            moves = mixes & (partner != itself)
+            partner = torch.where(moves, partner, itself)
+            lam, weights = torch.where(moves, lam, 1.0), torch.where(moves, weights, 1.0)
+            plan = MixPlan(partner, lam, weights)
             if not self.cutmix_alpha:
-                return MixPlan(partner, lam, weights).apply(x, target)
-            ends = self._draw_boxes(lam, x)
-            rows, columns = ((first, torch.where(cuts, last, first)) for first, last in ends)
+                return plan.apply(x, target)
+            rows, columns = ((first, torch.where(cuts, last, first)) for first, last in self._draw_boxes(lam, x))
         mixed = interpolate(x, partner, torch.where(cuts, 1.0, lam))
         mixed, area = paste(mixed, x.index_select(0, partner), rows, columns)
         if self.correct_lam or self.cutmix_minmax is not None:
-            lam = torch.where(cuts & mixes, 1 - area.to(lam.dtype), lam)
-        return MixedBatch(mixed, target, target.index_select(0, partner), lam, weights)
+            lam = torch.where(cuts & moves, 1 - area.to(lam.dtype), lam)
+        return MixedBatch(mixed, target, plan.partner_of(target), lam, weights)
 
     def check_loss(self, loss: Callable[[Tensor, Tensor], Tensor]) -> None:
-        """See by trial that a loss trains with the weights; with `outside="unmix"` there are none, and any loss does.
+        """Check by trial that a loss respects the weights. With `outside="unmix"` all weights are 1 and any loss passes.
 
         Args:
             loss: called with scores and soft targets, shape `(n, num_classes)` each; returns a scalar.
 
         Raises:
-            ValueError: it does not, as binary cross-entropy.
+            ValueError: it does not, for example because it is binary cross-entropy.
         """
-        if self.outside != "unmix":
-            check_carries_weights(loss, self.num_classes)
+        if self._mixer.outside != "unmix":
+            check_carries_weights(loss, self.num_classes, "use label_smoothing of TimmLocalMixup")
 
-    def _pairs(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        partner = flip(len(x), device=x.device)
-        return partner, self.graph.pair_weights(x.detach(), partner)
-
-    def _uniform(self, count: int, x: Tensor) -> Tensor:
+    def _uniform(self, x: Tensor) -> Tensor:
+        """Draw one number in [0, 1) for each sample, shared within a batch or pair as `mode` says, shape `(n,)`."""
         generator, device = self._mixer._random(x.device)
-        return torch.rand(count, dtype=_wide(x), device=device, generator=generator).to(x.device)
+        drawn = torch.rand(self._draws_per_batch(len(x)), dtype=_draw_dtype(x), device=device, generator=generator)
+        return self._share(drawn.to(x.device), len(x))
 
-    def _spread(self, drawn: Tensor, n: int) -> Tensor:
-        """What was drawn for the batch, its pairs or its elements, for each sample: the last dimension becomes n."""
+    def _draws_per_batch(self, n: int) -> int:
+        return {"batch": 1, "pair": (n + 1) // 2, "elem": n}[self.mode]
+
+    def _share(self, drawn: Tensor, n: int) -> Tensor:
+        """Give each sample the draw of its batch, its pair or itself, shape `(n,)`."""
         if self.mode == "batch":
-            return drawn.expand(*drawn.shape[:-1], n)
+            return drawn.expand(n)
         if self.mode == "elem":
             return drawn
         i = torch.arange(n, device=drawn.device)
-        return drawn[..., torch.minimum(i, n - 1 - i)]
+        return drawn[torch.minimum(i, n - 1 - i)]
 
-    def _count(self, n: int) -> int:
-        return {"batch": 1, "pair": (n + 1) // 2, "elem": n}[self.mode]
-
-    def _draw_lam(self, n: int, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """`lam` of each sample, whether it is mixed at all, and whether by CutMix; shape `(n,)` each."""
-        count = self._count(n)
+    def _draw_lam(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Draw `lam`, whether a sample is mixed at all, and whether by CutMix, shape `(n,)` each."""
         generator, device = self._mixer._random(x.device)
+        count = self._draws_per_batch(len(x))
 
         def beta(alpha: float) -> Tensor:
-            return draw_lam(count, alpha, dtype=_wide(x), device=device, generator=generator).to(x.device)
+            lam = draw_lam(count, alpha, dtype=_draw_dtype(x), device=device, generator=generator)
+            return self._share(lam.to(x.device), len(x))
 
-        mixes = self._uniform(count, x) < self.mix_prob
+        mixes = self._uniform(x) < self.mix_prob
         if self.mixup_alpha and self.cutmix_alpha:
-            cuts = self._uniform(count, x) < self.switch_prob
-            lam = torch.where(cuts, beta(self.cutmix_alpha), beta(self.mixup_alpha))
-        else:
-            cuts = torch.full_like(mixes, bool(self.cutmix_alpha))
-            lam = beta(self.cutmix_alpha or self.mixup_alpha)
-        return self._spread(lam, n), self._spread(mixes, n), self._spread(cuts, n)
+            cuts = self._uniform(x) < self.switch_prob
+            return torch.where(cuts, beta(self.cutmix_alpha), beta(self.mixup_alpha)), mixes, cuts
+        return beta(self.cutmix_alpha or self.mixup_alpha), mixes, torch.full_like(mixes, bool(self.cutmix_alpha))
 
     def _draw_boxes(self, lam: Tensor, x: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Where the box of each image begins and ends along its rows and along its columns."""
+        """Draw where the box of each image begins and ends along its rows and along its columns."""
         if x.ndim < 3:
             raise ArgumentError(f"x must have shape (n, ..., h, w) for CutMix, got {tuple(x.shape)}")
-        n, ends = len(x), []
+        ends = []
         for size in x.shape[-2:]:
-            at = self._spread(self._uniform(self._count(n), x), n)
+            position = self._uniform(x)
             if self.cutmix_minmax is None:
-                ends.append(span(size, lam, at))
+                ends.append(span(size, lam, position))
             else:
-                least, largest = (int(size * share) for share in self.cutmix_minmax)
-                sides = self._spread(self._uniform(self._count(n), x), n)
-                side = least + (sides * (largest - least)).long()
-                first = (at * (size - side)).long()
+                smallest, largest = (int(size * share) for share in self.cutmix_minmax)
+                side = smallest + (self._uniform(x) * (largest - smallest)).long()
+                first = (position * (size - side + 1)).long()
                 ends.append((first, first + side))
         return ends
 
 
-def _wide(x: Tensor) -> torch.dtype:
+def _checked_shares(shares: Any) -> tuple[float, float]:
+    if isinstance(shares, Sequence) and len(shares) == 2 and 0 <= shares[0] <= shares[1] <= 1:
+        return float(shares[0]), float(shares[1])
+    raise ArgumentError(f"cutmix_minmax must be two shares, 0 <= smallest <= largest <= 1, got {shares!r}")
+
+
+def _checked_target(x: Tensor, target: Tensor) -> Tensor:
+    """Return the class indices as int64 on the device of the inputs, after checking both."""
+    for name, value in (("x", x), ("target", target)):
+        if not isinstance(value, Tensor):
+            raise ArgumentError(f"{name} must be a tensor, got {type(value).__name__}")
+    check_mixable(x)
+    if target.ndim != 1 or target.is_floating_point() or x.ndim == 0 or len(target) != len(x):
+        raise ArgumentError(
+            f"target must hold {len(x) if x.ndim else 1} class indices, one per sample, "
+            f"got {target.dtype} of shape {tuple(target.shape)}"
+        )
+    return target.to(x.device).long()
+
+
+def _draw_dtype(x: Tensor) -> torch.dtype:
     return torch.float64 if x.dtype == torch.float64 else torch.float32

@@ -1,6 +1,6 @@
-"""`LocalMixUp`, called as `torchvision.transforms.v2.MixUp` is: a batch of images and labels in, the same out.
+"""`LocalMixupTransform`, called like `torchvision.transforms.v2.MixUp`: images and labels in, the same out.
 
-torchvision is not imported. What is torchvision's is known by the module that its class comes from.
+torchvision is not imported. Its classes are recognised by the name of the module that defines them.
 """
 
 from __future__ import annotations
@@ -16,44 +16,45 @@ from torch.utils.data import default_collate
 
 from localmixup._mixup import LocalMixup
 from localmixup._validate import ArgumentError, check_integer, check_number
-from localmixup.graphs.base import LocalityGraph
+from localmixup.graphs import LocalityGraph
 from localmixup.integrations._targets import check_carries_weights, weighted_targets
 
 LabelsGetter = Callable[[Any], Any]
 
 
-class LocalMixUp(nn.Module):
-    """Local Mixup as `v2.MixUp`: `images, labels = LocalMixUp(graph, num_classes=10)(images, labels)`.
+class LocalMixupTransform(nn.Module):
+    """Local Mixup in place of `v2.MixUp`: `images, labels = transform(images, labels)`.
 
-    The labels that come out are soft, and each row is multiplied by `n w_i / sum(w)`: through an unchanged
-    `F.cross_entropy(outputs, labels)` that is exactly the weighted mean of eq. (3). Binary cross-entropy cannot carry
-    the weights so; `check_loss` tells.
+    The returned labels are soft, and row i is multiplied by `n w_i / sum(w)`. With an unchanged
+    `F.cross_entropy(outputs, labels)` this is exactly the weighted mean of eq. (3). Binary cross-entropy cannot use
+    weights in this form; `check_loss` detects that.
 
-    What differs from `v2.MixUp`: partners are a random permutation, not the next in the batch; what is not an image
-    passes untouched wherever it stands, and labels may stand before the images; in `.eval()` mode, where `v2.MixUp`
-    mixes still, images pass unmixed, with labels one-hot and unweighted.
+    Differences from `v2.MixUp`: partners are a random permutation instead of the next sample in the batch; anything that
+    is not an image is left alone wherever it stands, and labels may come before the images; in `.eval()` mode, in which
+    `v2.MixUp` still mixes, images are returned unmixed, with one-hot labels without weights.
 
     Args:
         graph: how much a pair counts, from `localmixup.graphs`.
         alpha: `lam ~ Beta(alpha, alpha)`, > 0.
-        num_classes: number of classes; None if labels are one-hot or soft already.
-        labels_getter: where the labels are. `"default"`: the second of several inputs, or, of a dict (which may be
-            that second input), the value whose key is "labels", else contains "label", in any case of letters.
-            Or a function that takes the inputs and returns the tensor of labels in them.
+        num_classes: number of classes; None if the labels are one-hot or soft already.
+        labels_getter: where the labels are. `"default"`: the second of several inputs, or, in a dict (which may be that
+            second input), the value whose key is "labels" or otherwise contains "label", in any case of letters.
+            Alternatively a function that takes the inputs and returns the tensor of labels in them.
         prob: share of the samples that are mixed at all.
-        per_sample: draw one `lam` a sample rather than one a batch.
-        pairing: who meets whom, see `LocalMixup`.
-        outside: `"discard"`, a pair counts its weight; `"unmix"`, with probability 1 - W the sample stays as it is,
-            and all count 1, so that any loss serves.
-        generator: source of all draws; split among DataLoader workers.
+        per_sample: draw one `lam` per sample instead of one per batch.
+        pairing: how partners are chosen, see `LocalMixup`.
+        outside: `"discard"`, a pair counts its weight; `"unmix"`, a sample stays unmixed with probability 1 - W, and
+            all samples have weight 1, so that any loss works.
+        generator: source of all draws; DataLoader workers derive their own generators from it.
 
     Raises:
         ValueError: an argument is out of range.
 
     >>> from localmixup import ThresholdGraph
-    >>> mix = LocalMixUp(ThresholdGraph(radius=2.0), num_classes=2, generator=torch.Generator().manual_seed(0))
-    >>> images, labels = mix(torch.tensor([0.0, 1.0, 9.0]).view(3, 1, 1, 1), torch.tensor([0, 1, 1]))
-    >>> labels.sum(dim=1)  # only the second has a near partner, here itself
+    >>> generator = torch.Generator().manual_seed(0)
+    >>> transform = LocalMixupTransform(ThresholdGraph(radius=2.0), num_classes=2, generator=generator)
+    >>> images, labels = transform(torch.tensor([0.0, 1.0, 9.0]).view(3, 1, 1, 1), torch.tensor([0, 1, 1]))
+    >>> labels.sum(dim=1)  # only the second sample has a near partner, here itself
     tensor([0., 3., 0.])
     """
 
@@ -76,7 +77,7 @@ class LocalMixUp(nn.Module):
             raise ArgumentError(f"alpha must be > 0 (for vanilla training use prob=0 or IdentityGraph()), got {alpha}")
         self.num_classes = None if num_classes is None else check_integer("num_classes", num_classes, low=1)
         if labels_getter != "default" and not callable(labels_getter):
-            reason = "; without labels there is nothing that could carry the weights" if labels_getter is None else ""
+            reason = "; without labels nothing can carry the weights" if labels_getter is None else ""
             raise ArgumentError(f"labels_getter must be 'default' or a callable, got {labels_getter!r}{reason}")
         self._labels_getter: LabelsGetter = labels_getter if callable(labels_getter) else find_labels
         self.mixup = LocalMixup(
@@ -90,23 +91,23 @@ class LocalMixUp(nn.Module):
         )
 
     def extra_repr(self) -> str:
-        """The settings, for `repr`."""
+        """Return the settings for `repr`."""
         return f"alpha={self.alpha:g}, num_classes={self.num_classes}"
 
     def forward(self, *inputs: Any) -> Any:
-        """Mix a batch; nothing of the caller's is changed.
+        """Mix a batch. The arguments are not changed.
 
         Args:
-            *inputs: images and labels, or one or more tuples, lists or dicts, nested too, that hold them. Images are
-                all `tv_tensors.Image` and `Video`, or, where there is none, the first plain tensor that is not the
-                labels: shape `(n, c, h, w)`, a `Video` `(n, t, c, h, w)`, floating point. Labels are class indices,
-                shape `(n,)`, or one-hot or soft, shape `(n, c)`.
+            *inputs: images and labels, or one or more tuples, lists or dicts that hold them, possibly nested. The
+                images are all `tv_tensors.Image` and `Video`, or, if there are none, the first plain tensor that is not
+                the labels: floating point, shape `(n, c, h, w)`, or `(n, t, c, h, w)` for a `Video`. Labels are class
+                indices, shape `(n,)`, or one-hot or soft labels, shape `(n, c)`.
 
         Returns:
-            The same structure and types, images mixed, labels of shape `(n, c)`; all else untouched.
+            The same structure and types, with mixed images and labels of shape `(n, c)`; everything else unchanged.
 
         Raises:
-            ValueError: no labels are found, or images or labels are not as above.
+            ValueError: no labels are found, or images or labels are not as described.
         """
         structure = inputs if len(inputs) > 1 else inputs[0]
         leaves, spec = tree_flatten(structure)
@@ -115,7 +116,7 @@ class LocalMixUp(nn.Module):
         classes = self._classes(labels)
         at_labels = [i for i, leaf in enumerate(leaves) if leaf is labels]
         if not at_labels:
-            raise ArgumentError("labels_getter must return a tensor that is itself in the inputs, got another one")
+            raise ArgumentError("labels_getter must return a tensor from the inputs, got a different one")
         at_images = _where_images(leaves, labels)
         images = tuple(_plain_image(leaves[i], len(classes)) for i in at_images)
         batch = self.mixup(images[0] if len(images) == 1 else images, classes)
@@ -129,27 +130,27 @@ class LocalMixUp(nn.Module):
         return tree_unflatten(leaves, spec)
 
     def collate_fn(self, samples: list[Any]) -> Any:
-        """Collate samples and mix them: `DataLoader(data, collate_fn=mix.collate_fn)`, workers included.
+        """Collate samples and mix them: `DataLoader(data, collate_fn=transform.collate_fn)`, also in workers.
 
         Args:
-            samples: what the data set returns, `(image, label)` or a dict of such.
+            samples: what the data set returns, `(image, label)` pairs or dicts.
         """
         return self(default_collate(samples))
 
     def check_loss(self, loss: Callable[[Tensor, Tensor], Tensor]) -> None:
-        """See by trial that a loss trains with the weights; with `outside="unmix"` there are none, and any loss does.
+        """Check by trial that a loss respects the weights. With `outside="unmix"` all weights are 1 and any loss passes.
 
         Args:
             loss: called with scores and soft labels, shape `(n, c)` each; returns a scalar.
 
         Raises:
-            ValueError: it does not, as binary cross-entropy.
+            ValueError: it does not, for example because it is binary cross-entropy.
         """
         if self.mixup.outside != "unmix":
-            check_carries_weights(loss, self.num_classes or 3)
+            check_carries_weights(loss, self.num_classes or 3, "pass soft labels, smoothed before they are mixed")
 
     def _classes(self, labels: Any) -> Tensor:
-        """Labels as class indices, shape `(n,)`, or probabilities, shape `(n, c)`."""
+        """Return labels as class indices, shape `(n,)`, or probabilities, shape `(n, c)`."""
         if not isinstance(labels, Tensor):
             raise ArgumentError(f"labels must be a tensor, got {type(labels).__name__}")
         if labels.ndim not in (1, 2):
@@ -161,7 +162,7 @@ class LocalMixUp(nn.Module):
             if self.num_classes not in (None, labels.shape[1]):
                 raise ArgumentError(
                     f"labels of shape (n, c) must have c = num_classes = {self.num_classes}, "
-                    f"got shape {tuple(labels.shape)} (num_classes may be None for them)"
+                    f"got shape {tuple(labels.shape)} (num_classes may be None for such labels)"
                 )
             return labels if labels.is_floating_point() else labels.float()
         if labels.is_floating_point():
@@ -172,13 +173,13 @@ class LocalMixUp(nn.Module):
 
 
 def find_labels(inputs: Any) -> Any:
-    """Where the labels are by torchvision's rule, see `labels_getter`.
+    """Return the labels by torchvision's rule, see `labels_getter`.
 
     Args:
-        inputs: a tuple or list whose second item is the labels, or a dict that holds them; or such a dict.
+        inputs: a dict that holds the labels, or a tuple or list whose second item is the labels or such a dict.
 
     Raises:
-        ValueError: there is no dict and no second item that is a tensor, or no key of the dict contains "label".
+        ValueError: there is neither a dict nor a tensor as second item, or no key of the dict contains "label".
 
     >>> find_labels({"image": 1, "Label": 2})
     2
@@ -201,7 +202,7 @@ def find_labels(inputs: Any) -> Any:
 
 
 def _torchvision_kind(value: Any) -> str:
-    """Name of the class of torchvision that a value is of, such as "Image"; empty for all else."""
+    """Return the name of the torchvision class of a value, such as "Image"; empty for other values."""
     for kind in type(value).__mro__:
         if kind.__module__.partition(".")[0] == "torchvision":
             return kind.__name__
@@ -215,16 +216,16 @@ def _refuse_unmixable(leaves: list[Any]) -> None:
             kind = "PIL image"
         if kind not in ("", "Image", "Video"):
             raise ArgumentError(
-                f"LocalMixUp does not support PIL images, bounding boxes, masks and key points, got a {kind}"
+                f"LocalMixupTransform does not support PIL images, bounding boxes, masks and key points, got a {kind}"
             )
 
 
 def _where_images(leaves: list[Any], labels: Tensor) -> list[int]:
-    """Indices of what is mixed: all images and videos of torchvision, else the first plain tensor."""
+    """Return the indices of what is mixed: all images and videos of torchvision, or the first plain tensor."""
     typed = [i for i, leaf in enumerate(leaves) if _torchvision_kind(leaf)]
     plain = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor) and leaf is not labels]
     if not plain:
-        raise ArgumentError("inputs must hold a batch of images beside the labels, got no other tensor")
+        raise ArgumentError("inputs must hold a batch of images in addition to the labels, got no other tensor")
     return typed or plain[:1]
 
 

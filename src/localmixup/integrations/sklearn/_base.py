@@ -1,4 +1,4 @@
-"""What the two estimators of `localmixup.integrations.sklearn` share: parameters, training, stopping, seeds."""
+"""What both estimators share: parameters, seeds, the training loop and when it stops."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from torch import Tensor
 
 from localmixup._mixup import LocalMixup
 from localmixup._validate import ArgumentError, check_choice, check_integer, check_number
-from localmixup.graphs.base import CompleteGraph, ExponentialGraph, IdentityGraph, KNNGraph, ThresholdGraph
-from localmixup.graphs.fit import calibrate
-from localmixup.integrations._torch_mlp import (
+from localmixup.graphs import CompleteGraph, LocalityGraph
+from localmixup.graphs.registry import GRAPHS
+from localmixup.integrations.sklearn._network import (
     TrainingRows,
     distinct_rows,
     exact_outputs,
@@ -30,16 +30,14 @@ from localmixup.integrations._torch_mlp import (
     train_epoch,
 )
 
-_CALIBRATED: dict[str, Any] = {"exponential": ExponentialGraph, "threshold": ThresholdGraph, "knn": KNNGraph}
-_GIVEN = {"exponential": "decay", "threshold": "radius", "knn": "n_neighbors"}
-_ENDS: dict[str, Any] = {"complete": CompleteGraph, "none": IdentityGraph}
-GRAPHS = (*_CALIBRATED, *_ENDS)
+# standardised inputs do not change during training, so a graph that follows their scale is of no use
+_NAMES = tuple(name for name in GRAPHS if name != "adaptive")
 
 
 class LocalMixupMLP(BaseEstimator, ABC):  # type: ignore[misc]
-    """A multi-layer perceptron trained with Local Mixup; the targets, the loss and the score are left to its heirs.
+    """A multi-layer perceptron trained with Local Mixup. Subclasses define the targets, the loss and the score.
 
-    The parameters are described where they are used, in `localmixup.integrations.sklearn`.
+    `LocalMixupClassifier` describes the parameters.
     """
 
     def __init__(
@@ -48,15 +46,11 @@ class LocalMixupMLP(BaseEstimator, ABC):  # type: ignore[misc]
         *,
         graph: Any = "exponential",
         kept_share: float = 0.5,
-        decay: float | None = None,
-        radius: float | None = None,
-        n_neighbors: int | None = None,
         mixup_alpha: float = 1.0,
         prob: float = 1.0,
         per_sample: bool = False,
         pairing: str = "permutation",
         outside: str = "unmix",
-        reduction: str = "weighted_mean",
         learning_rate_init: float = 1e-3,
         weight_decay: float = 1e-4,
         batch_size: Any = "auto",
@@ -72,15 +66,11 @@ class LocalMixupMLP(BaseEstimator, ABC):  # type: ignore[misc]
         self.hidden_layer_sizes = hidden_layer_sizes
         self.graph = graph
         self.kept_share = kept_share
-        self.decay = decay
-        self.radius = radius
-        self.n_neighbors = n_neighbors
         self.mixup_alpha = mixup_alpha
         self.prob = prob
         self.per_sample = per_sample
         self.pairing = pairing
         self.outside = outside
-        self.reduction = reduction
         self.learning_rate_init = learning_rate_init
         self.weight_decay = weight_decay
         self.batch_size = batch_size
@@ -94,40 +84,38 @@ class LocalMixupMLP(BaseEstimator, ABC):  # type: ignore[misc]
         self.verbose = verbose
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
-        """Train; with `warm_start=True` go on from the last training.
+        """Train the network; with `warm_start=True` continue the previous training.
 
         Args:
-            X: inputs, shape `(n, d)`, an array or a DataFrame, finite.
-            y: targets, shape `(n,)`; values also `(n, q)`.
-            sample_weight: how much each row counts, shape `(n,)`, >= 0; only ratios matter, and 0 is as if the row
-                were not there.
+            X: finite inputs, an array or a DataFrame of shape `(n, d)`.
+            y: targets, shape `(n,)`, or `(n, q)` for several values.
+            sample_weight: how much each row counts, >= 0, shape `(n,)`. Only ratios matter; a row of weight 0 is
+                treated as absent.
 
         Returns:
             The estimator itself.
 
         Raises:
-            ValueError: a parameter or the data is not as it should be, or the training diverged.
+            ValueError: a parameter or the data are invalid, or the training diverged.
         """
         return self._fit(X, y, sample_weight, incremental=False)
 
-    # ---- training ----------------------------------------------------------------------------------------------
-
     def _fit(self, X: Any, y: Any, sample_weight: Any, *, incremental: bool, classes: Any = None) -> Any:
         self._check_parameters(incremental)
-        goes_on = (incremental or self.warm_start) and hasattr(self, "network_")
-        X, y = self._validated(X, y, reset=not goes_on)
+        continues = (incremental or self.warm_start) and hasattr(self, "network_")
+        X, y = self._validated(X, y, reset=not continues)
         weights = _checked_weights(sample_weight, len(X))
         kept = weights > 0
-        targets = self._encoded(y[kept], reset=not goes_on, classes=classes)
+        targets = self._encoded(y[kept], reset=not continues, classes=classes)
         X, targets, weights = distinct_rows(X[kept], targets, weights[kept])
-        if not goes_on:
+        if not continues:
             self._start(X, targets, weights)
         rows = TrainingRows(
             torch.from_numpy(self._scaler.transform(X)).float(),
             self._target_tensor(targets),
             torch.from_numpy(weights).float(),
         )
-        if not (incremental and goes_on):
+        if not (incremental and continues):
             self.graph_ = self._make_graph(rows.x)
         for group in self._optimizer.param_groups:
             group.update(lr=float(self.learning_rate_init), weight_decay=float(self.weight_decay))
@@ -136,8 +124,8 @@ class LocalMixupMLP(BaseEstimator, ABC):  # type: ignore[misc]
         return self
 
     def _start(self, X: Any, targets: Any, weights: Any) -> None:
-        """A new network; the scale of the data is that of the first rows, since the network's inputs must not shift."""
-        # one draw, so that the state of the caller's generator is all that ever is shared with it
+        """Create a new network. The inputs keep the scale of the first rows, because the network has learned it."""
+        # a single draw, so that nothing else is shared with the caller's generator
         seed = check_random_state(self.random_state).randint(2**31 - 1)
         self._random_state = check_random_state(seed)
         self._scaler = StandardScaler().fit(X, sample_weight=weights)
@@ -151,30 +139,18 @@ class LocalMixupMLP(BaseEstimator, ABC):  # type: ignore[misc]
         return int(self._random_state.randint(2**31 - 1))
 
     def _train(self, rows: TrainingRows, max_iter: int, incremental: bool) -> None:
-        """Epochs until nothing improves any more, or `max_iter`."""
+        """Train until the score no longer improves, for at most `max_iter` epochs."""
         rows, validation = self._split(rows)
+        batch_size = self._batch_rows(len(rows))
         order, draws = torch.Generator(), torch.Generator()
-        mix, batch_size = self._make_mix(draws), self._batch_rows(len(rows))
+        mix = self._make_mix(draws, batch_size)
         best, best_weights, stale = -np.inf, None, 0
         for epoch in range(1, max_iter + 1):
-            # seeds anew each epoch: two trainings of 5 epochs with warm_start are one of 10
+            # new seeds in each epoch, so that two warm-started fits of 5 epochs equal one of 10
             order.manual_seed(self._seed())
             draws.manual_seed(self._seed())
             train_epoch(self.network_, self._optimizer, rows, mix, self._losses, batch_size=batch_size, generator=order)
-            loss = mean_loss(self.network_, rows, self._losses)
-            if not np.isfinite(loss):
-                raise ArgumentError(
-                    f"the loss is no longer finite after {epoch} epochs: learning_rate_init must be smaller, "
-                    f"got {self.learning_rate_init}"
-                )
-            score = -loss if validation is None else self._score_of(validation)
-            self.n_iter_ = epoch
-            self.loss_curve_.append(loss)
-            if validation is not None:
-                self.validation_scores_.append(score)
-            if self.verbose:
-                told = "" if validation is None else f", validation score = {score:.6f}"
-                print(f"Iteration {epoch}, loss = {loss:.8f}{told}")
+            score = self._record(epoch, rows, validation)
             stale = 0 if score >= best + self.tol else stale + 1
             if score > best:
                 best = score
@@ -185,7 +161,7 @@ class LocalMixupMLP(BaseEstimator, ABC):  # type: ignore[misc]
         else:
             if not incremental:
                 warnings.warn(
-                    f"max_iter={max_iter} epochs were trained and the loss still improved: raise max_iter, or tol",
+                    f"the loss still improved after max_iter={max_iter} epochs: increase max_iter or tol",
                     ConvergenceWarning,
                     stacklevel=4,
                 )
@@ -194,8 +170,27 @@ class LocalMixupMLP(BaseEstimator, ABC):  # type: ignore[misc]
             self.best_validation_score_ = best
             self.network_.load_state_dict(best_weights)
 
+    def _record(self, epoch: int, rows: TrainingRows, validation: TrainingRows | None) -> float:
+        """Record the results of an epoch, and return the score that decides when to stop (larger is better)."""
+        loss = mean_loss(self.network_, rows, self._losses)
+        if not np.isfinite(loss):
+            raise ArgumentError(
+                f"learning_rate_init must be smaller: the loss is not finite after {epoch} epochs, "
+                f"got {self.learning_rate_init}"
+            )
+        self.n_iter_ = epoch
+        self.loss_curve_.append(loss)
+        score, message = -loss, f"Iteration {epoch}, loss = {loss:.8f}"
+        if validation is not None:
+            score = self._score_of(validation)
+            self.validation_scores_.append(score)
+            message += f", validation score = {score:.6f}"
+        if self.verbose:
+            print(message)
+        return score
+
     def _split(self, rows: TrainingRows) -> tuple[TrainingRows, TrainingRows | None]:
-        """Rows to train on and rows to stop by."""
+        """Return the rows to train on, and with early stopping the rows held out."""
         if not self.early_stopping:
             return rows, None
         kept, held_out = train_test_split(
@@ -215,20 +210,14 @@ class LocalMixupMLP(BaseEstimator, ABC):  # type: ignore[misc]
         return min(n, 200 if isinstance(self.batch_size, str) else self.batch_size)
 
     def _make_graph(self, x: Tensor) -> Any:
-        """The graph, its parameter as given or such that it keeps `kept_share` of the pairs."""
         if not isinstance(self.graph, str):
             return self.graph
-        if self.graph in _ENDS:
-            return _ENDS[self.graph]()
-        graph_type, given = _CALIBRATED[self.graph], getattr(self, _GIVEN[self.graph])
-        if given is not None:
-            return graph_type(given)
-        if len(x) < 2:
-            return CompleteGraph()
-        population = max(2, self._batch_rows(len(x)))
-        return calibrate(x, graph_type, kept_share=self.kept_share, population=population).graph
+        graph_type = GRAPHS[self.graph]
+        if graph_type.parameter is None:
+            return graph_type()
+        return graph_type.fit(x, kept_share=self.kept_share) if len(x) > 1 else CompleteGraph()
 
-    def _make_mix(self, generator: torch.Generator) -> LocalMixup:
+    def _make_mix(self, generator: torch.Generator, batch_size: int) -> LocalMixup:
         mix = LocalMixup(
             self.graph_,
             mixup_alpha=self.mixup_alpha,
@@ -236,21 +225,20 @@ class LocalMixupMLP(BaseEstimator, ABC):  # type: ignore[misc]
             per_sample=self.per_sample,
             pairing=self.pairing,
             outside=self.outside,
-            reduction=self.reduction,
             generator=generator,
         )
-        return mix.train(not (isinstance(self.graph, str) and self.graph == "none"))
+        # with a graph that keeps no pair, outside="discard" would leave nothing to train on
+        return mix.train(not (isinstance(self.graph_, LocalityGraph) and self.graph_.is_vanilla(batch_size)))
 
     def _check_parameters(self, incremental: bool) -> None:
-        """What neither the graph nor `LocalMixup` checks."""
+        """Check the parameters that neither the graph nor `LocalMixup` checks."""
         _layer_sizes(self.hidden_layer_sizes)
         if isinstance(self.graph, str):
-            check_choice("graph", self.graph, GRAPHS)
-        check_choice("reduction", self.reduction, ("weighted_mean", "mean", "sum"))
+            check_choice("graph", self.graph, _NAMES)
         for name in ("learning_rate_init", "validation_fraction"):
             value = check_number(name, getattr(self, name), low=0)
             if value == 0 or (name == "validation_fraction" and value >= 1):
-                allowed = "> 0" if name == "learning_rate_init" else "between 0 and 1, neither of them"
+                allowed = "> 0" if name == "learning_rate_init" else "between 0 and 1, both excluded"
                 raise ArgumentError(f"{name} must be {allowed}, got {value}")
         check_number("weight_decay", self.weight_decay, low=0)
         check_number("tol", self.tol, low=0)
@@ -268,35 +256,33 @@ class LocalMixupMLP(BaseEstimator, ABC):  # type: ignore[misc]
         X = validate_data(self, X, dtype=np.float64, reset=False)
         return exact_outputs(self.network_, self._scaler.transform(X))
 
-    # ---- what the two differ in ----------------------------------------------------------------------------------
-
     @abstractmethod
     def _validated(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
-        """Inputs `(n, d)`, float64, and targets, checked."""
+        """Check the data; return float64 inputs of shape `(n, d)` and the targets."""
 
     @abstractmethod
     def _encoded(self, y: Any, *, reset: bool, classes: Any) -> Any:
-        """Targets as numbers."""
+        """Return the targets as numbers."""
 
     @abstractmethod
     def _start_targets(self, targets: Any, weights: Any) -> int:
-        """Take the measure of the first targets; returns the number of outputs."""
+        """Learn the scale or the classes of the first targets, and return the number of outputs."""
 
     @abstractmethod
     def _target_tensor(self, targets: Any) -> Tensor:
-        """Targets as the loss takes them."""
+        """Return the targets as the loss expects them."""
 
     @abstractmethod
     def _losses(self, outputs: Tensor, y: Tensor) -> Tensor:
-        """One loss a sample, shape `(n,)`."""
+        """Return one loss per sample, shape `(n,)`."""
 
     @abstractmethod
     def _score_of(self, rows: TrainingRows) -> float:
-        """The score to stop early by; more is better."""
+        """Return the score for early stopping; larger is better."""
 
 
 def _layer_sizes(given: Any) -> tuple[int, ...]:
-    """`hidden_layer_sizes` as a tuple; one number is one layer, none of them a linear model."""
+    """Return `hidden_layer_sizes` as a tuple. A single number is one layer; an empty tuple is a linear model."""
     sizes = [given] if hasattr(given, "__index__") else given
     if not isinstance(sizes, (tuple, list, np.ndarray)):
         raise ArgumentError(f"hidden_layer_sizes must be a whole number or a sequence of them, got {given!r}")
@@ -304,14 +290,14 @@ def _layer_sizes(given: Any) -> tuple[int, ...]:
 
 
 def _checked_weights(sample_weight: Any, n: int) -> Any:
-    """Weights as an array of shape `(n,)`, float64; ones where none are given."""
+    """Return the sample weights as a float64 array of shape `(n,)`; ones if there are none."""
     if sample_weight is None:
         return np.ones(n)
     weights = check_array(sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
     if weights.shape != (n,):
-        raise ArgumentError(f"sample_weight must have one number a row, shape {(n,)}, got shape {weights.shape}")
+        raise ArgumentError(f"sample_weight must have one number per row, shape {(n,)}, got shape {weights.shape}")
     if weights.min() < 0:
-        raise ArgumentError(f"sample_weight must be >= 0 (0 is as if the row were not there), got {weights.min():g}")
+        raise ArgumentError(f"sample_weight must be >= 0 (0 means the row is absent), got {weights.min():g}")
     if not weights.any():
-        raise ArgumentError("sample_weight must be above zero for one row at least, got zeros only")
+        raise ArgumentError("sample_weight must be above zero for at least one row, got only zeros")
     return weights

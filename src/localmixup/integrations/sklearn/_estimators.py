@@ -1,7 +1,4 @@
-"""Local Mixup for scikit-learn: a multi-layer perceptron as a classifier and as a regressor.
-
-Used as `sklearn.neural_network.MLPClassifier` is, but trained on mixed pairs that a locality graph weighs.
-"""
+"""`LocalMixupClassifier` and `LocalMixupRegressor`."""
 
 from __future__ import annotations
 
@@ -18,63 +15,58 @@ from sklearn.utils.validation import validate_data
 from torch import Tensor
 
 from localmixup._validate import ArgumentError, check_choice
-from localmixup.integrations._sklearn_base import LocalMixupMLP
-from localmixup.integrations._torch_mlp import TrainingRows
+from localmixup.integrations.sklearn._base import LocalMixupMLP
+from localmixup.integrations.sklearn._network import TrainingRows
 
-_PAIRINGS_OF_VALUES = ("permutation", "flip", "neighbors")
+_PAIRINGS_WITHOUT_CLASSES = ("permutation", "flip", "neighbors")
 
 
 class LocalMixupClassifier(ClassifierMixin, LocalMixupMLP):  # type: ignore[misc]
     """A multi-layer perceptron classifier trained with Local Mixup (Baena, Drumetz, Gripon, 2024).
 
-    Inputs are standardised inside, and locality is measured on the standardised inputs. Rows that are equal in input
-    and target count as one row with their weights summed, so that a weight of 2 and a row given twice are the same.
+    Inputs are standardised inside, and distances are measured on the standardised inputs. Rows that are equal in input
+    and target are merged and their weights added, so that a weight of 2 equals a row given twice.
 
     Args:
-        hidden_layer_sizes: units of each hidden layer, ReLU between them; `()` is a linear model.
-        graph: which pairs are near: `"exponential"`, `"threshold"`, `"knn"`; `"complete"` is classical mixup and
-            `"none"` training without mixing; or a graph of `localmixup.graphs`, which is used as it is.
-        kept_share: how local, in (0, 1] and without units: the mean weight of the pairs that an exponential graph is
-            to have on the training data; the share of pairs that a threshold graph keeps; of a neighbour graph, the
-            neighbours as a share of the batch. 1 is classical mixup, towards 0 less and less is mixed.
-        decay: of `graph="exponential"`, in one over standardised distance, instead of `kept_share`.
-        radius: of `graph="threshold"`, a standardised distance, instead of `kept_share`.
-        n_neighbors: of `graph="knn"`, within a batch, instead of `kept_share`. A parameter of another graph than the
-            chosen one is not looked at, so that grids can be crossed.
+        hidden_layer_sizes: units of each hidden layer, with ReLU in between; `()` is a linear model.
+        graph: which pairs count as near: `"exponential"`, `"threshold"` or `"knn"`; `"complete"` for classical mixup or
+            `"identity"` for training without mixing; or a graph of `localmixup`, used as it is.
+        kept_share: how local the graph is, in (0, 1], without units: the mean weight of the pairs for an exponential
+            graph, the share of the pairs that a threshold graph keeps, or the neighbours as a share of the other
+            samples in the batch. 1 is classical mixup; the smaller, the less is mixed. Other graphs ignore it.
         mixup_alpha: `lam ~ Beta(mixup_alpha, mixup_alpha)`, > 0.
         prob: share of the samples that are mixed at all, in [0, 1].
-        per_sample: draw one `lam` a sample rather than one a batch.
-        pairing: `"permutation"`, `"flip"`, `"within_class"`, `"between_class"`, `"neighbors"`; see `LocalMixup`.
-        outside: what becomes of a pair in as far as the graph leaves it out. `"unmix"` (another default than that of
-            `LocalMixup`): the sample stays as it is and counts 1, so that no row is lost and the ends of the range are
-            exactly plain training and classical mixup. `"discard"`: it counts W, eq. (3) of the paper.
-        reduction: `"weighted_mean"`, `"mean"` or `"sum"`; they differ with `outside="discard"` only, but for the sum.
-        learning_rate_init: of AdamW, > 0.
-        weight_decay: of AdamW, >= 0.
-        batch_size: rows a batch; `"auto"` is 200, or all rows if fewer.
-        max_iter: epochs at most.
-        tol: an epoch improves where the loss falls by this much (or the score rises, with early stopping).
-        n_iter_no_change: epochs in a row without improvement after which training stops.
-        early_stopping: hold out `validation_fraction` of the rows, stop by the score on them, and keep the weights
-            that had the best one.
-        validation_fraction: in (0, 1).
-        warm_start: `fit` goes on from the last training: network, optimizer, seeds and the scale of the inputs.
-        random_state: a seed, a `RandomState` or None. The same seed and data give the same model; neither NumPy's
-            global random state (unless this is None) nor PyTorch's is touched.
-        verbose: print a line an epoch.
+        per_sample: draw one `lam` per sample instead of one per batch.
+        pairing: `"permutation"`, `"flip"`, `"within_class"`, `"between_class"` or `"neighbors"`; see `LocalMixup`.
+        outside: what to do with pairs that the graph considers too far apart. `"unmix"` (unlike in `LocalMixup` the
+            default): the sample stays unmixed with weight 1, so that no row is lost and the ends of the range are
+            exactly plain training and classical mixup. `"discard"`: the pair counts W, eq. (3) of the paper.
+        learning_rate_init: learning rate of AdamW, > 0.
+        weight_decay: weight decay of AdamW, >= 0.
+        batch_size: rows per batch; `"auto"` is 200, or all rows if fewer.
+        max_iter: largest number of epochs.
+        tol: an epoch counts as an improvement if the loss falls by at least this much, or with early stopping the score
+            rises by at least this much.
+        n_iter_no_change: stop after this many epochs in a row without improvement.
+        early_stopping: hold out `validation_fraction` of the rows, stop by the score on them, and keep the weights with
+            the best score.
+        validation_fraction: share of the rows to hold out, in (0, 1).
+        warm_start: `fit` continues the previous training, with the same network, optimizer, seeds and scale of inputs.
+        random_state: a seed, a `RandomState` or None. The same seed and data give the same model. PyTorch's global
+            random state is not touched, and NumPy's only if this is None.
+        verbose: print one line per epoch.
 
     Attributes:
-        classes_: the labels, in order.
-        network_: the trained `torch.nn.Sequential`, from standardised inputs to one score a class.
-        graph_: the locality graph used, its parameter in standardised distance.
-        n_iter_: epochs of the last call of `fit` or `partial_fit`.
-        loss_curve_: after each epoch, the loss on the training rows as they are, nothing mixed, so that curves of
-            different graphs compare.
-        loss_: the last of them.
-        validation_scores_: accuracy on the rows held out, after each epoch; with early stopping only.
-        best_validation_score_: the best of them; with early stopping only.
+        classes_: the labels, sorted.
+        network_: the trained `torch.nn.Sequential`, from standardised inputs to one score per class.
+        graph_: the graph in use, with its parameter in standardised distance.
+        n_iter_: number of epochs of the last call of `fit` or `partial_fit`.
+        loss_curve_: loss on the unmixed training rows after each epoch, which is comparable between graphs.
+        loss_: the last value of `loss_curve_`.
+        validation_scores_: accuracy on the held out rows after each epoch, with early stopping only.
+        best_validation_score_: the largest of them, with early stopping only.
         n_features_in_: number of columns.
-        feature_names_in_: names of the columns, where a DataFrame has them.
+        feature_names_in_: names of the columns, if the inputs are a DataFrame.
 
     >>> from sklearn.datasets import make_moons
     >>> X, y = make_moons(300, noise=0.1, random_state=0)
@@ -84,19 +76,19 @@ class LocalMixupClassifier(ClassifierMixin, LocalMixupMLP):  # type: ignore[misc
     """
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> LocalMixupClassifier:
-        """Train one epoch on some rows. Scale and graph are those of the first call, whose rows should be typical.
+        """Train for one epoch on some rows. The first call sets the scale and the graph, so its rows should be typical.
 
         Args:
             X: inputs, shape `(n, d)`.
             y: labels, shape `(n,)`.
-            classes: all labels there will be; needed in the first call.
-            sample_weight: how much each row counts, shape `(n,)`, >= 0.
+            classes: all labels that will occur; required in the first call.
+            sample_weight: how much each row counts, >= 0, shape `(n,)`.
 
         Returns:
             The estimator itself.
 
         Raises:
-            ValueError: as `fit`; no `classes` in the first call, or others later.
+            ValueError: as for `fit`; `classes` is missing in the first call, or differs in a later one.
         """
         first = not hasattr(self, "network_")
         if classes is None and first:
@@ -107,7 +99,7 @@ class LocalMixupClassifier(ClassifierMixin, LocalMixupMLP):  # type: ignore[misc
         return fitted
 
     def predict_proba(self, X: Any) -> Any:
-        """Probability of each class, in the order of `classes_`, shape `(n, c)`.
+        """Return the probability of each class, in the order of `classes_`, shape `(n, c)`.
 
         Args:
             X: inputs, shape `(n, d)`.
@@ -115,7 +107,7 @@ class LocalMixupClassifier(ClassifierMixin, LocalMixupMLP):  # type: ignore[misc
         return torch.from_numpy(self._outputs(X)).softmax(dim=1).numpy()
 
     def predict_log_proba(self, X: Any) -> Any:
-        """Logarithm of `predict_proba`, accurate where a probability underflows.
+        """Return the logarithm of `predict_proba`, accurate even where a probability underflows.
 
         Args:
             X: inputs, shape `(n, d)`.
@@ -123,12 +115,12 @@ class LocalMixupClassifier(ClassifierMixin, LocalMixupMLP):  # type: ignore[misc
         return torch.from_numpy(self._outputs(X)).log_softmax(dim=1).numpy()
 
     def predict(self, X: Any) -> Any:
-        """The most probable label of each row, shape `(n,)`.
+        """Return the most probable label of each row, shape `(n,)`.
 
         Args:
             X: inputs, shape `(n, d)`.
         """
-        best = self._outputs(X).argmax(axis=1)  # first, for it sees whether there are classes
+        best = self._outputs(X).argmax(axis=1)  # before classes_, because it checks that the model is fitted
         return self.classes_[best]
 
     def _validated(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
@@ -140,10 +132,10 @@ class LocalMixupClassifier(ClassifierMixin, LocalMixupMLP):  # type: ignore[misc
         if reset:
             self.classes_ = np.unique(y if classes is None else classes)
             if len(self.classes_) < 2:
-                raise ArgumentError(f"y must hold two classes or more, got one class: {self.classes_[0]!r}")
+                raise ArgumentError(f"y must hold at least two classes, got one class: {self.classes_[0]!r}")
         unknown = set(np.unique(y).tolist()) - set(self.classes_.tolist())
         if unknown:
-            raise ArgumentError(f"y must hold the classes {list(self.classes_)} only, got also {sorted(unknown)}")
+            raise ArgumentError(f"y must hold only the classes {list(self.classes_)}, got also {sorted(unknown)}")
         return np.searchsorted(self.classes_, y)
 
     def _start_targets(self, targets: Any, weights: Any) -> int:
@@ -162,12 +154,12 @@ class LocalMixupClassifier(ClassifierMixin, LocalMixupMLP):  # type: ignore[misc
 
 
 class LocalMixupRegressor(RegressorMixin, LocalMixupMLP):  # type: ignore[misc]
-    """A multi-layer perceptron regressor trained with Local Mixup; one target or several.
+    """A multi-layer perceptron regressor trained with Local Mixup, for one or several targets.
 
-    Inputs and targets are standardised inside; the loss is the squared error of the standardised targets.
+    Inputs and targets are standardised inside, and the loss is the squared error of the standardised targets.
 
-    Parameters and attributes are those of `LocalMixupClassifier` without `classes_`; the score of early stopping is
-    R^2, and `pairing` is `"permutation"`, `"flip"` or `"neighbors"`.
+    Parameters and attributes are those of `LocalMixupClassifier` without `classes_`. Early stopping uses R^2 as the
+    score, and `pairing` must be `"permutation"`, `"flip"` or `"neighbors"`.
 
     >>> from sklearn.datasets import load_diabetes
     >>> X, y = load_diabetes(return_X_y=True)
@@ -176,24 +168,24 @@ class LocalMixupRegressor(RegressorMixin, LocalMixupMLP):  # type: ignore[misc]
     """
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> LocalMixupRegressor:
-        """Train one epoch on some rows. Scale and graph are those of the first call, whose rows should be typical.
+        """Train for one epoch on some rows. The first call sets the scale and the graph, so its rows should be typical.
 
         Args:
             X: inputs, shape `(n, d)`.
             y: values, shape `(n,)` or `(n, q)`.
-            sample_weight: how much each row counts, shape `(n,)`, >= 0.
+            sample_weight: how much each row counts, >= 0, shape `(n,)`.
 
         Returns:
             The estimator itself.
 
         Raises:
-            ValueError: as `fit`.
+            ValueError: as for `fit`.
         """
         fitted: LocalMixupRegressor = self._fit(X, y, sample_weight, incremental=True)
         return fitted
 
     def predict(self, X: Any) -> Any:
-        """The value of each row, shape `(n,)`, or `(n, q)` where `y` was such.
+        """Return the predicted values, shape `(n,)`, or `(n, q)` if `y` had that shape.
 
         Args:
             X: inputs, shape `(n, d)`.
@@ -208,7 +200,7 @@ class LocalMixupRegressor(RegressorMixin, LocalMixupMLP):  # type: ignore[misc]
         return tags
 
     def _validated(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
-        check_choice("pairing", self.pairing, _PAIRINGS_OF_VALUES)
+        check_choice("pairing", self.pairing, _PAIRINGS_WITHOUT_CLASSES)
         X, y = validate_data(self, X, y, dtype=np.float64, reset=reset, multi_output=True, y_numeric=True)
         return X, y.astype(np.float64)
 
@@ -218,7 +210,7 @@ class LocalMixupRegressor(RegressorMixin, LocalMixupMLP):  # type: ignore[misc]
             self._has_columns = y.ndim > 1
         elif columns.shape[1] != self._target_scaler.n_features_in_:
             expected = self._target_scaler.n_features_in_
-            raise ArgumentError(f"y must hold {expected} values a row as before, got {columns.shape[1]}")
+            raise ArgumentError(f"y must hold {expected} values per row as before, got {columns.shape[1]}")
         return columns
 
     def _start_targets(self, targets: Any, weights: Any) -> int:

@@ -1,6 +1,6 @@
-"""The network behind `localmixup.integrations.sklearn` and an epoch of its training: tensors, no scikit-learn.
+"""The network behind the estimators and its training on tensors, without scikit-learn.
 
-Every draw comes from a generator that is handed in: the global random state is neither read nor written.
+Every draw comes from a generator that is passed in; the global random state is neither read nor changed.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from torch import Tensor, nn
 from localmixup._mixup import LocalMixup
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
-"""From outputs `(n, q)` and targets to one loss a sample, shape `(n,)`."""
+"""Maps outputs `(n, q)` and targets to one loss per sample, shape `(n,)`."""
 
-_BLOCK_ROWS = 65_536  # rows that pass the network at once outside training
-_WORTH_THREADS = 2**24  # products of numbers in the largest layer of one step: about a millisecond
+_BLOCK_ROWS = 65_536  # rows that pass through the network at once outside training
+_WORTH_THREADS = 2**24  # multiplications in the largest layer of one step: about a millisecond
 
 
 class TrainingRows(NamedTuple):
-    """What an epoch goes over.
+    """A training set.
 
     Attributes:
-        x: standardised inputs, shape `(n, d)`, float32.
-        y: class indices, shape `(n,)`, int64, or standardised values, shape `(n, q)`, float32.
-        sample_weight: how much each row counts, of mean 1, shape `(n,)`, float32.
+        x: standardised inputs, float32, shape `(n, d)`.
+        y: class indices, int64, shape `(n,)`, or standardised values, float32, shape `(n, q)`.
+        sample_weight: how much each row counts, with mean 1, float32, shape `(n,)`.
     """
 
     x: Tensor
@@ -41,21 +41,21 @@ class TrainingRows(NamedTuple):
     def __len__(self) -> int:
         return int(self.x.shape[0])
 
-    def take(self, rows: Any) -> TrainingRows:
-        """Some of the rows, in the order of their indices `rows`."""
+    def take(self, rows: Tensor) -> TrainingRows:
+        """Return some of the rows, in the order of their indices `rows`."""
         return TrainingRows(*(tensor[rows] for tensor in self))
 
 
 def distinct_rows(x: Any, targets: Any, sample_weight: Any) -> tuple[Any, Any, Any]:
-    """Rows that differ in input or target, in an order that depends on nothing but their values.
+    """Merge rows that are equal in input and target, and sort the rows by their values.
 
-    Equal rows become one that counts their sum. So a row of weight 2 and a row that stands there twice are the same
+    A merged row has the sum of the weights. A row of weight 2 and a row that occurs twice are therefore the same
     training set, to the last bit, and the order of the rows does not matter.
 
     Args:
-        x: inputs, shape `(n, d)`, float64.
+        x: inputs, float64, shape `(n, d)`.
         targets: shape `(n,)` or `(n, q)`.
-        sample_weight: shape `(n,)`, > 0.
+        sample_weight: > 0, shape `(n,)`.
 
     Returns:
         Inputs, targets and weights of the `m <= n` distinct rows; the weights have mean 1.
@@ -64,7 +64,7 @@ def distinct_rows(x: Any, targets: Any, sample_weight: Any) -> tuple[Any, Any, A
     >>> x.tolist(), y.tolist(), [round(v, 4) for v in w.tolist()]
     ([[2.0], [5.0]], [0, 1], [1.3333, 0.6667])
     """
-    both = np.column_stack([x, targets]).astype(np.float64) + 0.0  # minus zero becomes zero
+    both = np.column_stack([x, targets]).astype(np.float64) + 0.0  # turns -0.0 into 0.0
     as_bytes = np.ascontiguousarray(both).view(f"V{both.itemsize * both.shape[1]}").ravel()
     _, first, place = np.unique(as_bytes, return_index=True, return_inverse=True)
     total = np.bincount(place, weights=sample_weight)
@@ -72,10 +72,10 @@ def distinct_rows(x: Any, targets: Any, sample_weight: Any) -> tuple[Any, Any, A
 
 
 def make_network(sizes: Sequence[int], generator: torch.Generator) -> nn.Sequential:
-    """Linear layers with ReLU between them, initialised as scikit-learn does (Glorot uniform, biases too).
+    """Return linear layers with ReLU between them, initialised as in scikit-learn (Glorot uniform, biases too).
 
     Args:
-        sizes: number of inputs, of units in each hidden layer, of outputs.
+        sizes: number of inputs, of units in each hidden layer, and of outputs.
         generator: source of the draws.
 
     >>> make_network([2, 3, 1], torch.Generator().manual_seed(0))[0].weight.shape
@@ -93,14 +93,14 @@ def make_network(sizes: Sequence[int], generator: torch.Generator) -> nn.Sequent
 
 @contextmanager
 def threads_for(network: nn.Module, batch_size: int) -> Iterator[None]:
-    """One thread for steps too small to be shared, set back at the end.
+    """Use one thread for steps that are too small to be shared, and restore the number of threads at the end.
 
-    Two threads wait for each other many times in a step: beside other work on the same cores that made a fit 20 times
-    as slow as with one.
+    Threads wait for each other many times in a step. With other work on the same cores, a fit on two threads took up to
+    20 times as long as on one.
 
     Args:
-        network: to be trained.
-        batch_size: rows a step.
+        network: the network to train.
+        batch_size: rows per step.
     """
     threads = torch.get_num_threads()
     largest = max(parameter.numel() for parameter in network.parameters())
@@ -124,18 +124,18 @@ def train_epoch(
     batch_size: int,
     generator: torch.Generator,
 ) -> None:
-    """One pass over all rows in random order, in `ceil(n / batch_size)` batches that differ by one row at most.
+    """Train on all rows once, in random order, in batches whose sizes differ by at most one.
 
-    The loss of a mixed sample is `w (lam s_i l(y_i) + (1 - lam) s_j l(y_j))`: eq. (3) with each of the two losses
-    multiplied by the sample weight of the row that its target is from.
+    The loss of a mixed sample is `w (lam s_i l(y_i) + (1 - lam) s_j l(y_j))`: eq. (3), with each of the two losses
+    multiplied by the sample weight of the row that its target belongs to.
 
     Args:
-        network: trained in place.
-        optimizer: of the network's parameters.
+        network: the network, trained in place.
+        optimizer: updates the network's parameters.
         rows: the training set.
         mix: draws the plans; in `.eval()` mode nothing is mixed.
-        criterion: one loss a sample.
-        batch_size: rows a batch, at most.
+        criterion: one loss per sample.
+        batch_size: largest number of rows in a batch.
         generator: source of the order.
     """
 
@@ -143,7 +143,7 @@ def train_epoch(
         y, sample_weight = targets
         return sample_weight * criterion(outputs, y)
 
-    # evenly, since in a small last batch every partner would be among the nearest
+    # of equal size, because in a small last batch every partner would be among the nearest
     shuffled = rows.take(torch.randperm(len(rows), generator=generator))
     n_batches = math.ceil(len(rows) / batch_size)
     for x, y, sample_weight in zip(*(tensor.tensor_split(n_batches) for tensor in shuffled), strict=True):
@@ -155,12 +155,12 @@ def train_epoch(
 
 
 def mean_loss(network: nn.Module, rows: TrainingRows, criterion: Criterion) -> float:
-    """Mean loss of rows as they are, nothing mixed, weighted by their sample weights.
+    """Return the mean loss of unmixed rows, weighted by their sample weights.
 
     Args:
-        network: from standardised inputs to outputs.
-        rows: at least one.
-        criterion: one loss a sample.
+        network: maps standardised inputs to outputs.
+        rows: at least one row.
+        criterion: one loss per sample.
     """
     total = 0.0
     with torch.inference_mode():
@@ -170,14 +170,14 @@ def mean_loss(network: nn.Module, rows: TrainingRows, criterion: Criterion) -> f
 
 
 def exact_outputs(network: nn.Sequential, x: Any) -> Any:
-    """Outputs in float64, so that those of a row do not depend on the rows beside it.
+    """Return outputs computed in float64, so that those of a row do not depend on the other rows.
 
     Args:
         network: from `make_network`.
-        x: standardised inputs, an array of shape `(n, d)`, float64.
+        x: standardised inputs, a float64 array of shape `(n, d)`.
 
     Returns:
-        An array of shape `(n, q)`, float64.
+        A float64 array of shape `(n, q)`.
     """
     with torch.inference_mode():
         found = []

@@ -1,6 +1,7 @@
-"""Local Mixup with Accelerate: two spirals, pairs across all processes, gradients of two batches accumulated.
+"""Local Mixup with Accelerate: two spirals, pairs across all processes, gradients accumulated over two batches.
 
-Run it with `torchrun --nproc_per_node 2 examples/accelerate_loop.py`, or with `python` for one process; some seconds.
+Run it with `torchrun --nproc_per_node 2 examples/accelerate_loop.py`, or with `python` for one process. It takes a few
+seconds.
 """
 
 import torch
@@ -24,7 +25,7 @@ def spirals(n: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
 def main(epochs: int = 40) -> dict[str, float]:
     accelerator = Accelerator(cpu=True, gradient_accumulation_steps=2)
     (x, y), (x_test, y_test) = spirals(500, seed=0), spirals(500, seed=1)
-    graphs = {"mixup": CompleteGraph(), "local mixup": ThresholdGraph.calibrated(x, kept_share=0.05)}
+    graphs = {"mixup": CompleteGraph(), "local mixup": ThresholdGraph.fit(x, kept_share=0.05)}
     errors = {}
     for name, graph in graphs.items():
         set_seed(0)
@@ -34,7 +35,7 @@ def main(epochs: int = 40) -> dict[str, float]:
         loader = DataLoader(TensorDataset(x, y), batch_size=100 // accelerator.num_processes, shuffle=True)
         model, optimizer, loader = accelerator.prepare(model, optimizer, loader)
         mix = DistributedLocalMixup(graph, gather=True, seed=0)
-        accelerator.register_for_checkpointing(mix)  # so that save_state and load_state keep its draws
+        accelerator.register_for_checkpointing(mix)  # save_state and load_state include its draws
         for _ in range(epochs):
             for source, targets in loader:
                 with accelerator.accumulate(model):
@@ -43,7 +44,7 @@ def main(epochs: int = 40) -> dict[str, float]:
                     accelerator.backward(loss)
                     optimizer.step()
                     optimizer.zero_grad()
-        logged = accelerator.reduce(loss.detach(), "mean")  # on every process, for it communicates
+        logged = accelerator.reduce(loss.detach(), "mean")  # on every process, because it communicates
         errors[name] = float((model(x_test).argmax(1) != y_test).float().mean()) * 100
         accelerator.print(f"{name}: last loss {logged:.3f}, {accelerator.num_processes} processes")
     accelerator.end_training()

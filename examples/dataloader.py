@@ -1,6 +1,6 @@
-"""Local Mixup in plain PyTorch with a DataLoader: mixed by its workers, or pairs of the whole training set.
+"""Local Mixup in plain PyTorch with a DataLoader: batches mixed by its workers, or pairs of the whole training set.
 
-Run it with `python examples/dataloader.py`; it takes some seconds. `train` is the loop of PyTorch's quickstart.
+Run it with `python examples/dataloader.py`. It takes a few seconds. `train` is the loop of PyTorch's quickstart.
 """
 
 import tempfile
@@ -29,12 +29,12 @@ def main(num_workers: int = 0) -> dict[str, float]:
     training_data, x_test, y_test = TensorDataset(x[:1000], y[:1000]), x[1000:], y[1000:]
 
     mix = LocalMixup(
-        ThresholdGraph.calibrated(x[:1000], kept_share=0.1), outside="unmix", generator=torch.Generator().manual_seed(0)
+        ThresholdGraph.fit(x[:1000], kept_share=0.1), outside="unmix", generator=torch.Generator().manual_seed(0)
     )
     in_batches = DataLoader(
         training_data, batch_size=64, shuffle=True, collate_fn=mix.collate_fn, num_workers=num_workers
     )
-    with tempfile.TemporaryDirectory() as folder:  # in earnest a folder that stays: the search is then done once
+    with tempfile.TemporaryDirectory() as folder:  # use a permanent folder to search only once
         sampler = PairSampler(
             x[:1000],
             KNNGraph(10),

@@ -1,6 +1,6 @@
-"""Local Mixup under DistributedDataParallel: two spirals, pairs across all ranks.
+"""Local Mixup with DistributedDataParallel: two spirals, pairs across all ranks.
 
-Run it with `torchrun --nproc_per_node 2 examples/ddp_loop.py`, or with `python` for one process; it takes some seconds.
+Run it with `torchrun --nproc_per_node 2 examples/ddp_loop.py`, or with `python` for one process. It takes a few seconds.
 """
 
 import os
@@ -40,7 +40,7 @@ def train(graph: object, x: torch.Tensor, y: torch.Tensor, epochs: int) -> torch
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-        logged = mean_over_ranks(loss)  # on every rank, for it communicates
+        logged = mean_over_ranks(loss)  # on every rank, because it communicates
     if dist.get_rank() == 0:
         print(f"{graph}: loss {logged:.3f} in the last batch, over {dist.get_world_size()} ranks")
     return model
@@ -48,10 +48,10 @@ def train(graph: object, x: torch.Tensor, y: torch.Tensor, epochs: int) -> torch
 
 def main(epochs: int = 40) -> dict[str, float]:
     for name, value in {"MASTER_ADDR": "localhost", "MASTER_PORT": "0", "RANK": "0", "WORLD_SIZE": "1"}.items():
-        os.environ.setdefault(name, value)  # torchrun has set them
+        os.environ.setdefault(name, value)  # torchrun sets them
     dist.init_process_group("gloo")
     (x, y), (x_test, y_test) = spirals(500, seed=0), spirals(500, seed=1)
-    graphs = {"mixup": CompleteGraph(), "local mixup": ThresholdGraph.calibrated(x, kept_share=0.05)}
+    graphs = {"mixup": CompleteGraph(), "local mixup": ThresholdGraph.fit(x, kept_share=0.05)}
     models = {name: train(graph, x, y, epochs) for name, graph in graphs.items()}
     dist.destroy_process_group()
     return {name: float((model(x_test).argmax(1) != y_test).float().mean()) * 100 for name, model in models.items()}

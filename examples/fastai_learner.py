@@ -1,6 +1,6 @@
-"""Local Mixup as a callback of fastai: copy `LocalMixupCallback`. Run it with `python examples/fastai_learner.py`.
+"""Local Mixup as a fastai callback: copy `LocalMixupCallback`. Run it with `python examples/fastai_learner.py`.
 
-It takes some seconds. Needs `pip install fastai`.
+It takes a few seconds and needs `pip install fastai`.
 """
 # ruff: noqa: D102
 
@@ -14,7 +14,7 @@ from localmixup import CompleteGraph, LocalMixup, ThresholdGraph
 
 
 class LocalMixupCallback(Callback):
-    """Mixes the batches of training and weighs their loss; validation and prediction stay as they are."""
+    """Mix training batches and weight their loss. Validation and prediction do not change."""
 
     run_valid = False
 
@@ -22,13 +22,13 @@ class LocalMixupCallback(Callback):
         self.mix = mix
 
     def before_batch(self):
-        # fastai's types of tensors cannot be multiplied with each other
+        # different tensor types of fastai cannot be multiplied
         x, y = (detuplify(tuple(t.as_subclass(torch.Tensor) for t in ts)) for ts in (self.xb, self.yb))
         self.mixed = self.mix(x, y)
         self.learn.xb = tuplify(self.mixed.inputs)
 
     def per_sample(self, pred, y):
-        with NoneReduce(self.loss_func) as losses:  # fastai's losses are flat: back to one row a sample
+        with NoneReduce(self.loss_func) as losses:  # fastai flattens its losses: back to one row per sample
             return losses(pred, *tuplify(y)).view(len(pred), -1).mean(1)
 
     def after_loss(self):
@@ -40,7 +40,7 @@ def main() -> dict[str, float]:
     digits = load_digits()
     x, y = torch.from_numpy(digits.images)[:, None].float() / 16, torch.from_numpy(digits.target).long()
     train, valid = list(zip(x[:1000], y[:1000], strict=True)), list(zip(x[1000:], y[1000:], strict=True))
-    graphs = {"mixup": CompleteGraph(), "local mixup": ThresholdGraph.calibrated(x[:1000], kept_share=0.3)}
+    graphs = {"mixup": CompleteGraph(), "local mixup": ThresholdGraph.fit(x[:1000], kept_share=0.3)}
     errors = {}
     for name, graph in graphs.items():
         set_seed(0)

@@ -1,6 +1,6 @@
 """Local Mixup in `model.fit` of Keras, with any backend: `KERAS_BACKEND=torch python examples/keras_fit.py`.
 
-It takes some seconds. Needs `pip install 'localmixup[keras]'` and a backend; without the variable, PyTorch is used.
+It takes a few seconds and needs `pip install -e '.[keras]'` and a backend. The default backend here is PyTorch.
 """
 
 import os
@@ -18,7 +18,7 @@ def main() -> dict[str, float]:
     digits = load_digits()
     images, labels = (digits.images[..., None] / 16).astype("float32"), digits.target
     x, y, x_test, y_test = images[:1000], labels[:1000], images[1000:], labels[1000:]
-    graphs = {"mixup": CompleteGraph(), "local mixup": ThresholdGraph.calibrated(x, kept_share=0.3)}
+    graphs = {"mixup": CompleteGraph(), "local mixup": ThresholdGraph.fit(x, kept_share=0.3)}
     errors = {}
     for name, graph in graphs.items():
         keras.utils.set_random_seed(0)

@@ -1,6 +1,6 @@
 """Local Mixup in a `LightningModule`: the module of Lightning's own image classifier, with three lines changed.
 
-Run it with `python examples/lightning_module.py`; it takes some seconds. Needs `pip install 'localmixup[lightning]'`.
+Run it with `python examples/lightning_module.py`. It takes a few seconds and needs `pip install -e '.[lightning]'`.
 """
 
 import logging
@@ -20,7 +20,7 @@ warnings.filterwarnings("ignore", ".*does not have many workers.*")
 
 
 class LitClassifier(LocalMixupMixin, L.LightningModule):
-    """Lightning's own, but for the bases, the line of `self.mix` and `training_step`."""
+    """Lightning's own classifier, except for the bases, `self.mix` and `training_step`."""
 
     def __init__(self, backbone, graph):
         super().__init__()
@@ -28,22 +28,22 @@ class LitClassifier(LocalMixupMixin, L.LightningModule):
         self.mix = LocalMixup(graph)
 
     def forward(self, x):
-        """Scores of the classes, shape `(n, 10)`."""
+        """Return the class scores, shape `(n, 10)`."""
         return self.backbone(x)
 
     def training_step(self, batch, batch_idx):
-        """Mix, run the model, weigh the loss."""
+        """Mix the batch, run the model and weight the loss."""
         loss, outputs, mixed = self.mixed_step(batch, F.cross_entropy)
         self.log("train_acc", mixed.accuracy(outputs))
         return loss
 
     def test_step(self, batch, batch_idx):
-        """Test images are as they are."""
+        """Measure the error on unmixed images."""
         x, y = batch
         self.log("test_error", (self(x).argmax(1) != y).float().mean() * 100)
 
     def configure_optimizers(self):
-        """As in any module."""
+        """Return the optimizer."""
         return torch.optim.Adam(self.parameters(), lr=1e-2)
 
 
@@ -51,7 +51,7 @@ def main() -> dict[str, float]:
     digits = load_digits()
     x, y = torch.from_numpy(digits.data).float() / 16, torch.from_numpy(digits.target).long()
     train, test = TensorDataset(x[:1000], y[:1000]), TensorDataset(x[1000:], y[1000:])
-    graphs = {"mixup": CompleteGraph(), "local mixup": ThresholdGraph.calibrated(x[:1000], kept_share=0.3)}
+    graphs = {"mixup": CompleteGraph(), "local mixup": ThresholdGraph.fit(x[:1000], kept_share=0.3)}
     quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
     errors = {}
     for name, graph in graphs.items():

@@ -1,6 +1,6 @@
-"""Local Mixup in scikit-learn: a ring inside a ring, how local chosen by cross-validation, against classical mixup.
+"""Local Mixup in scikit-learn: a ring inside a ring, the graph chosen by cross-validation, against classical mixup.
 
-Run it with `python examples/sklearn_classifier.py`; it takes some seconds.
+Run it with `python examples/sklearn_classifier.py`. It takes a few seconds and needs `pip install -e '.[sklearn]'`.
 """
 
 from sklearn.datasets import make_circles
@@ -19,7 +19,7 @@ def main() -> dict[str, float]:
         classifier.fit(X_train, y_train)
         errors[name] = 100 * (1 - classifier.score(X_test, y_test))
         print(f"{name}: test error {errors[name]:.1f} %")
-    print(f"chosen: {search.best_params_}, of standardised distances {search.best_estimator_.graph_}")
+    print(f"chosen: {search.best_params_}, on standardised inputs {search.best_estimator_.graph_}")
     return errors
 
 

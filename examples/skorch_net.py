@@ -1,6 +1,6 @@
 """Local Mixup in a skorch net: copy `local_mixup` and `LocalMixupMixin`. Run it with `python examples/skorch_net.py`.
 
-A grid search chooses the radius; it takes some seconds. Needs `pip install 'localmixup[skorch]'`.
+A grid search chooses the radius. It takes a few seconds and needs `pip install -e '.[skorch]'`.
 """
 # ruff: noqa: D102
 
@@ -18,7 +18,7 @@ def local_mixup(radius: float, **settings) -> LocalMixup:
 
 
 class LocalMixupMixin:
-    """Before a net of skorch; needs `mix__radius=...` and `criterion__reduction="none"`."""
+    """Mixin for a skorch net, which then needs `mix__radius=...` and `criterion__reduction="none"`."""
 
     def initialize_criterion(self):
         super().initialize_criterion()
@@ -26,7 +26,7 @@ class LocalMixupMixin:
         return self
 
     def train_step_single(self, batch, **fit_params):
-        self._set_training(True)  # before mixing: validation left mix_ in evaluation mode
+        self._set_training(True)  # before mixing, because validation leaves mix_ in evaluation mode
         mixed = self.mix_(*to_tensor(batch, device=self.device))
         return super().train_step_single((mixed.inputs, mixed), **fit_params)
 
@@ -42,17 +42,17 @@ class LocalMixupNet(LocalMixupMixin, NeuralNetClassifier):
 
 
 class Network(torch.nn.Sequential):
-    """Probabilities come out, as `NeuralNetClassifier` wants it."""
+    """A network that returns probabilities, as `NeuralNetClassifier` expects."""
 
     def __init__(self, units: int = 50):
         super().__init__(torch.nn.Linear(2, units), torch.nn.ReLU(), torch.nn.Linear(units, 2), torch.nn.Softmax(-1))
 
 
-def main() -> dict[str, float]:
+def main(epochs: int = 60) -> dict[str, float]:
     x, y = make_circles(600, noise=0.05, factor=0.75, random_state=0)
     x_train, x_test, y_train, y_test = train_test_split(x.astype("float32"), y, test_size=0.5, random_state=0)
     net = LocalMixupNet(
-        Network, criterion__reduction="none", optimizer=torch.optim.Adam, lr=0.02, batch_size=50, max_epochs=60,
+        Network, criterion__reduction="none", optimizer=torch.optim.Adam, lr=0.02, batch_size=50, max_epochs=epochs,
         iterator_train__shuffle=True, train_split=False, verbose=0, mix__radius=float("inf"), mix__outside="unmix",
     )  # fmt: skip
     torch.manual_seed(0)

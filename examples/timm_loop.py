@@ -1,6 +1,6 @@
-"""Local Mixup in a timm training loop, where timm's `Mixup` stood; timm itself is not needed to run this.
+"""Local Mixup in a timm training loop, instead of timm's `Mixup`. timm itself is not needed to run this.
 
-Run it with `python examples/timm_loop.py`; it takes some seconds. The loop is that of timm's `train.py`.
+Run it with `python examples/timm_loop.py`. It takes a few seconds. The loop is that of timm's `train.py`.
 """
 
 import torch
@@ -20,9 +20,9 @@ def main() -> dict[str, float]:
     digits = load_digits()
     images, labels = torch.from_numpy(digits.images)[:, None].float() / 16, torch.from_numpy(digits.target).long()
     x, y, x_test, y_test = images[:1000], labels[:1000], images[1000:], labels[1000:]
-    # what train.py makes of --mixup 0.8 --cutmix 1.0 --mixup-prob 0.5 --smoothing 0.1
+    # what train.py passes on for --mixup 0.8 --cutmix 1.0 --mixup-prob 0.5 --smoothing 0.1
     mixup_args = {"mixup_alpha": 0.8, "cutmix_alpha": 1.0, "prob": 0.5, "label_smoothing": 0.1, "num_classes": 10}
-    graphs = {"mixup": CompleteGraph(), "local mixup": ThresholdGraph.calibrated(x, kept_share=0.3)}
+    graphs = {"mixup": CompleteGraph(), "local mixup": ThresholdGraph.fit(x, kept_share=0.3)}
     errors = {}
     for name, graph in graphs.items():
         torch.manual_seed(0)

@@ -1,6 +1,6 @@
-"""`LocalMixUp` where `v2.MixUp` stood: after the DataLoader, and in its workers; torchvision is not needed to run this.
+"""`LocalMixupTransform` instead of `v2.MixUp`, in the workers of a DataLoader. torchvision is not needed to run this.
 
-Run it with `python examples/torchvision_collate.py`; it takes some seconds.
+Run it with `python examples/torchvision_collate.py`. It takes a few seconds.
 """
 
 import torch
@@ -9,7 +9,7 @@ from sklearn.datasets import load_digits
 from torch.utils.data import DataLoader, TensorDataset, default_collate
 
 from localmixup import CompleteGraph, ThresholdGraph
-from localmixup.integrations.torchvision import LocalMixUp
+from localmixup.integrations.torchvision import LocalMixupTransform
 
 NUM_CLASSES = 10
 
@@ -18,11 +18,11 @@ def main() -> dict[str, float]:
     digits = load_digits()
     images, labels = torch.from_numpy(digits.images)[:, None].float() / 16, torch.from_numpy(digits.target).long()
     dataset, x_test, y_test = TensorDataset(images[:1000], labels[:1000]), images[1000:], labels[1000:]
-    graphs = {"mixup": CompleteGraph(), "local mixup": ThresholdGraph.calibrated(images[:1000], kept_share=0.3)}
+    graphs = {"mixup": CompleteGraph(), "local mixup": ThresholdGraph.fit(images[:1000], kept_share=0.3)}
     errors = {}
     for name, graph in graphs.items():
         torch.manual_seed(0)
-        mixup = LocalMixUp(graph, num_classes=NUM_CLASSES, generator=torch.Generator().manual_seed(0))
+        mixup = LocalMixupTransform(graph, num_classes=NUM_CLASSES, generator=torch.Generator().manual_seed(0))
         mixup.check_loss(F.cross_entropy)
 
         def collate_fn(batch, mixup=mixup):

@@ -1,6 +1,6 @@
-"""Local Mixup in a plain PyTorch loop: two spirals, vanilla training against pairs of the whole set.
+"""Local Mixup in a plain PyTorch loop: two spirals, classical mixup against near pairs of the whole training set.
 
-Run it with `python examples/training_loop.py`; it takes some seconds.
+Run it with `python examples/training_loop.py`. It takes a few seconds.
 """
 
 import torch
@@ -21,7 +21,7 @@ def main() -> dict[str, float]:
     generator = torch.Generator().manual_seed(0)
     (x, y), (x_test, y_test) = spirals(500, generator), spirals(500, generator)
     errors = {}
-    for name, graph in (("mixup", CompleteGraph()), ("local mixup", ThresholdGraph.calibrated(x, kept_share=0.01))):
+    for name, graph in (("mixup", CompleteGraph()), ("local mixup", ThresholdGraph.fit(x, kept_share=0.01))):
         torch.manual_seed(0)
         model = torch.nn.Sequential(
             torch.nn.Linear(2, 100),

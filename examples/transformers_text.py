@@ -1,7 +1,7 @@
 """Local Mixup in Hugging Face's `Trainer`, on texts: `python examples/transformers_text.py`.
 
-The texts are made up: words of two topics among words of neither. It takes some seconds and needs
-`pip install 'localmixup[transformers]'`; nothing is downloaded.
+The texts are synthetic: words of two topics among words of neither. It takes a few seconds and needs
+`pip install -e '.[transformers]'`. Nothing is downloaded.
 """
 
 import random
@@ -25,21 +25,21 @@ def text(label: int) -> str:
     return " ".join(random.sample(words, len(words)))
 
 
-def main() -> dict[str, float]:
+def main(epochs: int = 6) -> dict[str, float]:
     words = Tokenizer(models.WordLevel({word: i for i, word in enumerate(WORDS)}, unk_token="[UNK]"))
     words.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=words, pad_token="[PAD]", unk_token="[UNK]")
     random.seed(0)
     rows = [{**tokenizer(text(i % 2)), "labels": i % 2} for i in range(600)]
     errors = {}
-    # the scale of embeddings changes while they are trained, and this graph follows it
+    # training changes the scale of the embeddings, and this graph follows it
     for name, graph in {"mixup": CompleteGraph(), "local mixup": AdaptiveExponentialGraph()}.items():
         set_seed(0)
         model = BertForSequenceClassification(BertConfig(**CONFIG, vocab_size=len(WORDS), num_labels=2))
         with tempfile.TemporaryDirectory() as folder:
             args = TrainingArguments(
                 output_dir=folder,
-                num_train_epochs=6,
+                num_train_epochs=epochs,
                 per_device_train_batch_size=16,
                 learning_rate=3e-3,
                 save_strategy="no",

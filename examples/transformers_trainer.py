@@ -1,6 +1,6 @@
 """Local Mixup in Hugging Face's `Trainer`, on images: `python examples/transformers_trainer.py`.
 
-It takes some seconds and needs `pip install 'localmixup[transformers]'`; nothing is downloaded.
+It takes a few seconds and needs `pip install -e '.[transformers]'`. Nothing is downloaded.
 """
 
 import tempfile
@@ -15,11 +15,11 @@ from localmixup.integrations.transformers import LocalMixupTrainer
 CONFIG = {"embedding_size": 32, "hidden_sizes": [32, 64], "depths": [1, 1], "layer_type": "basic"}
 
 
-def main() -> dict[str, float]:
+def main(epochs: int = 8) -> dict[str, float]:
     digits = load_digits()
     images = torch.from_numpy(digits.images)[:, None].float() / 16
     rows = [{"pixel_values": x, "labels": int(y)} for x, y in zip(images, digits.target, strict=True)]
-    graphs = {"mixup": CompleteGraph(), "local mixup": ThresholdGraph.calibrated(images[:1000], kept_share=0.3)}
+    graphs = {"mixup": CompleteGraph(), "local mixup": ThresholdGraph.fit(images[:1000], kept_share=0.3)}
     errors = {}
     for name, graph in graphs.items():
         set_seed(0)
@@ -27,7 +27,7 @@ def main() -> dict[str, float]:
         with tempfile.TemporaryDirectory() as folder:
             args = TrainingArguments(
                 output_dir=folder,
-                num_train_epochs=8,
+                num_train_epochs=epochs,
                 per_device_train_batch_size=64,
                 learning_rate=5e-3,
                 save_strategy="no",

@@ -1,11 +1,15 @@
-"""`LocalMixupDataset` in a real `model.fit`, with the backends that are here: exact weights, workers, errors."""
+"""`LocalMixupDataset` in a real `model.fit` with the installed backends: exact weights, workers, errors."""
 
+import contextlib
 import importlib.util
+import io
 import json
 import os
 import pickle
+import runpy
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -15,28 +19,16 @@ import torch.nn.functional as F
 
 from localmixup import CompleteGraph, ExponentialGraph, KNNGraph, ThresholdGraph
 
-HERE = importlib.util.find_spec("keras") is not None
-BACKENDS = [
-    "torch",
-    pytest.param("jax", marks=pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="jax is not installed")),
-]
-needs_keras = pytest.mark.skipif(not HERE, reason="keras is not installed")
-
-
-def run(code, tmp_path, backend="torch"):
-    """The last line that a fresh process prints, as JSON: the backend of Keras is read at import."""
-    environment = {**os.environ, "KERAS_BACKEND": backend, "KERAS_HOME": str(tmp_path), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+EXAMPLE = Path(__file__).parents[2] / "examples" / "keras_fit.py"
 
 
 @pytest.fixture(scope="module")
 def dataset_class(tmp_path_factory):
-    if not HERE:
+    """The class, with Keras on PyTorch in this process."""
+    if not importlib.util.find_spec("keras"):
         pytest.skip("keras is not installed")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("KERAS_BACKEND", os.environ.get("KERAS_BACKEND", "torch"))
+        patch.setenv("KERAS_BACKEND", "torch")
         patch.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras")))
         from localmixup.integrations.keras import LocalMixupDataset
 
@@ -97,11 +89,9 @@ print(json.dumps(found))
 """
 
 
-@needs_keras
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_fit_trains_with_the_weighted_mean_and_learns(backend, tmp_path):
-    """One process a backend: a step on classes, one on several labels, and several inputs with workers."""
-    found = run(FIT, tmp_path, backend)
+def check_fit(printed, backend):
+    """Check a step on classes, a step on several labels, and training on several inputs with workers."""
+    found = json.loads(printed.splitlines()[-1])
     assert found["backend"] == backend
     for kind in ("classes", "several labels"):
         seen, exact, difference, spread = found[kind]
@@ -109,6 +99,22 @@ def test_fit_trains_with_the_weighted_mean_and_learns(backend, tmp_path):
         assert seen == pytest.approx(exact, abs=2e-6)
         assert difference < 2e-6
     assert found["accuracy"] > 0.95
+
+
+def test_fit_with_pytorch_trains_with_the_weighted_mean_and_learns(dataset_class):
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(compile(FIT, "fit", "exec"), {})
+    check_fit(printed.getvalue(), "torch")
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("keras"), reason="keras is not installed")
+@pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="jax is not installed")
+def test_fit_with_jax_trains_with_the_weighted_mean_and_learns(tmp_path):
+    """In a process of its own, because Keras reads the backend when it is imported."""
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "KERAS_HOME": str(tmp_path), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", FIT], capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    check_fit(done.stdout, "jax")
 
 
 def test_triples_are_the_mixed_batch(dataset_class):
@@ -146,7 +152,7 @@ def test_each_epoch_takes_every_sample_once_in_a_new_order(dataset_class):
     assert np.array_equal(np.concatenate([still[i][1] for i in range(4)]), values)
 
 
-def test_a_seed_gives_the_same_batches_in_any_order_and_no_global_state_is_touched(dataset_class):
+def test_a_seed_gives_the_same_batches_in_any_order_and_no_global_state_changes(dataset_class):
     x, y = data()
     state = torch.get_rng_state()
 
@@ -183,7 +189,7 @@ def test_targets_of_every_kind(dataset_class):
     np.testing.assert_allclose(2 * inputs[0], inputs[1]["twice"], rtol=1e-6)
 
 
-def test_the_data_stays_as_it_is(dataset_class):
+def test_the_data_are_not_changed(dataset_class):
     x, y = data()
     before = x.copy()
     for graph in (CompleteGraph(), ThresholdGraph(radius=2.0)):
@@ -192,7 +198,7 @@ def test_the_data_stays_as_it_is(dataset_class):
     assert np.array_equal(x, before)
 
 
-def test_where_no_pair_counts_the_weights_are_zero(dataset_class):
+def test_the_weights_are_zero_if_no_pair_counts(dataset_class):
     x, y = data(8)
     _, _, weights = dataset_class(x, y, ThresholdGraph(radius=0.0), num_classes=3, pairing="flip", seed=0)[0]
     assert not weights.any()
@@ -202,13 +208,14 @@ def test_where_no_pair_counts_the_weights_are_zero(dataset_class):
     ("change", "message"),
     [
         ({"num_classes": None}, r"num_classes must be given for class indices, got None"),
-        ({"num_classes": 2}, "num_classes=2 allows classes 0 to 1, got 0, 2"),
+        ({"num_classes": 2}, "num_classes=2 allows classes 0 to 1, got 0 to 2"),
         ({"num_classes": 0}, "num_classes must be a whole number >= 1"),
-        ({"y": np.zeros((50, 3))}, r"class indices of shape \(m,\) where num_classes is given, got float64"),
+        ({"y": np.zeros((50, 3))}, r"class indices of shape \(m,\) if num_classes is given, got float64"),
         ({"y": np.zeros(49, int)}, r"same first dimension, got shapes \(50, 6\), \(49,\)"),
         ({"x": np.zeros((50, 6), np.uint8)}, r"x must be floating point to be mixed, got uint8"),
         ({"graph": ThresholdGraph}, "graph must be a graph"),
         ({"batch_size": 0}, "batch_size must be a whole number >= 1"),
+        ({"shuffle": 1}, "shuffle must be True or False"),
         ({"seed": -1}, "seed must be a whole number >= 0"),
         ({"mixup_alpha": 0}, "mixup_alpha must be > 0"),
         ({"outside": "drop"}, "outside must be one of"),
@@ -219,36 +226,31 @@ def test_errors_name_the_argument(dataset_class, change, message):
     arguments = {"x": x, "y": y, "graph": CompleteGraph(), "num_classes": 3, **change}
     with pytest.raises(ValueError, match=message):
         dataset_class(**arguments)
+
+
+def test_unknown_arguments_and_batches(dataset_class):
+    x, y = data()
+    with pytest.raises(TypeError, match="unexpected keyword argument 'radius'"):
+        dataset_class(x, y, CompleteGraph(), radius=1.0)
     with pytest.raises(IndexError, match="index must be >= 0 and < 2, got 2"):
         dataset_class(x, y, CompleteGraph(), num_classes=3)[2]
 
 
-def test_without_keras_the_extra_is_named():
-    code = """
-import sys
-sys.modules["keras"] = None
-import localmixup.integrations.keras as module
-assert "keras" not in {name for name in sys.modules if sys.modules[name]}
-try:
-    from localmixup.integrations.keras import LocalMixupDataset
-except ImportError as error:
-    print(error)
-try:
-    module.Nothing
-except AttributeError as error:
-    print(error)
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == [
-        "LocalMixupDataset needs Keras: pip install 'localmixup[keras]'",
-        "module 'localmixup.integrations.keras' has no attribute 'Nothing'",
-    ]
+def test_a_radius_far_too_small_warns_once(dataset_class):
+    x, y = data(500)
+    made = dataset_class(x, y, ThresholdGraph(radius=1e-6), num_classes=3, seed=0)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for _ in range(2):
+            for i in range(len(made)):
+                made[i]
+            made.on_epoch_end()
+    (warning,) = caught
+    assert warning.category is UserWarning
+    assert "hardly any pair counts" in str(warning.message)
 
 
-@needs_keras
-def test_the_example_runs(tmp_path):
-    path = Path(__file__).parents[2] / "examples" / "keras_fit.py"
-    code = f"import importlib.util as u, json; s = u.spec_from_file_location('e', {str(path)!r}); m = u.module_from_spec(s); s.loader.exec_module(m); print(json.dumps(m.main()))"
-    errors = run(code, tmp_path)
-    # 90 is chance; that it trains is what is tested here, not which is better
+def test_the_example_runs(dataset_class):
+    errors = runpy.run_path(str(EXAMPLE))["main"]()
+    # chance is 90; which graph is better is not tested
     assert max(errors.values()) < 20

@@ -1,7 +1,8 @@
-"""The estimators for scikit-learn, with scikit-learn itself: its own checks, its tools, and both ends of the graph."""
+"""The estimators for scikit-learn: its own checks and tools, both ends of the graph, weights and seeds."""
 
 import copy
 import pickle
+import warnings
 from collections import Counter
 
 import joblib
@@ -20,8 +21,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils.estimator_checks import check_estimator
 
 from localmixup import CompleteGraph, ExponentialGraph, KNNGraph, LocalMixup, ThresholdGraph
-from localmixup.integrations._torch_mlp import distinct_rows, make_network, threads_for
 from localmixup.integrations.sklearn import LocalMixupClassifier, LocalMixupRegressor
+from localmixup.integrations.sklearn._network import (
+    TrainingRows, distinct_rows, make_network, threads_for, train_epoch,
+)  # fmt: skip
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 BOTH = [LocalMixupClassifier, LocalMixupRegressor]
@@ -50,7 +53,7 @@ def test_check_estimator_with_its_defaults_and_no_expected_failure(estimator):
     print(f"{estimator.__name__}: {dict(summary)}")
     skipped = {result["check_name"] for result in results if result["status"] == "skipped"}
     assert set(summary) <= {"passed", "skipped"}
-    assert skipped <= {"check_array_api_input"}  # asks for an environment variable
+    assert skipped <= {"check_array_api_input"}  # needs an environment variable
     assert "check_sample_weight_equivalence_on_dense_data" in {result["check_name"] for result in results}
 
 
@@ -58,7 +61,7 @@ def test_check_estimator_with_its_defaults_and_no_expected_failure(estimator):
 
 
 def trained_by_hand(X, y, mixed, outside, *, epochs, batch_size, seed):
-    """What `fit` does, written as a plain loop: float32, AdamW, and mixup as everybody writes it."""
+    """What `fit` does, as a plain loop: float32, AdamW, and mixup as it is usually written."""
     X, y, _ = distinct_rows(X, y, np.ones(len(X)))
     x, y = torch.from_numpy(StandardScaler().fit_transform(X)).float(), torch.from_numpy(y)
     seeds = np.random.RandomState(np.random.RandomState(seed).randint(2**31 - 1))
@@ -72,7 +75,7 @@ def trained_by_hand(X, y, mixed, outside, *, epochs, batch_size, seed):
                 partner = rows[torch.randperm(len(rows), generator=draws)]
                 lam = torch.rand(1, generator=draws).expand(len(rows))
                 if outside == "unmix":
-                    torch.rand(len(rows), generator=draws)  # who stays unmixed: with weights of 1 nobody
+                    torch.rand(len(rows), generator=draws)  # decides who stays unmixed: nobody with weights of 1
                     lam = torch.where(rows == partner, 1.0, lam)
                 outputs = network(lam[:, None] * x[rows] + (1 - lam[:, None]) * x[partner])
                 own = F.cross_entropy(outputs, y[rows], reduction="none")
@@ -86,9 +89,9 @@ def trained_by_hand(X, y, mixed, outside, *, epochs, batch_size, seed):
     return network
 
 
-@pytest.mark.parametrize(("graph", "mixed"), [("none", False), ("complete", True)])
+@pytest.mark.parametrize(("graph", "mixed"), [("identity", False), ("complete", True)])
 @pytest.mark.parametrize("outside", ["unmix", "discard"])
-def test_at_its_ends_it_is_training_without_mixing_and_classical_mixup(graph, mixed, outside):
+def test_the_ends_are_training_without_mixing_and_classical_mixup(graph, mixed, outside):
     X, y = moons(70)
     model = LocalMixupClassifier(
         20, graph=graph, outside=outside, learning_rate_init=0.01, batch_size=32, max_iter=7, random_state=3
@@ -100,17 +103,16 @@ def test_at_its_ends_it_is_training_without_mixing_and_classical_mixup(graph, mi
 @pytest.mark.parametrize(
     ("parameters", "end"),
     [
-        ({"graph": "exponential", "decay": 0.0}, "complete"),
+        ({"graph": ExponentialGraph(0.0)}, "complete"),
         ({"graph": "exponential", "kept_share": 1.0}, "complete"),
-        ({"graph": "threshold", "radius": float("inf")}, "complete"),
+        ({"graph": ThresholdGraph(float("inf"))}, "complete"),
         ({"graph": "threshold", "kept_share": 1.0}, "complete"),
-        ({"graph": "knn", "n_neighbors": 1000}, "complete"),
+        ({"graph": KNNGraph(1000)}, "complete"),
         ({"graph": "knn", "kept_share": 1.0}, "complete"),
-        ({"graph": CompleteGraph()}, "complete"),
-        ({"graph": "exponential", "decay": float("inf")}, "none"),
-        ({"graph": "threshold", "radius": 0.0}, "none"),
-        ({"graph": "knn", "n_neighbors": 0}, "none"),
-        ({"graph": "threshold", "prob": 0.0}, "none"),
+        ({"graph": ExponentialGraph(float("inf"))}, "identity"),
+        ({"graph": ThresholdGraph(0.0), "outside": "discard"}, "identity"),
+        ({"graph": KNNGraph(0), "outside": "discard"}, "identity"),
+        ({"graph": "threshold", "prob": 0.0}, "identity"),
     ],
     ids=str,
 )
@@ -123,7 +125,7 @@ def test_every_graph_meets_both_ends(estimator, parameters, end):
 
 
 @pytest.mark.parametrize("estimator", BOTH)
-def test_a_share_is_kept_of_the_standardised_pairs(estimator):
+def test_kept_share_is_a_share_of_the_standardised_pairs(estimator):
     X, y = make_classification(80, 6, random_state=0)
     X = X * 10.0 ** np.arange(6)
     x = torch.from_numpy(StandardScaler().fit_transform(X)).float()
@@ -137,18 +139,27 @@ def test_a_share_is_kept_of_the_standardised_pairs(estimator):
     )
     decay = graph_of(graph="exponential", kept_share=0.2).decay
     assert torch.exp(-decay * pairs).mean() == pytest.approx(0.2, abs=1e-4)
-    assert graph_of(graph="knn", kept_share=0.2, batch_size=51) == KNNGraph(10)
-    assert graph_of(graph="knn", n_neighbors=3, radius=7.0) == KNNGraph(3)
-    assert graph_of(graph="threshold", radius=2.0, kept_share=None) == ThresholdGraph(2.0)
-    assert graph_of(graph=ExponentialGraph(2.0)) == ExponentialGraph(2.0)
+    assert graph_of(graph="knn", kept_share=0.2) == KNNGraph(share=0.2)
+    assert graph_of(graph=ExponentialGraph(2.0), kept_share=None) == ExponentialGraph(2.0)
+
+
+def test_a_radius_far_too_small_warns_once():
+    X, y = moons()
+    model = LocalMixupClassifier(4, graph=ThresholdGraph(1e-6), max_iter=20)
+    for train in (lambda: model.fit(X, y), lambda: [model.partial_fit(X, y, classes=[0, 1]) for _ in range(20)]):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            train()
+        assert sum("hardly any pair" in str(warning.message) for warning in caught) == 1
+        model = clone(model)
 
 
 def test_settings_reach_local_mixup():
     given = {
-        "mixup_alpha": 0.3, "prob": 0.5, "per_sample": True, "pairing": "flip", "outside": "discard", "reduction": "mean",
+        "mixup_alpha": 0.3, "prob": 0.5, "per_sample": True, "pairing": "flip", "outside": "discard",
     }  # fmt: skip
     X, y = moons(40)
-    mix = LocalMixupClassifier(4, max_iter=1, **given).fit(X, y)._make_mix(torch.Generator())
+    mix = LocalMixupClassifier(4, max_iter=1, **given).fit(X, y)._mix
     assert isinstance(mix, LocalMixup)
     assert {name: getattr(mix, name) for name in given} == given
 
@@ -163,7 +174,7 @@ def test_every_pairing_trains(pairing):
 # ---- learning -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("graph", ["exponential", "threshold", "knn", "complete", "none"])
+@pytest.mark.parametrize("graph", ["exponential", "threshold", "knn", "complete", "identity"])
 def test_it_learns(graph):
     X, y = load_iris(return_X_y=True)
     model = LocalMixupClassifier(graph=graph, kept_share=0.2, learning_rate_init=0.01, random_state=0)
@@ -212,8 +223,8 @@ def test_units_of_the_inputs_do_not_matter(estimator):
 
 @pytest.mark.parametrize("estimator", BOTH)
 @pytest.mark.parametrize("outside", ["unmix", "discard"])
-@pytest.mark.parametrize("graph", ["exponential", "knn", "none"])
-def test_a_weight_is_a_repetition_and_zero_is_absence(estimator, graph, outside):
+@pytest.mark.parametrize("graph", ["exponential", "knn", "identity"])
+def test_a_weight_equals_a_repetition_and_zero_equals_absence(estimator, graph, outside):
     X, y = moons(50)
     weights = np.random.RandomState(0).randint(0, 4, size=50)
     model = estimator(8, graph=graph, outside=outside, max_iter=5, batch_size=16, random_state=0)
@@ -231,9 +242,7 @@ def test_the_order_of_the_rows_does_not_matter():
 
 
 def test_a_mixed_sample_counts_each_label_with_the_weight_of_its_row():
-    """One step of plain SGD against eq. (3) written as a loop."""
-    from localmixup.integrations._torch_mlp import TrainingRows, train_epoch
-
+    """One step of plain SGD, compared with eq. (3) written as a loop."""
     x, y = torch.randn(6, 3, generator=torch.Generator().manual_seed(0)), torch.arange(6) % 2
     s = torch.tensor([0.5, 2.0, 0.1, 1.0, 1.4, 1.0])
     network = make_network([3, 2], torch.Generator().manual_seed(0))
@@ -262,13 +271,13 @@ def test_a_mixed_sample_counts_each_label_with_the_weight_of_its_row():
 @pytest.mark.parametrize(
     ("weights", "message"),
     [
-        (np.zeros(40), "above zero for one row at least"),
+        (np.zeros(40), "above zero for at least one row"),
         (-np.ones(40), "sample_weight must be >= 0 .*got -1"),
         (np.ones(39), r"shape \(40,\), got shape \(39,\)"),
         (np.full(40, np.nan), "sample_weight contains NaN"),
     ],
 )
-def test_weights_that_mean_nothing(weights, message):
+def test_invalid_sample_weights(weights, message):
     with pytest.raises(ValueError, match=message):
         LocalMixupClassifier().fit(*moons(40), sample_weight=weights)
 
@@ -278,7 +287,7 @@ def test_weights_that_mean_nothing(weights, message):
 
 @pytest.mark.parametrize("estimator", BOTH)
 @pytest.mark.parametrize("early_stopping", [False, True])
-def test_a_seed_gives_one_model_and_leaves_the_global_state_alone(estimator, early_stopping):
+def test_a_seed_gives_one_model_and_no_global_state_changes(estimator, early_stopping):
     X, y = moons()
     model = estimator(8, max_iter=3, early_stopping=early_stopping, random_state=0)
     numpy_state = check_random_state(None).get_state()[1].copy()
@@ -296,7 +305,7 @@ def test_a_seed_gives_one_model_and_leaves_the_global_state_alone(estimator, ear
 
 
 @pytest.mark.parametrize(("batch_size", "inside"), [(64, 1), (2**22, 2)])
-def test_small_steps_take_one_thread_and_give_the_others_back(batch_size, inside):
+def test_small_steps_use_one_thread_and_restore_the_number_of_threads(batch_size, inside):
     before, network = torch.get_num_threads(), make_network([2, 4, 2], torch.Generator())
     seen = []
 
@@ -314,7 +323,7 @@ def test_small_steps_take_one_thread_and_give_the_others_back(batch_size, inside
         torch.set_num_threads(before)
 
 
-def test_a_random_state_object_goes_on_and_none_follows_numpy():
+def test_a_random_state_object_advances_and_none_follows_numpy():
     X, y = moons(40)
     model = LocalMixupClassifier(4, max_iter=1, random_state=np.random.RandomState(0))
     assert not same_model(copy.deepcopy(model.fit(X, y)), model.fit(X, y))
@@ -328,19 +337,18 @@ def test_a_random_state_object_goes_on_and_none_follows_numpy():
 # ---- the tools of scikit-learn ------------------------------------------------------------------------------------
 
 
-def test_grid_search_over_graphs_and_how_local():
+def test_grid_search_over_graphs_and_shares():
     X, y = moons(100)
     grid = [
-        {"graph": ["none", "complete"]},
+        {"graph": ["identity", "complete"]},
         {"graph": ["exponential", "threshold", "knn"], "kept_share": [0.1, 0.5]},
-        {"graph": ["knn"], "n_neighbors": [3]},
-        {"graph": [ThresholdGraph(0.5)], "mixup_alpha": [0.2, 2.0]},
+        {"graph": [ThresholdGraph(0.5), KNNGraph(3)], "mixup_alpha": [0.2, 2.0]},
     ]
     search = GridSearchCV(
         LocalMixupClassifier(8, max_iter=10, learning_rate_init=0.1, random_state=0), grid, cv=2, error_score="raise"
     )
     search.fit(X, y)
-    assert len(search.cv_results_["params"]) == 11
+    assert len(search.cv_results_["params"]) == 12
     assert search.best_estimator_.predict(X).shape == (100,)
     assert search.score(X, y) > 0.7
 
@@ -399,8 +407,8 @@ def test_data_frames_keep_their_names(estimator):
 
 
 @pytest.mark.parametrize("estimator", BOTH)
-@pytest.mark.parametrize("graph", ["exponential", "none"])
-def test_a_warm_start_goes_on_as_if_it_had_not_stopped(estimator, graph):
+@pytest.mark.parametrize("graph", ["exponential", "identity"])
+def test_a_warm_start_continues_as_if_it_had_not_stopped(estimator, graph):
     X, y = moons()
     whole = estimator(8, graph=graph, max_iter=6, random_state=0).fit(X, y)
     halves = estimator(8, graph=graph, max_iter=3, warm_start=True, random_state=0).fit(X, y).fit(X, y)
@@ -421,7 +429,7 @@ def test_partial_fits_are_epochs_of_a_fit(estimator):
     assert len(parts.loss_curve_) == 4
 
 
-def test_partial_fit_learns_from_chunks_of_which_some_lack_a_class():
+def test_partial_fit_learns_from_chunks_that_lack_a_class():
     X, y = load_iris(return_X_y=True)
     order = np.random.RandomState(0).permutation(150)
     model = LocalMixupClassifier(learning_rate_init=0.01, random_state=0)
@@ -430,13 +438,13 @@ def test_partial_fit_learns_from_chunks_of_which_some_lack_a_class():
             model.partial_fit(X[rows], y[rows], classes=[0, 1, 2])
     assert model.score(X, y) > 0.9
     model.partial_fit(X[:20], y[:20], sample_weight=np.arange(20))
-    with pytest.raises(ValueError, match=r"y must hold the classes .* only, got also \[3\]"):
+    with pytest.raises(ValueError, match=r"y must hold only the classes .*, got also \[3\]"):
         model.partial_fit(X[:20], y[:20] + 3)
     with pytest.raises(ValueError, match="classes must be those of the first call"):
         model.partial_fit(X, y, classes=[0, 1])
     with pytest.raises(ValueError, match="classes must hold all labels in the first call"):
         LocalMixupClassifier().partial_fit(X, y)
-    with pytest.raises(ValueError, match="y must hold 1 values a row as before, got 2"):
+    with pytest.raises(ValueError, match="y must hold 1 values per row as before, got 2"):
         LocalMixupRegressor(4).partial_fit(X, y).partial_fit(X, X[:, :2])
 
 
@@ -449,23 +457,23 @@ def test_early_stopping_stops_and_keeps_the_best_weights(estimator):
     assert model.best_validation_score_ == max(scores)
     best = scores.index(max(scores)) + 1
     assert best < model.n_iter_
-    # as many epochs as were best, without stopping: the split takes the first draw, so hold out as well
+    # the same number of epochs without stopping; the split uses the first draw, so this holds out rows as well
     again = clone(model).set_params(max_iter=best).fit(X, y)
     assert same_model(model, again)
     assert len(LocalMixupClassifier(4, max_iter=2).fit(X, y).validation_scores_) == 0
 
 
-def test_it_stops_where_the_loss_does_and_says_where_not():
+def test_it_stops_with_the_loss_or_warns():
     X, y = moons()
     model = LocalMixupClassifier(8, tol=0.05, n_iter_no_change=3, learning_rate_init=0.05, random_state=0)
     assert model.fit(X, y).n_iter_ < 200
     for epoch in (-1, -2, -3):
         assert model.loss_curve_[epoch] > min(model.loss_curve_[:epoch]) - 0.05
-    with pytest.warns(ConvergenceWarning, match="max_iter=2 epochs were trained and the loss still improved"):
+    with pytest.warns(ConvergenceWarning, match="the loss still improved after max_iter=2 epochs"):
         model.set_params(max_iter=2).fit(X, y)
 
 
-def test_verbose_prints_a_line_an_epoch(capsys):
+def test_verbose_prints_one_line_per_epoch(capsys):
     X, y = moons(60)
     LocalMixupClassifier(4, max_iter=2, verbose=True, early_stopping=True).fit(X, y)
     lines = capsys.readouterr().out.splitlines()
@@ -484,14 +492,11 @@ def test_verbose_prints_a_line_an_epoch(capsys):
         ({"graph": 3}, "graph must be a graph such as"),
         ({"kept_share": 0}, "kept_share must be > 0"),
         ({"kept_share": 2}, "kept_share must be between 0 and 1, got 2"),
-        ({"decay": -1}, "decay must be >= 0"),
-        ({"graph": "threshold", "radius": "x"}, "radius must be >= 0 .*got 'x'"),
-        ({"graph": "knn", "n_neighbors": 1.5}, "n_neighbors must be a whole number"),
+        ({"graph": "adaptive"}, "graph must be one of 'exponential', 'threshold', 'knn', 'complete', 'identity'"),
         ({"mixup_alpha": 0}, "mixup_alpha must be > 0"),
         ({"prob": 2}, "prob must be between 0 and 1"),
         ({"pairing": "x"}, "pairing must be one of"),
         ({"outside": "x"}, "outside must be one of"),
-        ({"reduction": "none"}, "reduction must be one of 'weighted_mean', 'mean', 'sum', got 'none'"),
         ({"hidden_layer_sizes": (3, 0)}, "hidden_layer_sizes must be a whole number >= 1, got 0"),
         ({"hidden_layer_sizes": "3"}, "hidden_layer_sizes must be a whole number or a sequence"),
         ({"learning_rate_init": 0}, "learning_rate_init must be > 0, got 0"),
@@ -501,7 +506,7 @@ def test_verbose_prints_a_line_an_epoch(capsys):
         ({"max_iter": 0}, "max_iter must be a whole number >= 1, got 0"),
         ({"tol": -1}, "tol must be >= 0"),
         ({"n_iter_no_change": 0}, "n_iter_no_change must be a whole number >= 1"),
-        ({"validation_fraction": 1}, "validation_fraction must be between 0 and 1, neither of them, got 1"),
+        ({"validation_fraction": 1}, "validation_fraction must be between 0 and 1, both excluded, got 1"),
         ({"validation_fraction": 0.01, "early_stopping": True}, "validation_fraction must hold out 2 distinct rows"),
         ({"learning_rate_init": 1e30, "max_iter": 50}, "learning_rate_init must be smaller, got 1e\\+30"),
     ],
@@ -515,7 +520,7 @@ def test_errors_name_the_parameter_the_value_and_what_is_allowed(parameters, mes
 
 def test_errors_of_data():
     X, y = moons(60)
-    with pytest.raises(ValueError, match="two classes or more, got one class"):
+    with pytest.raises(ValueError, match="at least two classes, got one class"):
         LocalMixupClassifier().fit(X, np.zeros(60))
     with pytest.raises(ValueError, match="continuous"):
         LocalMixupClassifier().fit(X, X[:, 0])

@@ -1,10 +1,9 @@
-"""`TimmLocalMixup` against timm's documented contract: its arguments, its loop, its laws; and exact weights."""
+"""`TimmLocalMixup`: the arguments and the loop of timm, the distribution of its draws, and exact weights."""
 
 import importlib.util
 import math
 import runpy
-import subprocess
-import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,7 @@ GRAPHS = [ExponentialGraph(decay=0.3), ThresholdGraph(radius=11.0), KNNGraph(n_n
 
 
 class SoftTargetCrossEntropy(torch.nn.Module):
-    """The formula of timm's loss: the mean over the batch of `-sum_k t_k log p_k`."""
+    """The formula of timm's loss, the mean over the batch of `-sum_k t_k log p_k`."""
 
     def forward(self, scores, target):
         return (-target * F.log_softmax(scores, dim=-1)).sum(dim=-1).mean()
@@ -63,7 +62,7 @@ def test_an_unchanged_loop_trains_with_the_weighted_mean(graph, mode, cutmix_alp
 
 
 @given(n=st.integers(1, 9), mode=st.sampled_from(["batch", "pair", "elem"]), seed=st.integers(0, 10**6))
-def test_rows_are_a_slow_loop(n, mode, seed):
+def test_rows_equal_those_of_a_slow_loop(n, mode, seed):
     x, y = batch_of(n, seed=seed)
     mixup_fn = seeded(ExponentialGraph(decay=0.1), seed, mode=mode, label_smoothing=0.2)
     batch = mixup_fn.mix(x, y)
@@ -76,15 +75,16 @@ def test_rows_are_a_slow_loop(n, mode, seed):
         row[y[j]] += 0.8 * (1 - lam)
         np.testing.assert_allclose(target[i], row * n * weights[i] / sum(weights), atol=2e-5)
         np.testing.assert_allclose(inputs[i], lam * x[i] + (1 - lam) * x[j], atol=2e-5)
+    lam = batch.lam[torch.arange(n) != n // 2] if n % 2 else batch.lam  # the middle sample meets itself
     if mode == "batch":
-        assert len(set(batch.lam.tolist())) == 1
+        assert len(set(lam.tolist())) <= 1
     if mode == "pair":
         assert torch.equal(batch.lam, batch.lam.flip(0))
     if mode == "elem":
-        assert len(set(batch.lam.tolist())) == n
+        assert len(set(lam.tolist())) == len(lam)
 
 
-def test_every_argument_of_timm_has_its_name_and_place():
+def test_arguments_have_the_names_and_positions_of_timm():
     recipe = {
         "mixup_alpha": 0.8, "cutmix_alpha": 1.0, "cutmix_minmax": None, "prob": 1.0, "switch_prob": 0.5,
         "mode": "batch", "label_smoothing": 0.1, "num_classes": 5,
@@ -98,7 +98,7 @@ def test_every_argument_of_timm_has_its_name_and_place():
     assert TimmLocalMixup(CompleteGraph()).num_classes == 1000
 
 
-def test_mixup_enabled_switches_off_and_keeps_the_smoothing():
+def test_mixup_enabled_false_only_smooths():
     x, y = batch_of(7)
     mixup_fn = seeded(ThresholdGraph(radius=0.1), label_smoothing=0.1)
     mixup_fn.mixup_enabled = False
@@ -107,7 +107,7 @@ def test_mixup_enabled_switches_off_and_keeps_the_smoothing():
     torch.testing.assert_close(target, 0.9 * F.one_hot(y, 5) + 0.02)
 
 
-def test_the_callers_batch_stays_as_it_is():
+def test_the_arguments_are_not_changed():
     x, y = batch_of(8)
     before = x.clone(), y.clone()
     seeded(CompleteGraph(), cutmix_alpha=1.0, mode="elem")(x, y)
@@ -128,7 +128,7 @@ def test_odd_batches_and_batches_of_one(n, cutmix_alpha):
         torch.testing.assert_close(target.sum(), torch.tensor(1.0))
 
 
-def test_where_no_pair_counts_the_loss_is_a_differentiable_zero():
+def test_the_loss_is_a_differentiable_zero_if_no_pair_counts():
     x, y = batch_of(8)
     inputs, target = seeded(IdentityGraph())(x, y)
     scores = inputs.flatten(1)[:, :5].requires_grad_()
@@ -147,7 +147,7 @@ def test_inputs_keep_their_dtype_and_rows_their_precision(dtype):
     assert target.sum().item() == pytest.approx(8, rel=1e-5)
 
 
-def test_one_generator_state_gives_one_batch_and_no_global_state_is_touched():
+def test_one_generator_state_gives_one_batch_and_no_global_state_changes():
     x, y = batch_of(8)
     torch.manual_seed(0)
     state = torch.get_rng_state()
@@ -160,19 +160,19 @@ def test_one_generator_state_gives_one_batch_and_no_global_state_is_touched():
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_prob_is_of_a_batch_or_of_an_element():
+def test_prob_applies_to_a_batch_or_to_an_element():
     x, y = batch_of(8)
     mixup_fn = seeded(CompleteGraph(), prob=0.25, label_smoothing=0.0)
     unmixed = [torch.equal(mixup_fn(x, y)[0], x) for _ in range(400)]
     assert np.mean(unmixed) == pytest.approx(0.75, abs=0.1)
     mixup_fn = seeded(ThresholdGraph(radius=0.0), prob=0.25, mode="elem")
     weights = torch.stack([mixup_fn.mix(x, y).weights for _ in range(400)])
-    # the unmixed count 1, the mixed, all too far, 0
+    # unmixed samples have weight 1, mixed ones 0, because they are all too far apart
     assert weights.mean().item() == pytest.approx(0.75, abs=0.05)
 
 
 @pytest.mark.parametrize("mode", ["batch", "pair", "elem"])
-def test_cutmix_pastes_a_box_of_the_partner_and_lam_is_the_area_left(mode):
+def test_cutmix_pastes_a_box_of_the_partner_and_lam_is_the_remaining_area(mode):
     n = 9
     x = torch.arange(float(n)).view(n, 1, 1, 1).expand(n, 2, 32, 24).contiguous()
     mixup_fn = seeded(ExponentialGraph(decay=0.001), mixup_alpha=0.0, cutmix_alpha=1.0, mode=mode)
@@ -205,7 +205,29 @@ def test_cutmix_minmax_bounds_the_sides():
     torch.testing.assert_close(1 - batch.lam, changed.float().mean(dim=(1, 2)))
 
 
-def test_without_correct_lam_the_target_keeps_what_was_drawn():
+def test_cutmix_minmax_reaches_every_corner():
+    x, y = torch.arange(2.0).view(2, 1, 1, 1).expand(2, 1, 4, 4).repeat(100, 1, 1, 1), torch.zeros(200, dtype=torch.long)
+    batch = seeded(CompleteGraph(), mixup_alpha=0.0, cutmix_minmax=(0.5, 0.5), mode="elem").mix(x, y)
+    changed = batch.inputs[:, 0] != x[:, 0]
+    counts = changed.sum(0)
+    # of 9 positions of the box each corner is covered by one; 6 standard deviations are 28
+    for corner in (counts[0, 0], counts[0, 3], counts[3, 0], counts[3, 3]):
+        assert abs(int(corner) - 200 / 9) < 20
+
+
+def test_a_radius_far_too_small_warns_once():
+    x, y = batch_of(32)
+    mixup_fn = seeded(ThresholdGraph(radius=1e-6))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for _ in range(5):
+            mixup_fn(x, y)
+    (warning,) = caught
+    assert warning.category is UserWarning
+    assert "hardly any pair counts" in str(warning.message)
+
+
+def test_without_correct_lam_the_target_keeps_the_drawn_lam():
     x, y = torch.rand(64, 1, 10, 10, generator=torch.Generator().manual_seed(0)), torch.zeros(64, dtype=torch.long)
     lams = {}
     for correct in (True, False):
@@ -224,7 +246,7 @@ def test_switch_prob_is_the_share_of_cutmix():
     assert values.flatten(1).all(1).float().mean().item() == pytest.approx(0.3, abs=0.07)
 
 
-def test_unmix_counts_every_sample_once():
+def test_unmix_gives_every_sample_weight_1():
     x, y = batch_of(400)
     batch = seeded(ExponentialGraph(decay=0.05), outside="unmix").mix(x, y)
     weights = ExponentialGraph(decay=0.05).pair_weights(x, torch.arange(399, -1, -1))
@@ -239,7 +261,7 @@ def bce(outputs, target):
     return F.binary_cross_entropy_with_logits(outputs, target)
 
 
-def test_binary_cross_entropy_is_refused_with_the_reason():
+def test_check_loss_refuses_binary_cross_entropy():
     mixup_fn = seeded(ExponentialGraph(decay=1.0))
     for loss in (SoftTargetCrossEntropy(), F.cross_entropy, torch.nn.CrossEntropyLoss(weight=torch.rand(5))):
         mixup_fn.check_loss(loss)
@@ -256,7 +278,7 @@ def test_binary_cross_entropy_is_refused_with_the_reason():
     seeded(ExponentialGraph(decay=1.0), outside="unmix").check_loss(bce)
 
 
-def test_binary_cross_entropy_goes_through_the_mixed_batch_or_with_unmix():
+def test_binary_cross_entropy_works_with_the_mixed_batch_or_with_unmix():
     x, y = batch_of(8)
     outputs = torch.randn(8, 5, generator=torch.Generator().manual_seed(2))
 
@@ -310,12 +332,6 @@ def test_batches_that_cannot_be_mixed_are_named():
         seeded(CompleteGraph(), cutmix_alpha=1.0)(x.flatten(1), y)
 
 
-def test_nothing_of_timm_is_imported():
-    code = "import sys, localmixup.integrations.timm; print(sorted({'timm', 'torchvision', 'keras', 'sklearn'} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
-
-
 @pytest.mark.skipif(not importlib.util.find_spec("timm"), reason="timm needs torchvision, which the project never has")
 def test_against_timm_itself():
     from timm.data import Mixup
@@ -335,11 +351,11 @@ def test_against_timm_itself():
 def test_the_example_runs():
     path = Path(__file__).parents[2] / "examples" / "timm_loop.py"
     errors = runpy.run_path(str(path))["main"]()
-    # 90 is chance; that it trains is what is tested here, not which is better
+    # chance is 90; which graph is better is not tested
     assert max(errors.values()) < 20
 
 
-def test_what_is_no_tensor_is_named():
+def test_arguments_of_a_wrong_type_are_named():
     with pytest.raises(ValueError, match=r"cutmix_minmax must be two shares, .* got 3"):
         TimmLocalMixup(CompleteGraph(), cutmix_minmax=3)
     mixup_fn = TimmLocalMixup(CompleteGraph(), num_classes=2)

@@ -132,6 +132,7 @@ class LocalMixupMLP(BaseEstimator, ABC):  # type: ignore[misc]
         sizes = [X.shape[1], *_layer_sizes(self.hidden_layer_sizes), self._start_targets(targets, weights)]
         self.network_ = make_network(sizes, torch.Generator().manual_seed(self._seed()))
         self._optimizer = torch.optim.AdamW(self.network_.parameters(), lr=1e-3, fused=True)
+        self._mix: LocalMixup | None = None
         self.loss_curve_: list[float] = []
         self.validation_scores_: list[float] = []
 
@@ -218,17 +219,21 @@ class LocalMixupMLP(BaseEstimator, ABC):  # type: ignore[misc]
         return graph_type.fit(x, kept_share=self.kept_share) if len(x) > 1 else CompleteGraph()
 
     def _make_mix(self, generator: torch.Generator, batch_size: int) -> LocalMixup:
-        mix = LocalMixup(
-            self.graph_,
-            mixup_alpha=self.mixup_alpha,
-            prob=self.prob,
-            per_sample=self.per_sample,
-            pairing=self.pairing,
-            outside=self.outside,
-            generator=generator,
-        )
+        settings = {
+            "mixup_alpha": self.mixup_alpha,
+            "prob": self.prob,
+            "per_sample": self.per_sample,
+            "pairing": self.pairing,
+            "outside": self.outside,
+            "generator": generator,
+        }
+        if self._mix is None or self._mix.graph is not self.graph_:
+            self._mix = LocalMixup(self.graph_, **settings)
+        else:  # the same object in all calls of partial_fit, so that it warns only once
+            for name, value in settings.items():
+                setattr(self._mix, name, value)
         # with a graph that keeps no pair, outside="discard" would leave nothing to train on
-        return mix.train(not (isinstance(self.graph_, LocalityGraph) and self.graph_.is_vanilla(batch_size)))
+        return self._mix.train(not (isinstance(self.graph_, LocalityGraph) and self.graph_.is_vanilla(batch_size)))
 
     def _check_parameters(self, incremental: bool) -> None:
         """Check the parameters that neither the graph nor `LocalMixup` checks."""

@@ -25,7 +25,7 @@ def spirals(n: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
 def main(epochs: int = 40) -> dict[str, float]:
     accelerator = Accelerator(cpu=True, gradient_accumulation_steps=2)
     (x, y), (x_test, y_test) = spirals(500, seed=0), spirals(500, seed=1)
-    graphs = {"mixup": CompleteGraph(), "local mixup": ThresholdGraph.fit(x, kept_share=0.05)}
+    graphs = {"mixup": CompleteGraph(), "local mixup": ThresholdGraph.fit(x, kept_share=0.1)}
     errors = {}
     for name, graph in graphs.items():
         set_seed(0)

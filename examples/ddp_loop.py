@@ -1,6 +1,7 @@
 """Local Mixup with DistributedDataParallel: two spirals, pairs across all ranks.
 
-Run it with `torchrun --nproc_per_node 2 examples/ddp_loop.py`, or with `python` for one process. It takes a few seconds.
+Run it with `torchrun --nproc_per_node 2 examples/ddp_loop.py`, or with `python` for one process. It takes a few
+seconds.
 """
 
 import os
@@ -51,7 +52,7 @@ def main(epochs: int = 40) -> dict[str, float]:
         os.environ.setdefault(name, value)  # torchrun sets them
     dist.init_process_group("gloo")
     (x, y), (x_test, y_test) = spirals(500, seed=0), spirals(500, seed=1)
-    graphs = {"mixup": CompleteGraph(), "local mixup": ThresholdGraph.fit(x, kept_share=0.05)}
+    graphs = {"mixup": CompleteGraph(), "local mixup": ThresholdGraph.fit(x, kept_share=0.1)}
     models = {name: train(graph, x, y, epochs) for name, graph in graphs.items()}
     dist.destroy_process_group()
     return {name: float((model(x_test).argmax(1) != y_test).float().mean()) * 100 for name, model in models.items()}

@@ -6,6 +6,7 @@ that torchrun would set. The ranks save what they found.
     python _ranks_script.py OUT EXAMPLES
 """
 
+import contextlib
 import importlib.util
 import os
 import pickle
@@ -413,7 +414,8 @@ def run_rank(rank, port, folder, examples):
     }
     if importlib.util.find_spec("accelerate"):
         found |= accelerated(folder, examples)
-    dist.destroy_process_group()
+    if dist.is_initialized():  # the end of training with Accelerate destroys the group
+        dist.destroy_process_group()
     found["ddp example"] = run_example(examples, "ddp_loop")
     torch.save(found, folder / f"rank{rank}.pt")
 
@@ -443,7 +445,8 @@ def main():
         _, status = os.wait()
         if status:  # the other rank may wait for this one forever
             for process in ranks:
-                os.kill(process, 9)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, 9)
             sys.exit("a rank failed")
 
 

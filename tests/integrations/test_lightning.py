@@ -596,9 +596,7 @@ def test_errors_say_what_to_do():
 
 def rank_mix(kind, resuming):
     if kind in ("gathered", "ranks"):
-        return DistributedLocalMixup(
-            ExponentialGraph(decay=0.5), gather=kind == "gathered", seed=9 if resuming else 1
-        )
+        return DistributedLocalMixup(ExponentialGraph(decay=0.5), gather=kind == "gathered", seed=9 if resuming else 1)
     # the seeds differ between the ranks, where that of rank 0 must be used
     return LocalMixup(ExponentialGraph(decay=0.5), generator=seeded(7 if resuming else 1 + int(os.environ["RANK"])))
 

@@ -40,7 +40,9 @@ def skorch_net():
 def fastai_learner():
     # not importorskip, because an error inside an installed fastai must not be skipped
     if importlib.util.find_spec("fastai") is None:
-        pytest.skip("fastai is not installed (it needs torchvision, which cannot be installed beside the CPU build of PyTorch)")
+        pytest.skip(
+            "fastai is not installed (it needs torchvision, which cannot be installed beside the CPU build of PyTorch)"
+        )
     yield load("fastai_learner")
     del sys.modules["fastai_learner"]
 
@@ -263,12 +265,12 @@ def test_the_skorch_example_runs_and_leaves_nothing(skorch_net, tmp_path, monkey
 
 # ---- fastai --------------------------------------------------------------------------------------------------------
 
+
 def silent(test):
     """Ignore the warnings that importing fastai causes with pandas 3 and with torch 2.14."""
     for message in ("ignore:The 'mode.chained_assignment' option is deprecated", "ignore:.*torch.jit.*:FutureWarning"):
         test = pytest.mark.filterwarnings(message)(test)
     return test
-
 
 
 def learner(fastai_learner, mix, train, valid, model, loss_func, lr=0.5, cbs=(), bs=16):

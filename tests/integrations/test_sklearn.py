@@ -20,10 +20,14 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.utils import check_random_state
 from sklearn.utils.estimator_checks import check_estimator
 
-from localmixup import CompleteGraph, ExponentialGraph, KNNGraph, LocalMixup, ThresholdGraph
+from localmixup import ExponentialGraph, KNNGraph, LocalMixup, ThresholdGraph
 from localmixup.integrations.sklearn import LocalMixupClassifier, LocalMixupRegressor
 from localmixup.integrations.sklearn._network import (
-    TrainingRows, distinct_rows, make_network, threads_for, train_epoch,
+    TrainingRows,
+    distinct_rows,
+    make_network,
+    threads_for,
+    train_epoch,
 )  # fmt: skip
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -145,13 +149,13 @@ def test_kept_share_is_a_share_of_the_standardised_pairs(estimator):
 
 def test_a_radius_far_too_small_warns_once():
     X, y = moons()
-    model = LocalMixupClassifier(4, graph=ThresholdGraph(1e-6), max_iter=20)
-    for train in (lambda: model.fit(X, y), lambda: [model.partial_fit(X, y, classes=[0, 1]) for _ in range(20)]):
+    for calls in (1, 20):
+        model = LocalMixupClassifier(4, graph=ThresholdGraph(1e-6), max_iter=20)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            train()
+            for _ in range(calls):
+                model.fit(X, y) if calls == 1 else model.partial_fit(X, y, classes=[0, 1])
         assert sum("hardly any pair" in str(warning.message) for warning in caught) == 1
-        model = clone(model)
 
 
 def test_settings_reach_local_mixup():

@@ -566,7 +566,7 @@ def test_two_processes_train_as_one(tmp_path_factory):
 @pytest.mark.parametrize(
     ("mix", "changes", "message"),
     [
-        (CompleteGraph(), {}, r"mix must be a LocalMixup, such as LocalMixup\(ThresholdGraph.*got CompleteGraph"),
+        (CompleteGraph(), {}, r"mix must be a LocalMixup, such as LocalMixup\(KNNGraph.*got CompleteGraph"),
         (DistributedLocalMixup(CompleteGraph()), {}, "mix must be a LocalMixup.*got DistributedLocalMixup"),
         (LocalMixup(CompleteGraph()), {"compute_loss_func": F.cross_entropy}, "Pass criterion instead"),
         (
@@ -611,8 +611,16 @@ IMAGES, TEXTS = batch_of(images(6)), batch_of(texts(6))
         (vit, {**IMAGES, "pixel_values": IMAGES["pixel_values"].byte()}, r"floating point.*pixel_values \(torch.uint8"),
         (vit, {**IMAGES, "bool_masked_pos": torch.ones(6, 4).bool()}, r"floating point.*bool_masked_pos \(torch.bool"),
         (vit, {"pixel_values": IMAGES["pixel_values"]}, r"labels under one name.*got \['pixel_values'\]"),
-        (vit, {**IMAGES, "labels": torch.zeros(6, 2).long()}, r"one class per sample.*got shapes \(6, 2\) and \(6, 3\)"),
-        (lambda: vit(num_labels=1), {**IMAGES, "labels": torch.zeros(6, 2)}, r"one value per logit.*\(6, 1\).*\(6, 2\)"),
+        (
+            vit,
+            {**IMAGES, "labels": torch.zeros(6, 2).long()},
+            r"one class per sample.*got shapes \(6, 2\) and \(6, 3\)",
+        ),
+        (
+            lambda: vit(num_labels=1),
+            {**IMAGES, "labels": torch.zeros(6, 2)},
+            r"one value per logit.*\(6, 1\).*\(6, 2\)",
+        ),
         (bert, {**TEXTS, **IMAGES}, r"next to input_ids .* only integers.*got pixel_values \(torch.float32"),
         (bert, {**TEXTS, "attention_mask": torch.ones(6, 6, 6).long()}, "next to input_ids .* only integers"),
         (bart, {k: v for k, v in TEXTS.items() if k != "token_type_ids"}, "has an encoder and a decoder"),

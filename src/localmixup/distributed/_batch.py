@@ -21,7 +21,7 @@ class RankBatch(MixedBatch):
 
     The gradient of `loss`, averaged over the ranks as DistributedDataParallel does, is that of the whole batch. With R
     ranks, `"weighted_mean"` is `R sum(w l) / sum_all(w)`, where `sum_all` runs over all ranks (a differentiable zero if
-    no sample counts on any rank), `"mean"` is `R sum(w l) / n_all`, and `"sum"` is `R sum(w l)`. `"none"` is not scaled.
+    no sample counts on any rank), `"mean"` is `R sum(w l) / n_all`, and `"sum"` is `R sum(w l)`. `"none"` is unscaled.
 
     Every rank must call `loss`, even with no samples, because it adds up one number over the ranks (except with `"sum"`
     and `"none"`). The value on one rank is not the loss of the whole batch; use `mean_over_ranks` to log that.

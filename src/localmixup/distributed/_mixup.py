@@ -10,11 +10,10 @@ from torch import Tensor
 from torch.utils.data import get_worker_info
 
 from localmixup._batch import MixedBatch, MixPlan
-from localmixup._interpolate import Difference, check_mixable, map_tensors, tensors_in
-from localmixup._mixup import SETTINGS, LocalMixup
+from localmixup._interpolate import check_mixable, map_tensors, tensors_in
+from localmixup._mixup import SETTINGS, LocalMixup, _Draw
 from localmixup._random import rank_and_size
-from localmixup._validate import check_flag, check_integer
-from localmixup._validate import ArgumentError
+from localmixup._validate import ArgumentError, check_flag, check_integer
 from localmixup.distributed._batch import GatheredPlan, RankBatch, RankPlan
 from localmixup.distributed._collectives import copy_first_rank, draw_apart, gather_rows
 from localmixup.graphs import LocalityGraph
@@ -30,10 +29,10 @@ class DistributedLocalMixup(LocalMixup):
 
     Args:
         graph: how much a pair counts, see `LocalMixup`.
-        gather: if False, partners are on the same rank and each rank draws its own plan. If True, partners may be on any
-            rank: inputs, targets and features are gathered on every rank, and the plan is the one that a single process
-            would draw for the whole batch in the order of the ranks. Every rank must then mix every batch, with inputs
-            of shape `(0, ...)` if it has no samples.
+        gather: if False, partners are on the same rank and each rank draws its own plan. If True, partners may be on
+            any rank: inputs, targets and features are gathered on every rank, and the plan is the one that a single
+            process would draw for the whole batch in the order of the ranks. Every rank must then mix every batch, with
+            inputs of shape `(0, ...)` if it has no samples.
         seed: seed of all draws, an integer >= 0. `state_dict()` is the same on every rank, so the one of rank 0 can be
             loaded on all of them, and also with another number of ranks.
         mixup_alpha: see `LocalMixup`, as for all following arguments.
@@ -149,7 +148,9 @@ class DistributedLocalMixup(LocalMixup):
         """
         if not self._gathers():
             return super().plan(features, y)
-        everyone, mine = gather_rows({"features": features} if y is None else {"features": features, "targets": y}, "batch")
+        everyone, mine = gather_rows(
+            {"features": features} if y is None else {"features": features, "targets": y}, "batch"
+        )
         return _rows_of(super().plan(everyone["features"], everyone.get("targets")), mine)
 
     def collate_fn(self, samples: list[Any]) -> MixedBatch:
@@ -181,14 +182,14 @@ class DistributedLocalMixup(LocalMixup):
             batch = super().mix_pairs(x, y, partner_x, partner_y)
         return RankBatch(*batch) if self.training else batch
 
-    def _draw(self, features: Tensor, y: Any, *, shared: bool) -> tuple[MixPlan, Difference | None, Tensor | None]:
+    def _draw(self, features: Tensor, y: Any, *, shared: bool) -> _Draw:
         if self._gathers():
             # otherwise, ranks whose generators differ (because one of them skipped a batch) would use different plans
             copy_first_rank(self._shared_generator(), features.device)
             return super()._draw(features, y, shared=shared)
         with self._draw_apart():
-            plan, difference, moves = super()._draw(features, y, shared=shared)
-        return RankPlan(*plan), difference, moves
+            drawn = super()._draw(features, y, shared=shared)
+        return drawn._replace(plan=RankPlan(*drawn.plan))
 
     def _draw_apart(self) -> AbstractContextManager[None]:
         rank, size = rank_and_size()

@@ -64,8 +64,8 @@ def check_carries_weights(loss: Callable[[Tensor, Tensor], Tensor], num_classes:
     if weighted.ndim or not torch.allclose(weighted, (rows * factors).mean(), rtol=1e-4):
         name = getattr(loss, "__name__", type(loss).__name__)
         raise ArgumentError(
-            f"loss must be linear in the target and averaged over the batch, as soft cross-entropy is, so that the rows "
-            f"of the target can carry the weights; {name} is not. Binary cross-entropy also has the term "
+            f"loss must be linear in the target and averaged over the batch, as soft cross-entropy is, so that the "
+            f"rows of the target can carry the weights; {name} is not. Binary cross-entropy also has the term "
             f"(1 - t) log(1 - p), which is not linear in t; label smoothing inside the loss adds a term without the "
             f"weight: {smoothing}. Alternatively use outside='unmix', where every sample has weight 1 and any loss "
             f"works, or MixedBatch.loss"

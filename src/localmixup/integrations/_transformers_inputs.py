@@ -124,7 +124,7 @@ def run_mixed(model: nn.Module, inner: nn.Module, inputs: Mapping[str, Any], pla
         outputs = model(**paired)
     if len(calls) != 1:
         raise ArgumentError(
-            f"model must look up its {TOKENS} once in get_input_embeddings() so that the embeddings can be mixed there, "
+            f"model must look up its {TOKENS} once in get_input_embeddings() so that the embeddings can be mixed, "
             f"got {type(inner).__name__}, which does so {len(calls)} times"
         )
     return outputs
@@ -210,8 +210,8 @@ def criterion_of(model: nn.Module, labels: Tensor, label_smoothing: float) -> Ca
     loss_type, config = getattr(model, "loss_type", None), getattr(model, "config", None)
     if loss_type not in _CLASSIFIERS or config is None:
         raise ArgumentError(
-            f"criterion must be given for {type(model).__name__}: only the losses of Hugging Face's models that classify "
-            f"whole samples ({', '.join(_CLASSIFIERS)}) are known, got loss_type {loss_type!r}"
+            f"criterion must be given for {type(model).__name__}: only the losses of Hugging Face's models that "
+            f"classify whole samples ({', '.join(_CLASSIFIERS)}) are known, got loss_type {loss_type!r}"
         )
     problem, num_labels = config.problem_type, config.num_labels
     if problem is None:
@@ -237,7 +237,6 @@ def _cross_entropy(logits: Tensor, labels: Tensor, *, num_labels: int, label_smo
 def _squared_error(logits: Tensor, labels: Tensor) -> Tensor:
     if logits.numel() != labels.numel():
         raise ArgumentError(
-            f"labels must hold one value per logit, shape {tuple(logits.shape)}, "
-            f"got shape {tuple(labels.shape)}"
+            f"labels must hold one value per logit, shape {tuple(logits.shape)}, got shape {tuple(labels.shape)}"
         )
     return F.mse_loss(logits, labels.to(logits.dtype).view_as(logits), reduction="none")

@@ -1,7 +1,7 @@
 """Local Mixup in Lightning: a mixin for a `LightningModule`, and one for a `LightningDataModule`.
 
-Lightning itself is not imported: the class that uses a mixin brings it along, from `lightning` (the extra `lightning` of
-this project) or from `pytorch_lightning`.
+Lightning itself is not imported: the class that uses a mixin brings it along, from `lightning` (the extra `lightning`
+of this project) or from `pytorch_lightning`.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class LocalMixupMixin(_Mixing, _Module):
     validation, test and prediction, batches pass unchanged.
 
     With several ranks (DDP), each rank draws its own plans, derived from the next draw of the generator and the rank.
-    The state of the generator is then the same on all ranks, and the one that rank 0 saves can be loaded on all of them.
+    The state of the generator is then the same on all ranks, and the one that rank 0 saves can be loaded everywhere.
 
     Raises:
         TypeError: the mixin comes after `LightningModule` in the bases.

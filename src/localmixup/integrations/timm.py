@@ -141,7 +141,7 @@ class TimmLocalMixup:
         return MixedBatch(mixed, target, plan.partner_of(target), lam, weights)
 
     def check_loss(self, loss: Callable[[Tensor, Tensor], Tensor]) -> None:
-        """Check by trial that a loss respects the weights. With `outside="unmix"` all weights are 1 and any loss passes.
+        """Check by trial that a loss respects the weights. With `outside="unmix"` there are none and any loss passes.
 
         Args:
             loss: called with scores and soft targets, shape `(n, num_classes)` each; returns a scalar.

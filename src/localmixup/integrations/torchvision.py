@@ -29,9 +29,9 @@ class LocalMixupTransform(nn.Module):
     `F.cross_entropy(outputs, labels)` this is exactly the weighted mean of eq. (3). Binary cross-entropy cannot use
     weights in this form; `check_loss` detects that.
 
-    Differences from `v2.MixUp`: partners are a random permutation instead of the next sample in the batch; anything that
-    is not an image is left alone wherever it stands, and labels may come before the images; in `.eval()` mode, in which
-    `v2.MixUp` still mixes, images are returned unmixed, with one-hot labels without weights.
+    Differences from `v2.MixUp`: partners are a random permutation instead of the next sample in the batch; anything
+    that is not an image is left alone wherever it stands, and labels may come before the images; in `.eval()` mode, in
+    which `v2.MixUp` still mixes, images are returned unmixed, with one-hot labels without weights.
 
     Args:
         graph: how much a pair counts, from `localmixup.graphs`.
@@ -138,7 +138,7 @@ class LocalMixupTransform(nn.Module):
         return self(default_collate(samples))
 
     def check_loss(self, loss: Callable[[Tensor, Tensor], Tensor]) -> None:
-        """Check by trial that a loss respects the weights. With `outside="unmix"` all weights are 1 and any loss passes.
+        """Check by trial that a loss respects the weights. With `outside="unmix"` there are none and any loss passes.
 
         Args:
             loss: called with scores and soft labels, shape `(n, c)` each; returns a scalar.

@@ -54,8 +54,8 @@ class LocalMixupTrainerMixin(_Trainer):  # type: ignore[misc,unused-ignore]
     Images and all other floating point inputs are mixed directly. For texts the token embeddings are mixed, and
     distances are measured between the mean embeddings of the texts. The loss is the one the model would compute, per
     sample and weighted by the graph. It is exact under gradient accumulation and with several processes: an optimizer
-    step uses `sum(w l) / sum(w)` over all the samples that go into it. Partners are always in the same batch of the same
-    process. Evaluation and prediction are those of the plain `Trainer`.
+    step uses `sum(w l) / sum(w)` over all the samples that go into it. Partners are always in the same batch of the
+    same process. Evaluation and prediction are those of the plain `Trainer`.
 
     Next to the training loss it logs `mean_weight`, the mean weight of this process's samples since the last log, and
     `mixed_share`, the share of the counted samples that are mixed.
@@ -89,8 +89,8 @@ class LocalMixupTrainerMixin(_Trainer):  # type: ignore[misc,unused-ignore]
     ) -> None:
         if not isinstance(mix, LocalMixup) or isinstance(mix, DistributedLocalMixup):
             raise ArgumentError(
-                "mix must be a LocalMixup, such as LocalMixup(ThresholdGraph(radius=1.0)), also with several processes, "
-                f"got {type(mix).__name__}"
+                "mix must be a LocalMixup, such as LocalMixup(KNNGraph(share=0.2)), also with several "
+                f"processes, got {type(mix).__name__}"
             )
         super().__init__(*args, **kwargs)
         if self.compute_loss_func is not None:

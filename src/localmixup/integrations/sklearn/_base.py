@@ -219,7 +219,7 @@ class LocalMixupMLP(BaseEstimator, ABC):  # type: ignore[misc]
         return graph_type.fit(x, kept_share=self.kept_share) if len(x) > 1 else CompleteGraph()
 
     def _make_mix(self, generator: torch.Generator, batch_size: int) -> LocalMixup:
-        settings = {
+        settings: dict[str, Any] = {
             "mixup_alpha": self.mixup_alpha,
             "prob": self.prob,
             "per_sample": self.per_sample,

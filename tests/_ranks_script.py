@@ -332,8 +332,8 @@ def warnings_of_a_radius_too_small():
         mix = DistributedLocalMixup(ThresholdGraph(radius=1e-9), gather=gather, seed=SEED)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            for x, y in data(10):
-                mix(mine(x, (6, 6)), mine(y, (6, 6)))
+            for x, y in data(10, 40):
+                mix(mine(x, (20, 20)), mine(y, (20, 20)))
         found[gather] = [(warning.category, str(warning.message)) for warning in caught]
     return found
 

@@ -28,7 +28,7 @@ from _ranks_script import (
 from torch.utils.data import DataLoader, TensorDataset
 
 from localmixup import CompleteGraph, KNNGraph, LocalMixup, MixedBatch, ThresholdGraph, mix_sequences
-from localmixup.distributed import DistributedLocalMixup, RankBatch, mean_over_ranks
+from localmixup.distributed import DistributedLocalMixup, RankBatch, RankPlan, mean_over_ranks
 
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-6}
 hardly_a_pair = pytest.mark.filterwarnings("ignore::UserWarning")

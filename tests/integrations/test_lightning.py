@@ -385,7 +385,7 @@ def test_a_schedule_follows_the_epochs_and_resumes(tmp_path):
     class Scheduled(Mixed):
         def __init__(self):
             super().__init__(LocalMixup(ThresholdGraph(radius=4.0), generator=seeded(1)))
-            self.schedule = MixingSchedule(self.mix, total_steps=4, off_share=0.25, radius=(4.0, 1.0))
+            self.schedule = MixingSchedule(self.mix, total_steps=4, off_share=0.25, radius=(4.0, 2.0))
             self.used = []
 
         def on_train_epoch_start(self):
@@ -394,7 +394,7 @@ def test_a_schedule_follows_the_epochs_and_resumes(tmp_path):
             self.used.append((self.mix.graph.radius, self.mix.prob))
 
     fit(whole := Scheduled(), epochs=4)
-    assert whole.used == [(4.0, 1.0), (2.5, 1.0), (1.0, 1.0), (1.0, 0.0)]
+    assert whole.used == [(4.0, 1.0), (3.0, 1.0), (2.0, 1.0), (2.0, 0.0)]
     fit(Scheduled(), epochs=2).save_checkpoint(tmp_path / "half.ckpt")
     fit(resumed := Scheduled(), epochs=4, ckpt_path=tmp_path / "half.ckpt")
     assert resumed.used == whole.used[2:]

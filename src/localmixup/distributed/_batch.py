@@ -29,6 +29,15 @@ class RankBatch(MixedBatch):
 
     __slots__ = ()
 
+    @classmethod
+    def of(cls, batch: MixedBatch) -> RankBatch:
+        """Return a batch that was mixed on one rank, so that its loss runs over all ranks.
+
+        Args:
+            batch: from a `LocalMixup` of this rank.
+        """
+        return cls(batch.inputs, batch.targets, batch.partner_targets, batch.lam, batch.weights)
+
     def _numerator(self, total: Tensor) -> Tensor:
         return total * rank_and_size()[1]
 

@@ -180,7 +180,7 @@ class DistributedLocalMixup(LocalMixup):
         self._check_within_rank("these pairs already have their partners, from the whole data set")
         with self._draw_apart():
             batch = super().mix_pairs(x, y, partner_x, partner_y)
-        return RankBatch(*batch) if self.training else batch
+        return RankBatch.of(batch) if self.training else batch
 
     def _draw(self, features: Tensor, y: Any, *, shared: bool) -> _Draw:
         if self._gathers():

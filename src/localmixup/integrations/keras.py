@@ -16,10 +16,10 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from localmixup._batch import MixedBatch
 from localmixup._mixup import LocalMixup
+from localmixup._optional import require
 from localmixup._random import seeded_generator
 from localmixup._validate import ArgumentError, check_flag, check_integer
 from localmixup.graphs import LocalityGraph
-from localmixup.integrations._frameworks import combine, require
 from localmixup.integrations._targets import relative_weights
 
 
@@ -180,6 +180,7 @@ def __getattr__(name: str) -> Any:
     """Create `LocalMixupDataset` when it is first accessed."""
     if name != "LocalMixupDataset":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    keras = require("keras", name, "keras")
-    globals()[name] = made = combine(name, _MixedBatches, keras.utils.PyDataset)
+    keras = require("keras", extra="keras")
+    members = {"__module__": __name__, "__doc__": _MixedBatches.__doc__}
+    globals()[name] = made = type(name, (_MixedBatches, keras.utils.PyDataset), members)
     return made

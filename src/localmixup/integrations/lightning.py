@@ -151,7 +151,7 @@ class LocalMixupMixin(_Mixing, _Module):
         found = batch if isinstance(batch, MixedBatch) else self._draw(batch)
         if not isinstance(found, MixedBatch):
             raise ArgumentError("ManifoldLocalMixup runs the model itself: use mixed_step or mixed_loss, not mixed")
-        return RankBatch(*found) if self.training else found
+        return RankBatch.of(found) if self.training else found
 
     def mixed_step(
         self, batch: Any, criterion: Callable[..., Tensor], *, reduction: str = "weighted_mean"
@@ -217,7 +217,7 @@ class LocalMixupDataModule(_Mixing):
         found = batch if isinstance(batch, MixedBatch) else self._draw(batch)
         if not isinstance(found, MixedBatch):
             raise ArgumentError("ManifoldLocalMixup runs the model: set it as mix of the LightningModule instead")
-        return RankBatch(*found)
+        return RankBatch.of(found)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the data module and of `self.mix`, which Lightning saves in the checkpoint."""

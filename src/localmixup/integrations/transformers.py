@@ -15,11 +15,11 @@ from torch import Tensor, nn
 
 from localmixup._batch import MixedBatch, MixPlan
 from localmixup._mixup import LocalMixup
+from localmixup._optional import require
 from localmixup._random import rank_and_size, seeded_generator
 from localmixup._validate import ArgumentError
 from localmixup.distributed import DistributedLocalMixup
 from localmixup.distributed._collectives import sum_over_ranks
-from localmixup.integrations._frameworks import combine, require
 from localmixup.integrations._transformers_inputs import (
     TOKENS,
     check_kind,
@@ -247,6 +247,7 @@ def __getattr__(name: str) -> Any:
     """Create `LocalMixupTrainer` when it is first accessed."""
     if name != "LocalMixupTrainer":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    transformers = require("transformers", name, "transformers")
-    globals()[name] = made = combine(name, LocalMixupTrainerMixin, transformers.Trainer)
+    transformers = require("transformers", extra="transformers")
+    members = {"__module__": __name__, "__doc__": LocalMixupTrainerMixin.__doc__}
+    globals()[name] = made = type(name, (LocalMixupTrainerMixin, transformers.Trainer), members)
     return made

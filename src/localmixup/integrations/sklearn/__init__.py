@@ -3,9 +3,9 @@
 They are used like `sklearn.neural_network.MLPClassifier`, but train on mixed pairs that a locality graph weights.
 """
 
-from localmixup.integrations._frameworks import require
+from localmixup._optional import require
 
-require("sklearn", "localmixup.integrations.sklearn", "sklearn")
+require("sklearn", extra="sklearn")
 
 from localmixup.integrations.sklearn._estimators import LocalMixupClassifier as LocalMixupClassifier  # noqa: E402
 from localmixup.integrations.sklearn._estimators import LocalMixupRegressor as LocalMixupRegressor  # noqa: E402

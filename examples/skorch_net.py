@@ -57,7 +57,7 @@ def main(epochs: int = 60) -> dict[str, float]:
     )  # fmt: skip
     torch.manual_seed(0)
     errors = {"mixup": 100 * (1 - net.fit(x_train, y_train).score(x_test, y_test))}
-    search = GridSearchCV(net, {"mix__radius": [0.1, 0.3, 1.0]}, cv=3).fit(x_train, y_train)
+    search = GridSearchCV(net, {"mix__radius": [0.3, 0.6, 1.0]}, cv=3).fit(x_train, y_train)
     errors["local mixup"] = 100 * (1 - search.score(x_test, y_test))
     for name, error in errors.items():
         print(f"{name}: test error {error:.1f} %")

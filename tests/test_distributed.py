@@ -464,5 +464,5 @@ def test_unknown_settings_and_reductions_are_refused():
     batch = DistributedLocalMixup(EXPONENTIAL)(x, y)
     with pytest.raises(ValueError, match="reduction must be one of"):
         batch.loss(F.cross_entropy, make_model()(x), reduction="average")
-    with pytest.raises(ValueError, match="setting of DistributedLocalMixup must be one of .* did you mean 'gather'"):
+    with pytest.raises(ValueError, match=r"setting of DistributedLocalMixup must be one of .* did you mean 'gather'"):
         DistributedLocalMixup.from_config({"graph": {"name": "complete"}, "gathers": True})

@@ -76,7 +76,7 @@ found["several labels"] = one_step(
 
 y = np.arange(300) % 3
 x = {k: rng.normal(size=(300, 4)).astype("float32") + 3 * np.eye(3, 4, dtype="float32")[y] for k in "ab"}
-inputs = {"a": keras.Input((4,)), "b": keras.Input((4,))}
+inputs = {name: keras.Input((4,), name=name) for name in "ab"}
 hidden = keras.layers.Dense(16, activation="relu")(keras.layers.Concatenate()([inputs["a"], inputs["b"]]))
 model = keras.Model(inputs, keras.layers.Dense(3, activation="softmax")(hidden))
 model.compile(loss="categorical_crossentropy", optimizer=keras.optimizers.Adam(0.01), weighted_metrics=["accuracy"])
@@ -101,6 +101,7 @@ def check_fit(printed, backend):
     assert found["accuracy"] > 0.95
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of Keras
 def test_fit_with_pytorch_trains_with_the_weighted_mean_and_learns(dataset_class):
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         exec(compile(FIT, "fit", "exec"), {})
@@ -250,6 +251,7 @@ def test_a_radius_far_too_small_warns_once(dataset_class):
     assert "hardly any pair counts" in str(warning.message)
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of Keras
 def test_the_example_runs(dataset_class):
     errors = runpy.run_path(str(EXAMPLE))["main"]()
     # chance is 90; which graph is better is not tested

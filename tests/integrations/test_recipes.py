@@ -168,7 +168,7 @@ def test_skorch_grid_search_over_the_radius(skorch_net):
     from skorch import NeuralNetClassifier
 
     x, y = (t.numpy() for t in data(90))
-    grid = {"localmixupnet__mix__radius": [0.0, 1.0, math.inf], "localmixupnet__module__outputs": [3, 5]}
+    grid = {"localmixupnet__mix__radius": [0.0, 2.0, math.inf], "localmixupnet__module__outputs": [3, 5]}
     net = make_net(skorch_net, mix__outside="unmix", lr=0.1)
     search = GridSearchCV(make_pipeline(StandardScaler(), net), grid, cv=3, error_score="raise").fit(x, y)
     best = search.best_estimator_[-1]
@@ -182,7 +182,7 @@ def test_skorch_grid_search_over_the_radius(skorch_net):
     found = [search.cv_results_[f"split{i}_test_score"][0] for i in range(3)]
     assert found == pytest.approx(expected.tolist(), abs=1e-12)
     losses = {}
-    for radius in (0.0, 1.0, math.inf):
+    for radius in (0.0, 2.0, math.inf):
         losses[radius] = (
             make_net(skorch_net, mix__outside="unmix", mix__radius=radius).fit(x, y).history[:, "train_loss"]
         )
@@ -257,8 +257,8 @@ def test_skorch_refuses_a_criterion_that_averages(skorch_net):
 
 def test_the_skorch_example_runs_and_leaves_nothing(skorch_net, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    errors = skorch_net.main()
-    # the seed is fixed; with seeds 0 to 4 the largest ratio was 0.11
+    errors = skorch_net.main(epochs=30)
+    # the seed is fixed
     assert errors["local mixup"] < errors["mixup"] / 2
     assert not list(tmp_path.iterdir())
 

@@ -101,7 +101,11 @@ def test_the_ends_are_training_without_mixing_and_classical_mixup(graph, mixed, 
         20, graph=graph, outside=outside, learning_rate_init=0.01, batch_size=32, max_iter=7, random_state=3
     ).fit(X, y)
     network = trained_by_hand(X, y, mixed, outside, epochs=7, batch_size=32, seed=3)
-    assert torch.equal(weights_of(model), torch.cat([p.detach().flatten() for p in network.parameters()]))
+    # without mixing to the last bit; mixed inputs may be rounded differently
+    tolerance = {"rtol": 0, "atol": 1e-5 if mixed else 0}
+    torch.testing.assert_close(
+        weights_of(model), torch.cat([p.detach().flatten() for p in network.parameters()]), **tolerance
+    )
 
 
 @pytest.mark.parametrize(
@@ -120,6 +124,7 @@ def test_the_ends_are_training_without_mixing_and_classical_mixup(graph, mixed, 
     ],
     ids=str,
 )
+@pytest.mark.filterwarnings("ignore:a batch of 60 has fewer samples")
 @pytest.mark.parametrize("estimator", BOTH)
 def test_every_graph_meets_both_ends(estimator, parameters, end):
     X, y = moons(60)
@@ -144,7 +149,7 @@ def test_kept_share_is_a_share_of_the_standardised_pairs(estimator):
     decay = graph_of(graph="exponential", kept_share=0.2).decay
     assert torch.exp(-decay * pairs).mean() == pytest.approx(0.2, abs=1e-4)
     assert graph_of(graph="knn", kept_share=0.2) == KNNGraph(share=0.2)
-    assert graph_of(graph=ExponentialGraph(2.0), kept_share=None) == ExponentialGraph(2.0)
+    assert graph_of(graph=ExponentialGraph(0.2), kept_share=None) == ExponentialGraph(0.2)
 
 
 def test_a_radius_far_too_small_warns_once():
@@ -512,7 +517,7 @@ def test_verbose_prints_one_line_per_epoch(capsys):
         ({"n_iter_no_change": 0}, "n_iter_no_change must be a whole number >= 1"),
         ({"validation_fraction": 1}, "validation_fraction must be between 0 and 1, both excluded, got 1"),
         ({"validation_fraction": 0.01, "early_stopping": True}, "validation_fraction must hold out 2 distinct rows"),
-        ({"learning_rate_init": 1e30, "max_iter": 50}, "learning_rate_init must be smaller, got 1e\\+30"),
+        ({"learning_rate_init": 1e30, "max_iter": 50}, r"learning_rate_init must be smaller: .*, got 1e\+30"),
     ],
     ids=str,
 )

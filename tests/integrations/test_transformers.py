@@ -211,7 +211,7 @@ def test_the_plain_trainer_multiplies_by_accumulated_batches_as_the_page_says(tm
     shown = {}
     for trainer_class, mix in ((hf.Trainer, None), (LocalMixupTrainer, seeded(CompleteGraph(), prob=0.0))):
         for accumulated in (1, 2):
-            steps = {"gradient_accumulation_steps": accumulated, "learning_rate": 0.0}
+            steps = {"gradient_accumulation_steps": accumulated, "learning_rate": 0.0, "num_train_epochs": 1}
             trainer = trainer_of(tmp_path, bert(), mix, texts(), trainer_class, **steps)
             trainer.train()
             shown[trainer_class, accumulated] = sum(losses_of(trainer)) / len(losses_of(trainer))
@@ -659,12 +659,12 @@ def test_label_smoothing_is_refused_for_regression(tmp_path):
         trainer.compute_loss(model, {**IMAGES, "labels": torch.zeros(6)})
 
 
-@pytest.mark.parametrize("name", ["transformers_trainer.py", "transformers_text.py"])
+@pytest.mark.parametrize(("name", "epochs"), [("transformers_trainer.py", 3), ("transformers_text.py", 5)])
 @pytest.mark.filterwarnings("ignore:'pin_memory' argument is set as true")
-def test_the_examples_run(name, tmp_path, monkeypatch):
+def test_the_examples_run(name, epochs, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    errors = runpy.run_path(str(EXAMPLES / name))["main"]()
+    errors = runpy.run_path(str(EXAMPLES / name))["main"](epochs)
     # chance is 90 and 50; which graph is better is not tested
-    assert max(errors.values()) < 30
+    assert max(errors.values()) < 40
     assert list(tmp_path.iterdir()) == []
     assert "torchvision" not in sys.modules

@@ -216,7 +216,9 @@ class LocalMixupMLP(BaseEstimator, ABC):  # type: ignore[misc]
         graph_type = GRAPHS[self.graph]
         if graph_type.parameter is None:
             return graph_type()
-        return graph_type.fit(x, kept_share=self.kept_share) if len(x) > 1 else CompleteGraph()
+        if len(x) < 2 or self.kept_share == 1:
+            return CompleteGraph()
+        return graph_type.fit(x, kept_share=self.kept_share)
 
     def _make_mix(self, generator: torch.Generator, batch_size: int) -> LocalMixup:
         settings: dict[str, Any] = {

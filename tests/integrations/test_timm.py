@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from localmixup import CompleteGraph, ExponentialGraph, IdentityGraph, KNNGraph, ThresholdGraph
 from localmixup.integrations.timm import TimmLocalMixup
 
-GRAPHS = [ExponentialGraph(decay=0.1), ThresholdGraph(radius=11.0), KNNGraph(n_neighbors=3), CompleteGraph()]
+GRAPHS = [ExponentialGraph(decay=0.1), ThresholdGraph(radius=17.0), KNNGraph(n_neighbors=3), CompleteGraph()]
 
 
 class SoftTargetCrossEntropy(torch.nn.Module):

@@ -19,7 +19,7 @@ from localmixup import CompleteGraph, ExponentialGraph, IdentityGraph, KNNGraph,
 from localmixup.integrations.torchvision import LocalMixupTransform, find_labels
 
 CLASSES, N = 5, 12
-GRAPHS = [ExponentialGraph(decay=0.1), ThresholdGraph(radius=11.5), KNNGraph(n_neighbors=4), CompleteGraph()]
+GRAPHS = [ExponentialGraph(decay=0.1), ThresholdGraph(radius=14.5), KNNGraph(n_neighbors=4), CompleteGraph()]
 
 
 class Images(Dataset):

@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import localmixup._distances
+import localmixup._nearest
 from localmixup._distances import (
     distance_matrix,
     distances_between,
     distances_of_pairs,
-    fast_distance_matrix,
-    nearest_draw,
     pair_distances,
 )
+from localmixup._nearest import fast_distance_matrix, nearest_draw
 
 METRICS = ["euclidean", "rms", "cosine"]
 
@@ -105,8 +105,8 @@ def test_the_nearest_are_drawn_each_once_and_ties_go_to_the_lower_index(n, d, of
 
 
 def test_the_nearest_of_a_large_batch_are_those_of_the_direct_distances(monkeypatch):
-    monkeypatch.setattr(localmixup._distances, "_WORTH_HALF", 0)  # half a product, in blocks
-    monkeypatch.setattr(localmixup._distances, "_COLUMNS", 16)
+    monkeypatch.setattr(localmixup._nearest, "_WORTH_HALF", 0)  # half a product, in blocks
+    monkeypatch.setattr(localmixup._nearest, "_COLUMNS", 16)
     x = torch.randn(150, 40, generator=generator()) + 10
     distances = torch.cdist(x.double(), x.double(), compute_mode="donot_use_mm_for_euclid_dist").fill_diagonal_(9e9)
     np.testing.assert_array_equal(_draws(x, 5), distances.topk(5, largest=False).indices.sort().values)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from localmixup._accuracy import hits_of, kind_of_labels
 from localmixup._criterion import losses_and_counts
 from localmixup._interpolate import between, check_mixable, interpolate, map_tensors, tensors_in
 from localmixup._validate import ArgumentError, check_choice, check_integer
@@ -147,9 +148,9 @@ class MixedBatch(_BatchFields):
         Raises:
             ValueError: the targets are not classes.
         """
-        labels = _kind_of_labels(self.targets, self.partner_targets, outputs)
-        own, own_counts = _hits(outputs, self.targets, labels, ignore_index)
-        other, other_counts = _hits(outputs, self.partner_targets, labels, ignore_index)
+        labels = kind_of_labels(self.targets, self.partner_targets, outputs)
+        own, own_counts = hits_of(outputs, self.targets, labels, ignore_index)
+        other, other_counts = hits_of(outputs, self.partner_targets, labels, ignore_index)
         hits = self.weights * (self.lam * own + (1 - self.lam) * other)
         counts = self.weights * (self.lam * own_counts + (1 - self.lam) * other_counts)
         return hits.sum() / counts.sum().clamp_min(_tiny(counts))
@@ -294,54 +295,3 @@ def _as_floating(targets: Tensor, num_classes: int | None, dtype: torch.dtype) -
         if low < 0 or high >= num_classes:
             raise ArgumentError(f"num_classes={num_classes} allows classes 0 to {num_classes - 1}, got {low} to {high}")
     return torch.nn.functional.one_hot(targets.long(), num_classes).movedim(-1, 1).to(dtype)
-
-
-def _kind_of_labels(targets: Any, partner_targets: Any, outputs: Any) -> str:
-    """Return `"class"`, `"binary"` (one logit, labels 0 and 1) or `"several"` (labels per sample)."""
-    if not isinstance(targets, Tensor) or not isinstance(outputs, Tensor):
-        raise ArgumentError(
-            f"accuracy needs one tensor of targets and one of outputs, got {type(targets).__name__} and "
-            f"{type(outputs).__name__}"
-        )
-    one_logit = outputs.ndim == 1 or outputs.shape[1:] == (1,)
-    one_label = targets.ndim == 1 or targets.shape[1:] == (1,)
-    if one_logit and one_label:
-        both = torch.cat([targets, partner_targets])
-        if bool(((both != 0) & (both != 1) & (both >= 0)).any()):
-            raise ArgumentError(
-                f"accuracy needs labels 0 and 1 for one logit per sample, got outputs of shape {tuple(outputs.shape)} "
-                f"and labels up to {both.max():g}; for regression measure the loss instead"
-            )
-        return "binary"
-    if targets.dtype == torch.bool:
-        return "several"
-    if not targets.is_floating_point():
-        return "class"
-    both = torch.cat([targets, partner_targets])
-    if both.ndim < 2 or both.shape[1] < 2 or bool(((both < 0) | (both > 1)).any()):
-        raise ArgumentError("accuracy needs targets that are classes; for regression measure the loss instead")
-    return "class" if bool(((both.sum(dim=1) - 1).abs() < 1e-3).all()) else "several"
-
-
-def _hits(outputs: Tensor, targets: Tensor, labels: str, ignore_index: int) -> tuple[Tensor, Tensor]:
-    """Return which samples are right, and which count, averaged over the values of each sample."""
-    if labels == "binary":
-        outputs, targets = outputs.flatten(), targets.flatten()
-    if labels != "class":
-        hits = ((outputs > 0) == (targets > 0.5)).float()
-        counts = (targets >= 0).float() if labels == "binary" else torch.ones_like(hits)
-    else:
-        classes = targets.argmax(dim=1) if targets.is_floating_point() else targets
-        if classes.ndim == 2 and outputs.ndim == 2 and classes.shape[1] == 1:
-            classes = classes[:, 0]
-        if outputs.ndim < 2 or outputs.shape[:1] + outputs.shape[2:] != classes.shape:
-            raise ArgumentError(
-                "accuracy needs class scores of shape (n, c, ...) and classes of shape (n, ...), or one logit per "
-                f"sample and labels 0 and 1, got {tuple(outputs.shape)} and {tuple(targets.shape)}"
-            )
-        hits = (outputs.argmax(dim=1) == classes).float()
-        counts = (classes != ignore_index).float()
-    hits = hits * counts
-    if hits.ndim == 1:
-        return hits, counts
-    return hits.flatten(1).mean(dim=1), counts.flatten(1).mean(dim=1)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -197,125 +196,16 @@ def _one_minus(cosine: Tensor) -> Tensor:
     return distance.masked_fill_(distance < 1e-14, 0.0)
 
 
-def fast_distance_matrix(features: Tensor, metric: Metric = "euclidean") -> Float[Tensor, "n n"]:
-    """Return all distances within a batch, from a float32 product where that is accurate enough to draw partners.
-
-    Distances are off by some 1e-6 of the largest ones. Pairs for which that would matter are measured directly.
+def rows_by_difference(flat: Float[Tensor, "n d"], rows: Int[Tensor, "r"]) -> Float[Tensor, "r n"]:
+    """Return the Euclidean distances of some rows to all rows, from their differences.
 
     Args:
-        features: shape `(n, ...)`.
-        metric: see `distances_between`.
+        flat: shape `(n, d)`, float32 or float64.
+        rows: indices, shape `(r,)`.
 
     Returns:
-        Shape `(n, n)`, float32 (float64 for float64 features).
+        Shape `(r, n)`.
     """
-    scale = None if callable(metric) else norm_scale(metric, features[:1].numel())
-    if scale is None or features.dtype == torch.float64 or features.device.type != "cpu" or len(features) <= 8:
-        return distance_matrix(features, metric)
-    flat = as_features(features)
-    keys, lengths = _keys_by_product(flat)
-    squares = keys.add_(lengths[:, None]).fill_diagonal_(math.inf)
-    limit = 2e-2 * lengths.max()
-    if not bool(squares.min() >= limit):  # near pairs, where the product loses digits, or overflow
-        first, second = (squares < limit).nonzero(as_tuple=True)
-        if len(first) > squares.numel() // 50 or not bool(torch.isfinite(limit)):
-            return distance_matrix(features, metric)
-        squares[first, second] = distances_of_pairs(flat, first, second).square()
-    matrix = squares.clamp_min_(0).sqrt_().fill_diagonal_(0.0)
-    return matrix.mul_(scale) if scale != 1 else matrix
-
-
-def nearest_draw(features: Tensor, k: int, place: Int[Tensor, "n"], metric: Metric = "euclidean") -> Int[Tensor, "n"]:
-    """Return one of the `k` nearest other samples of each sample; ties at the k-th place go to the lower index.
-
-    The `k` nearest of each row are selected, not sorted. Where rounding could decide who is among them, the row is
-    measured again.
-
-    Args:
-        features: shape `(n, ...)`.
-        k: number of neighbours, between 1 and n - 2.
-        place: which of them to take, in no particular order, in `[0, k)`, shape `(n,)`.
-        metric: see `distances_between`.
-
-    Returns:
-        Indices, shape `(n,)`, on the device of the features.
-
-    >>> nearest_draw(torch.tensor([[0.0], [1.0], [5.0]]), 1, torch.tensor([0, 0, 0]))
-    tensor([1, 0, 1])
-    """
-    flat = as_features(features)
-    by_product = metric in ("euclidean", "rms") and flat.dtype == torch.float32 and flat.device.type == "cpu"
-    if by_product:
-        keys, lengths = _keys_by_product(flat)
-        if not bool(torch.isfinite(lengths).all()):  # squares that overflow, or NaN
-            return nearest_draw(flat.double(), k, place, metric)
-        slack = (4 + math.sqrt(flat.shape[1]) / 4) * torch.finfo(flat.dtype).eps * (lengths + lengths.max())
-    else:
-        keys = distance_matrix(features, metric)
-        slack = keys.new_zeros(len(keys))
-    keys.fill_diagonal_(math.inf)
-    if flat.device.type == "cpu":
-        partner, unsure = _select(keys.numpy(), k, place.numpy(), slack.numpy())
-    else:
-        partner, unsure = _select_on_device(keys, k, place, slack)
-    if len(unsure):
-        exact = _rows_by_difference(flat, unsure) if by_product else keys.index_select(0, unsure)
-        order = exact.scatter_(1, unsure[:, None], math.inf).sort(dim=1, stable=True).indices
-        partner[unsure] = order.gather(1, place[unsure, None]).squeeze(1)
-    return partner
-
-
-def _select(keys: np.ndarray, k: int, place: np.ndarray, slack: np.ndarray) -> tuple[Tensor, Tensor]:
-    """Return the column at `place` among the `k` smallest of each row, and the rows where rounding may matter.
-
-    NumPy's partition takes a third of the time of `torch.topk` here.
-    """
-    smallest = np.partition(keys, k, axis=1)
-    last = smallest[:, :k].max(axis=1)
-    with np.errstate(invalid="ignore"):  # infinite distances
-        unsure = np.flatnonzero(~(smallest[:, k] - last > slack))
-    found = np.flatnonzero(keys <= last[:, None])
-    start = np.searchsorted(found, np.arange(len(keys)) * keys.shape[1])
-    chosen = found[np.minimum(start + place, len(found) - 1)] % keys.shape[1]
-    return torch.from_numpy(chosen), torch.from_numpy(unsure)
-
-
-def _select_on_device(keys: Tensor, k: int, place: Tensor, slack: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the same as `_select`, with `torch.topk`."""
-    values, index = keys.topk(k + 1, dim=1, largest=False)
-    unsure = (~(values[:, k] - values[:, k - 1] > slack)).nonzero().squeeze(1)
-    return index.gather(1, place[:, None]).squeeze(1), unsure
-
-
-_COLUMNS = 8192  # columns of a batch that are centred at a time, so that they stay in the cache
-_ROWS = 64  # rows of a block of the upper triangle
-_WORTH_HALF = 2**28  # multiplications from which half a product is cheaper than a whole one
-
-
-def _keys_by_product(flat: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n n"], Float[Tensor, "n"]]:
-    """Return `|y_j|^2 - 2 y_i.y_j` of the centred rows y by a float32 product, and `|y_i|^2`.
-
-    In each row the keys have the order of the distances; with `|y_i|^2` added they are their squares.
-    """
-    n, d = flat.shape
-    if n * n * d <= _WORTH_HALF or n <= _ROWS:
-        centred = flat - flat.mean(dim=0)
-        product = centred @ centred.T
-    else:
-        product = flat.new_zeros(n, n)
-        for part in torch.split(flat, _COLUMNS, dim=1):
-            centred = part - part.mean(dim=0)
-            for start in range(0, n, _ROWS):
-                rows = slice(start, start + _ROWS)
-                product[rows, start:].addmm_(centred[rows], centred[start:].T)
-        for start in range(_ROWS, n, _ROWS):
-            rows = slice(start, start + _ROWS)
-            product[rows, :start] = product[:start, rows].T
-    lengths = product.diagonal().clone()
-    return product.mul_(-2).add_(lengths), lengths
-
-
-def _rows_by_difference(flat: Float[Tensor, "n d"], rows: Int[Tensor, "r"]) -> Float[Tensor, "r n"]:
     matrix = flat.new_zeros(len(rows), len(flat))
     for part in torch.split(flat, _SUM_LENGTH, dim=1):
         matrix = torch.hypot(matrix, torch.cdist(part[rows], part, compute_mode="donot_use_mm_for_euclid_dist"))
@@ -323,7 +213,7 @@ def _rows_by_difference(flat: Float[Tensor, "n d"], rows: Int[Tensor, "r"]) -> F
 
 
 def _matrix_by_difference(flat: Float[Tensor, "n d"]) -> Float[Tensor, "n n"]:
-    return _rows_by_difference(flat, torch.arange(len(flat), device=flat.device))
+    return rows_by_difference(flat, torch.arange(len(flat), device=flat.device))
 
 
 def _matrix_by_product(flat: Float[Tensor, "n d"]) -> Float[Tensor, "n n"]:

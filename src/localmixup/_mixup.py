@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -11,32 +10,26 @@ from torch.utils.data import default_collate, get_worker_info
 
 from localmixup import _partners
 from localmixup._batch import MixedBatch, MixPlan
-from localmixup._distances import as_features, norm_scale
+from localmixup._distances import norm_scale
+from localmixup._inputs import batch_size, joined, ones_like_rows, unmixed
 from localmixup._interpolate import (
     Difference,
     between,
-    check_dense,
     check_mixable,
     is_dense_in_rows,
     map_tensors,
     tensors_in,
 )
 from localmixup._notice import Notice
-from localmixup._random import DrawingModule, check_generator, next_generator
-from localmixup._validate import ArgumentError, check_choice, check_flag, check_number, refuse_unknown
+from localmixup._random import DrawingModule, next_generator
+from localmixup._settings import CHECKS, SETTINGS, SIMILAR
+from localmixup._validate import ArgumentError, refuse_unknown
 from localmixup.graphs.base import LocalityGraph
 from localmixup.graphs.distance import DistanceGraph
 from localmixup.graphs.registry import graph_from_config, graph_to_config, settings_of, to_plain
 
 if TYPE_CHECKING:
     from typing import Never
-
-OUTSIDE = ("discard", "unmix")
-
-SETTINGS = ("graph", "mixup_alpha", "prob", "per_sample", "pairing", "outside")
-"""Names of the settings that a configuration holds."""
-
-_SIMILAR = {"alpha": "mixup_alpha", "beta": "mixup_alpha", "p": "prob", "probability": "prob", "seed": "generator"}
 
 
 class _Draw(NamedTuple):
@@ -106,7 +99,7 @@ class LocalMixup(DrawingModule):
         **unknown: Never,
     ) -> None:
         super().__init__()
-        refuse_unknown(type(self).__name__, unknown, [*SETTINGS, "generator"], _SIMILAR)
+        refuse_unknown(type(self).__name__, unknown, [*SETTINGS, "generator"], SIMILAR)
         self._notice = Notice()
         self.graph = graph
         self.mixup_alpha = mixup_alpha
@@ -126,8 +119,8 @@ class LocalMixup(DrawingModule):
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Check settings, also those that are changed between batches. Other attributes are set unchanged."""
-        if name in _CHECKS:
-            value = _CHECKS[name](value)
+        if name in CHECKS:
+            value = CHECKS[name](value)
         if name == "graph":
             self._modules.pop(name, None)  # so that a graph that is a module can be replaced by one that is not
         super().__setattr__(name, value)
@@ -190,11 +183,11 @@ class LocalMixup(DrawingModule):
         Raises:
             ValueError: inputs that cannot be mixed, or batch sizes or devices that differ.
         """
-        n = _batch_size(x, y, features)
+        n = batch_size(x, y, features)
         if not self.training:
-            return _unmixed(x, y, n)
+            return unmixed(x, y, n)
         shared = features is None and isinstance(x, Tensor) and not (x.requires_grad and torch.is_grad_enabled())
-        plan, difference, lam, moves = self._draw(_joined(x if features is None else features), y, shared=shared)
+        plan, difference, lam, moves = self._draw(joined(x if features is None else features), y, shared=shared)
         if difference is None:
             return plan.apply(x, y, inplace=inplace)
         return plan._batch(difference.mix(lam, moves, inplace=inplace), y, plan.partner_of(y))
@@ -213,9 +206,9 @@ class LocalMixup(DrawingModule):
         Raises:
             ValueError: no features, or no classes although the pairing needs them.
         """
-        features = _joined(features)
+        features = joined(features)
         if not self.training:
-            ones = _ones(features, features.shape[0])
+            ones = ones_like_rows(features, features.shape[0])
             return MixPlan(torch.arange(features.shape[0], device=features.device), ones, ones)
         return self._draw(features, y, shared=False).plan
 
@@ -240,7 +233,7 @@ class LocalMixup(DrawingModule):
         Raises:
             ValueError: batch sizes or structures that differ.
         """
-        n = _batch_size((x, partner_x), (y, partner_y), None)
+        n = batch_size((x, partner_x), (y, partner_y), None)
         own_inputs, other_inputs = tensors_in(x, "inputs"), tensors_in(partner_x, "inputs of the partners")
         if len(own_inputs) != len(other_inputs):
             raise ArgumentError(
@@ -254,7 +247,7 @@ class LocalMixup(DrawingModule):
                     f"inputs and those of the partners must be alike, got {own.dtype} of shape {tuple(own.shape)} and "
                     f"{other.dtype} of shape {tuple(other.shape)}"
                 )
-        ones = _ones(own_inputs[0], n)
+        ones = ones_like_rows(own_inputs[0], n)
         if not self.training:
             return MixedBatch(x, y, y, ones, ones)
         lam = self._draw_lam(n, ones, *self._random(ones.device)).expand(n)
@@ -359,7 +352,7 @@ class LocalMixup(DrawingModule):
             return _partners.permutation(n, device=device, generator=generator).to(features.device), None
         if self.pairing == "neighbors":
             uniform = torch.rand(n, device=device, generator=generator, dtype=torch.float64).to(features.device)
-            return self._draw_neighbors(features, uniform), _ones(features, n)
+            return self._draw_neighbors(features, uniform), ones_like_rows(features, n)
         by_class = _partners.within_class if self.pairing == "within_class" else _partners.between_class
         partner = by_class(_partners.classes_of(y, n).to(device), generator=generator)
         return partner.to(features.device), None
@@ -406,90 +399,3 @@ class LocalMixup(DrawingModule):
         partner, lam = torch.where(moves, partner, itself), torch.where(moves, lam, 1.0)
         weights = torch.ones_like(weights) if outside is not None else torch.where(moves, weights, 1.0)
         return MixPlan(partner, lam, weights), moves
-
-
-def _check_graph(graph: Any) -> LocalityGraph:
-    if not (hasattr(graph, "matrix") and hasattr(graph, "pair_weights")) or isinstance(graph, type):
-        remedy = ""
-        if isinstance(graph, (int, float)):
-            remedy = ": a number alone does not say which graph"
-        raise ArgumentError(f"graph must be a graph such as KNNGraph(share=0.2), got {graph!r:.80}{remedy}")
-    checked: LocalityGraph = graph
-    return checked
-
-
-def _check_alpha(mixup_alpha: Any) -> float:
-    number = check_number("mixup_alpha", mixup_alpha, low=0, meaning="Beta(mixup_alpha, mixup_alpha)")
-    if number == 0:
-        raise ArgumentError("mixup_alpha must be > 0 (for vanilla training use prob=0 or IdentityGraph()), got 0")
-    return number
-
-
-_CHECKS: dict[str, Callable[[Any], Any]] = {
-    "graph": _check_graph,
-    "mixup_alpha": _check_alpha,
-    "prob": lambda value: check_number("prob", value, low=0, high=1),
-    "per_sample": lambda value: check_flag("per_sample", value),
-    "pairing": lambda value: check_choice("pairing", value, _partners.PAIRINGS),
-    "outside": lambda value: check_choice("outside", value, OUTSIDE),
-    "generator": check_generator,
-}
-
-
-def _batch_size(x: Any, y: Any, features: Any) -> int:
-    """Return the number of samples, after checking that inputs, targets and features belong together."""
-    for value, name in ((x, "inputs"), (y, "targets")):
-        if isinstance(value, MixedBatch):
-            raise ArgumentError(
-                f"{name} must be tensors, got a MixedBatch: this batch is mixed already (by collate_fn?), so use "
-                "batch.inputs and batch.loss(criterion, outputs) directly"
-            )
-    if isinstance(x, Tensor):
-        check_mixable(x)
-    plain = features is None and isinstance(x, Tensor) and isinstance(y, Tensor) and x.ndim and y.ndim
-    if plain and x.shape[0] == y.shape[0] and x.device == y.device:
-        return int(x.shape[0])
-    inputs = tensors_in(x, "inputs")
-    if not inputs:
-        raise ArgumentError("inputs must hold at least one tensor, got none")
-    for tensor in inputs:
-        check_mixable(tensor)
-    n, device = inputs[0].shape[0] if inputs[0].ndim else -1, inputs[0].device
-    given = {"inputs": inputs, "targets": tensors_in(y, "targets")}
-    if features is not None:
-        given["features"] = tensors_in(features, "features")
-    for name, tensors in given.items():
-        for tensor in tensors:
-            if tensor.ndim == 0 or tensor.shape[0] != n:
-                raise ArgumentError(
-                    f"{name} must have the same first dimension as the inputs, the batch of {max(n, 0)} samples, got "
-                    f"shape {tuple(tensor.shape)}"
-                )
-            if tensor.device != device:
-                raise ArgumentError(
-                    f"{name} must be on the device of the inputs, {device}, got {tensor.device}: call "
-                    f"{name}.to({str(device)!r}) first"
-                )
-    return n
-
-
-def _unmixed(x: Any, y: Any, n: int) -> MixedBatch:
-    ones = _ones(tensors_in(x, "inputs")[0], n)
-    return MixedBatch(x, y, y, ones, ones)
-
-
-def _joined(features: Any) -> Tensor:
-    """Return one tensor of features; several are flattened and put side by side."""
-    if isinstance(features, Tensor):
-        check_dense(features, "features")
-        if features.ndim == 0:
-            raise ArgumentError("features must have shape (n, ...), one row per sample, got a scalar")
-        return features
-    tensors = tensors_in(features, "features")
-    if not tensors:
-        raise ArgumentError("features must hold at least one tensor, got none")
-    return torch.cat([as_features(t) for t in tensors], dim=1)
-
-
-def _ones(like: Tensor, n: int) -> Tensor:
-    return torch.ones(n, device=like.device, dtype=torch.float64 if like.dtype == torch.float64 else torch.float32)

@@ -10,7 +10,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from localmixup._distances import Metric, check_metric, distance_matrix, fast_distance_matrix, pair_distances
+from localmixup._distances import Metric, check_metric, distance_matrix, pair_distances
+from localmixup._nearest import fast_distance_matrix
 from localmixup._shapes import Float, Int
 from localmixup._validate import ArgumentError, check_number
 from localmixup.graphs.base import LocalityGraph, draw_from_rows

@@ -8,7 +8,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from localmixup._distances import Metric, as_features, check_metric, distance_matrix, nearest_draw
+from localmixup._distances import Metric, as_features, check_metric, distance_matrix
+from localmixup._nearest import nearest_draw
 from localmixup._shapes import Float, Int
 from localmixup._validate import ArgumentError, check_flag, check_integer, check_number
 from localmixup.graphs.base import LocalityGraph, draw_from_rows

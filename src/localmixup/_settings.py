@@ -1,0 +1,48 @@
+"""The settings of `LocalMixup`: their names, and what each may be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from localmixup import _partners
+from localmixup._random import check_generator
+from localmixup._validate import ArgumentError, check_choice, check_flag, check_number
+from localmixup.graphs.base import LocalityGraph
+
+OUTSIDE = ("discard", "unmix")
+
+SETTINGS = ("graph", "mixup_alpha", "prob", "per_sample", "pairing", "outside")
+"""Names of the settings that a configuration holds."""
+
+SIMILAR = {"alpha": "mixup_alpha", "beta": "mixup_alpha", "p": "prob", "probability": "prob", "seed": "generator"}
+"""Arguments that people write, and what they mean."""
+
+
+def _check_graph(graph: Any) -> LocalityGraph:
+    if not (hasattr(graph, "matrix") and hasattr(graph, "pair_weights")) or isinstance(graph, type):
+        remedy = ""
+        if isinstance(graph, (int, float)):
+            remedy = ": a number alone does not say which graph"
+        raise ArgumentError(f"graph must be a graph such as KNNGraph(share=0.2), got {graph!r:.80}{remedy}")
+    checked: LocalityGraph = graph
+    return checked
+
+
+def _check_alpha(mixup_alpha: Any) -> float:
+    number = check_number("mixup_alpha", mixup_alpha, low=0, meaning="Beta(mixup_alpha, mixup_alpha)")
+    if number == 0:
+        raise ArgumentError("mixup_alpha must be > 0 (for vanilla training use prob=0 or IdentityGraph()), got 0")
+    return number
+
+
+CHECKS: dict[str, Callable[[Any], Any]] = {
+    "graph": _check_graph,
+    "mixup_alpha": _check_alpha,
+    "prob": lambda value: check_number("prob", value, low=0, high=1),
+    "per_sample": lambda value: check_flag("per_sample", value),
+    "pairing": lambda value: check_choice("pairing", value, _partners.PAIRINGS),
+    "outside": lambda value: check_choice("outside", value, OUTSIDE),
+    "generator": check_generator,
+}
+"""How each setting is checked and converted."""

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from localmixup.lab.report.figure import INK, Figure, Series, chart
+from localmixup.lab.report.svg import inline_svg
 
 NASTY = "</script><script>alert(1)</script> <!-- $x^ & \"b\" 'c' \x01 日本"
 SVG = "{http://www.w3.org/2000/svg}"
@@ -149,6 +150,16 @@ def test_bars_have_the_width_of_their_spacing():
         (0.25, 0.5, 2),
         (0.75, 0.5, 3),
     ]
+
+
+def test_fonts_are_those_of_the_page_whichever_matplotlib_writes_them():
+    for font in (
+        "font-size: 9px; font-family: 'DejaVu Sans', 'Arial', sans-serif",
+        "font: 9px 'DejaVu Sans', sans-serif",
+    ):
+        svg = f'<svg xmlns="http://www.w3.org/2000/svg"><text style="{font}; fill: {INK}">a</text></svg>'
+        (text,) = ElementTree.fromstring(inline_svg(svg.encode(), "a", "b")).iter(f"{SVG}text")
+        assert text.get("style") == "font-size: 9px; fill: currentColor"
 
 
 def test_thousands_of_points_become_one_image():

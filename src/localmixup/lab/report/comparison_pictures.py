@@ -19,8 +19,8 @@ from localmixup.lab.methods.graphs import graph_of
 from localmixup.lab.report.comparison_figures import local_rows
 from localmixup.lab.report.figure import COLORS, Figure
 from localmixup.lab.report.images import drawable, fill, image_figure
-from localmixup.lab.runs.store import Record
 from localmixup.lab.runs.evaluate import region_box, unpack_regions
+from localmixup.lab.runs.store import Record
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas

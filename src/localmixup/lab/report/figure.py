@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import io
-import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
-from xml.etree import ElementTree
 
 from localmixup._plotting import COLORS as COLORS
+from localmixup.lab.report.svg import INK as INK
+from localmixup.lab.report.svg import inline_svg
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
 GREY = COLORS[-1]
-INK = "#1b1f24"
-"""The colour of text and axes. In the SVG it becomes `currentColor`, so that it follows light and dark mode."""
+"""For controls and whatever is not in the foreground."""
 
-MARKERS = "osD^vPX<>*"
+_MARKERS = "osD^vPX<>*"
 _STYLE: dict[str, Any] = {
     "axes.axisbelow": True,
     "axes.edgecolor": INK,
@@ -47,8 +46,6 @@ _STYLE: dict[str, Any] = {
 }
 _DPI = 110
 _POINTS_BEFORE_RASTER = 800
-_NAMESPACES = {"{http://www.w3.org/2000/svg}": "", "{http://www.w3.org/1999/xlink}": ""}
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
 @dataclass(frozen=True)
@@ -83,7 +80,7 @@ class Figure:
         Returns:
             The same string for the same figure, well-formed as XML.
         """
-        return _inline(self._saved("svg", {"Date": None, "Creator": None}), self.name, self.title)
+        return inline_svg(self._saved("svg", {"Date": None, "Creator": None}), self.name, self.title)
 
     def png(self) -> bytes:
         """Return the figure with its title as PNG, on white.
@@ -157,7 +154,7 @@ def chart(
 
     def draw(axes: Axes) -> None:
         for k, one in enumerate(series):
-            _draw_series(axes, one, COLORS[k % len(COLORS)], MARKERS[k % len(MARKERS)])
+            _draw_series(axes, one, COLORS[k % len(COLORS)], _MARKERS[k % len(_MARKERS)])
         axes.set_xlabel(x_label)
         axes.set_ylabel(y_label)
         if log_x:
@@ -201,7 +198,7 @@ def _draw_series(axes: Axes, series: Series, color: str, marker: str) -> None:
         marker=marker if few or series.kind == "points" else "",
         rasterized=series.kind == "points" and len(series.x) > _POINTS_BEFORE_RASTER,
     )  # fmt: skip
-    if not series.low:
+    if len(series.low) == 0:
         return
     if few or series.kind == "points":
         below = [max(0.0, y - low) for y, low in zip(series.y, series.low, strict=True)]
@@ -269,55 +266,3 @@ def _plain_logarithms(canvas: Canvas) -> None:
                 axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
                 axis.set_minor_locator(NullLocator())
                 axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-
-
-def _inline(svg: bytes, name: str, label: str) -> str:
-    """Turn a file that matplotlib wrote into an element that can stand beside others on a page."""
-    root = ElementTree.fromstring(_CONTROL.sub("", svg.decode()))
-    for parent in list(root.iter()):
-        for child in [c for c in parent if c.tag.endswith(("}metadata", "}style"))]:
-            parent.remove(child)
-    used = {reference for element in root.iter() for value in element.attrib.values() for reference in _links(value)}
-    prefix = re.sub(r"[^A-Za-z0-9_-]", "-", name)
-    for element in root.iter():
-        element.tag = _plain(element.tag)
-        if element.tag not in ("text", "tspan"):
-            element.text = None
-        element.tail = None
-        attributes = {_plain(key): value for key, value in element.attrib.items()}
-        element.attrib.clear()
-        for key, value in attributes.items():
-            if key == "id" and value not in used:
-                continue
-            element.set(key, _attribute(key, value, prefix))
-    for key in ("width", "height", "version"):
-        root.attrib.pop(key, None)
-    root.attrib |= {
-        "xmlns": "http://www.w3.org/2000/svg", "role": "img", "aria-label": _CONTROL.sub("", label),
-        "style": "width: 100%; height: auto", "stroke-linejoin": "round", "stroke-linecap": "butt",
-        "fill": "currentColor",
-    }  # fmt: skip
-    return ElementTree.tostring(root, encoding="unicode")
-
-
-def _plain(name: str) -> str:
-    for long, short in _NAMESPACES.items():
-        name = name.replace(long, short)
-    return name
-
-
-def _links(value: str) -> list[str]:
-    return [found for pair in re.findall(r"^#(\S+)$|url\(#([^)]+)\)", value) for found in pair if found]
-
-
-def _attribute(key: str, value: str, prefix: str) -> str:
-    if key == "id":
-        return f"{prefix}-{value}"
-    if value.startswith("data:"):
-        return value.replace("\n", "")
-    if key == "style":
-        value = re.sub(r"font-family: [^;]*;? ?|font: ([\d.]+px) [^;]*", r"", value)
-    if key in ("d", "points"):
-        return re.sub(r"(\.\d\d)\d+", r"\1", " ".join(value.split()))
-    value = re.sub(r"(url\(|^)#(?![0-9a-f]{6}\b)", rf"\1#{prefix}-", value)
-    return value.replace(INK, "currentColor")

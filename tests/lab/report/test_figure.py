@@ -1,5 +1,6 @@
 """Figures as SVG and PNG: what a browser and a screen reader get."""
 
+import base64
 import io
 import re
 from xml.etree import ElementTree
@@ -150,6 +151,25 @@ def test_bars_have_the_width_of_their_spacing():
         (0.25, 0.5, 2),
         (0.75, 0.5, 3),
     ]
+
+
+def test_a_large_picture_takes_a_quarter_of_the_space_and_looks_the_same():
+    y, x = np.mgrid[:300, :300]
+    noise = np.random.default_rng(0).integers(0, 60, size=(300, 300))
+    pixels = np.stack([x // 2 + noise, np.full_like(x, 90), y // 2 + noise, np.where(x < 30, 0, 255)], axis=2).astype(
+        np.uint8
+    )
+    buffer = io.BytesIO()
+    Image.fromarray(pixels, "RGBA").save(buffer, "PNG")
+    uri = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    (image,) = ElementTree.fromstring(
+        inline_svg(f'<svg xmlns="http://www.w3.org/2000/svg"><image href="{uri}"/></svg>'.encode(), "a", "b")
+    )
+    found = image.get("href")
+    assert len(found) < len(uri) / 3
+    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(found.partition(",")[2]))).convert("RGBA")).astype(int)
+    assert (shown[:, :30, 3] == 0).all()
+    assert np.abs(shown[:, 30:] - pixels[:, 30:]).mean() < 8
 
 
 def test_fonts_are_those_of_the_page_whichever_matplotlib_writes_them():

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import re
 from xml.etree import ElementTree
 
 INK = "#1b1f24"
 """The colour of text and axes. In the SVG it becomes `currentColor`, so that it follows light and dark mode."""
 
+_PNG = "data:image/png;base64,"
+_MANY_CHARACTERS = 30_000
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
@@ -63,8 +67,8 @@ def _links(value: str) -> list[str]:
 def _attribute(key: str, value: str, prefix: str) -> str:
     if key == "id":
         return f"{prefix}-{value}"
-    if value.startswith("data:"):
-        return value.replace("\n", "")
+    if value.startswith(_PNG):
+        return _smaller(value)
     if key == "style":
         value = re.sub(r"font: [^;]*?([\d.]+px)[^;]*", r"font-size: \1", value)  # before matplotlib 3.11
         value = re.sub(r"font-family: [^;]*;? ?", "", value)
@@ -73,3 +77,16 @@ def _attribute(key: str, value: str, prefix: str) -> str:
     # colours begin with a # too
     value = re.sub(r"(url\(|^)#(?![0-9a-f]{6}\b)", rf"\1#{prefix}-", value)
     return value.replace(INK, "currentColor")
+
+
+def _smaller(uri: str) -> str:
+    """A large picture in 256 colours, which takes a quarter of the space; a small one as it is."""
+    from PIL import Image
+
+    uri = "".join(uri.split())
+    if len(uri) < _MANY_CHARACTERS:
+        return uri
+    picture = Image.open(io.BytesIO(base64.b64decode(uri.removeprefix(_PNG)))).convert("RGBA")
+    buffer = io.BytesIO()
+    picture.quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
+    return _PNG + base64.b64encode(buffer.getvalue()).decode()

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-HEAVY = ["torch", "numpy", "scipy", "pandas", "sklearn", "joblib", "matplotlib", "plotly", "datasets", "sqlalchemy"]
+HEAVY = ["torch", "numpy", "scipy", "pandas", "sklearn", "joblib", "matplotlib", "datasets", "sqlalchemy"]
 
 # option or argument, its exit status, and what is said
 LINES = {

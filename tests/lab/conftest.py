@@ -1,17 +1,18 @@
+"""Small data that the tests of the lab share, and a cache folder of their own."""
+
 import numpy as np
 import pytest
-import torch
 
 
 @pytest.fixture(autouse=True)
-def _own_cache(tmp_path_factory, monkeypatch):
+def _cache_in_tmp(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
     monkeypatch.delenv("LOCALMIXUP_DATA", raising=False)
 
 
 @pytest.fixture(scope="session")
 def blobs():
-    """Two classes of points, far enough apart to learn in a few updates."""
+    """Two classes of points, far enough apart to be learned in a few updates."""
     from localmixup.lab.data.dataset import DataSet
 
     rng = np.random.default_rng(0)
@@ -25,8 +26,3 @@ def prepared(blobs):
     from localmixup.lab.data.prepared import prepare
 
     return prepare(blobs)
-
-
-@pytest.fixture
-def one_thread():
-    torch.set_num_threads(1)

@@ -1,1 +1,1 @@
-"""The lab: data, models and methods, run with seeds, stored, compared and reported. Needs `localmixup[lab]`."""
+"""Compare methods on data with seeds, a store, statistics and a report: the command line. Needs the extra `lab`."""

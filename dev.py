@@ -94,7 +94,8 @@ def install_with_pip(*arguments: object) -> None:
     """Install packages into `.venv` with its own pip, which an environment made by uv does not have."""
     if subprocess.run([str(PYTHON), "-m", "pip", "--version"], capture_output=True, check=False).returncode:
         run(PYTHON, "-m", "ensurepip")
-    run(PYTHON, "-m", "pip", "install", "-q", "--disable-pip-version-check", *arguments)
+    # without byte code of modules that are never imported: quicker, and a sixth smaller
+    run(PYTHON, "-m", "pip", "install", "-q", "--no-compile", "--disable-pip-version-check", *arguments)
 
 
 def torch_here() -> str | None:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from localmixup import AdaptiveExponentialGraph, ExponentialGraph, LearnedMetric, LocalMixup, calibrate
+from localmixup import AdaptiveExponentialGraph, ExponentialGraph, LearnedMetric, LocalMixup
 from localmixup.lab.models import build_model
 
 X = torch.randn(16, 5, generator=torch.Generator().manual_seed(1))

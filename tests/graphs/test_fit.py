@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader, TensorDataset
 
-from localmixup import CompleteGraph, ExponentialGraph, KNNGraph, LocalMixup, PairSampler, ThresholdGraph, calibrate
+from localmixup import CompleteGraph, ExponentialGraph, KNNGraph, LocalMixup, PairSampler, ThresholdGraph
 from localmixup.graphs.fit import sample_distances
 
 X = torch.randn(60, 3, generator=torch.Generator().manual_seed(0))

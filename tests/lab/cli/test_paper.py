@@ -149,7 +149,7 @@ def wrong_stores(ran, folder):
 WRONG = {
     "half.sqlite": "cannot be (opened|read)", "torn.sqlite": "cannot be (opened|read|written)",
     "junk.sqlite": "cannot be opened", "packed.sqlite.xz": "cannot be read", "empty.sqlite": "there are no runs in it",
-    "shop.sqlite": "another program's database", "missing.sqlite": "no such file",
+    "shop.sqlite": "another program's database", "missing.sqlite": "no such file", "folder": "there are no .sqlite or .sqlite.xz files in this folder",
 }  # fmt: skip
 
 

@@ -25,7 +25,9 @@ paper = typer.Typer(
     cls=Commands, no_args_is_help=True, help="The paper's figures and tables: run them, with controls, and report."
 )
 FOLDER = Path("localmixup-results/paper")
-_STORE_HELP = "A SQLite file (also packed with xz) or any SQLAlchemy URL; may be given several times."
+_STORE_HELP = (
+    "A SQLite file (also packed with xz), a folder of such files or any SQLAlchemy URL; may be given several times."
+)
 
 
 @paper.command("list")
@@ -192,7 +194,8 @@ def report(
 @paper.command("merge")
 def merge_stores(
     stores: Annotated[
-        list[str], typer.Argument(metavar="STORE...", help="SQLite files, also packed with xz, or URLs.")
+        list[str],
+        typer.Argument(metavar="STORE...", help="SQLite files, also packed with xz, folders of them, or URLs."),
     ],
     into: Annotated[str, typer.Option(metavar="URL", help="The store to write; a name that ends in .xz is packed.")],
 ) -> None:

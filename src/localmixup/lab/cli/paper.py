@@ -195,7 +195,7 @@ def report(
 def merge_stores(
     stores: Annotated[
         list[str],
-        typer.Argument(metavar="STORE...", help="SQLite files, also packed with xz, folders of them, or URLs."),
+        typer.Argument(metavar="STORE...", help="SQLite files, also packed, folders of them, or URLs."),
     ],
     into: Annotated[str, typer.Option(metavar="URL", help="The store to write; a name that ends in .xz is packed.")],
 ) -> None:

@@ -4,13 +4,15 @@ import pytest
 import torch
 from torch import nn
 
-from localmixup.lab.methods import METHODS, Batch
+from localmixup.lab.methods import METHODS
+from localmixup.lab.methods.base import Batch
+from localmixup.lab.runs.network import stack
 from localmixup.lab.runs.spec import MethodSpec, TrainingSpec
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make():
-    """A method by its name, with the options of its own as keywords."""
+    """A method by its name, with its options as keywords."""
 
     def build(name, *, parameter=None, task="classification", seed=0, loss_scale=1.0, reduction="mean", **options):
         settings = TrainingSpec(model="mlp", updates=1, reduction=reduction)
@@ -35,22 +37,41 @@ def network():
     return nn.Sequential(*hidden, nn.Linear(4, 3))
 
 
-@pytest.fixture
-def batch_of():
-    """A batch without partners, or with partners of the whole set."""
+@pytest.fixture(scope="session")
+def draw():
+    """One batch of a method, with pairs of the batch or of the set, as a stack of one run."""
 
-    def draw(method, pairs, x, y, count=8):
+    def batch_of(method, pairs, x, y, count=8):
         if pairs == "batch":
-            return Batch(x, y)
-        first, second = method.pairs(x, y).sample(count)
-        return Batch(x[first], y[first], x[second], y[second])
+            first, plan = torch.arange(len(x)), method.plan(x, y, len(x))
+            second, lam, weights, partner = plan.partner, plan.lam, plan.weights, plan.partner[None]
+        else:
+            first, second = method.pairs(x, y).sample(count)
+            lam, weights, partner = method.lam(1).expand(count), method.set_weights(x[first], x[second]), None
+        return Batch(
+            x[first][None], x[second][None], y[first][None], y[second][None], lam[None], weights[None],
+            size=len(first), scale=torch.tensor([method.spec.loss_scale]), moved=(first != second)[None],
+            shares=torch.zeros(1, 3), partner=partner, choices=method.choices(1),
+        )  # fmt: skip
 
-    return draw
+    return batch_of
+
+
+@pytest.fixture(scope="session")
+def step():
+    """The loss of a batch of one run, a scalar, and the weights of its pairs, shape `(n,)`."""
+
+    def loss_of(method, network, batch):
+        losses, weights = method.losses(stack([network]), batch)
+        assert losses.shape == (1,)
+        return losses[0], (batch.weights if weights is None else weights)[0]
+
+    return loss_of
 
 
 @pytest.fixture
 def same_gradients():
-    """That two losses have the same gradients for all parameters of some networks."""
+    """Assert that two losses have the same gradients for all parameters of some networks."""
 
     def check(loss, slow, *networks):
         parameters = [p for network in networks for p in network.parameters()]
@@ -67,7 +88,7 @@ def same_gradients():
 
 
 @pytest.fixture(autouse=True)
-def _nothing_of_the_callers_is_changed(points):
+def _inputs_are_not_changed(points):
     x, y = points
     before = copy.deepcopy((x, y))
     yield

@@ -6,8 +6,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from localmixup.lab.methods import Batch
-
 VALUES = torch.tensor([-1.0, -0.8, 0.0, 0.3, 2.0])
 
 
@@ -19,7 +17,7 @@ def law(y, bandwidth, classes):
 
 
 def partners(make, pairs, y, bandwidth, rounds, task):
-    """Who met whom, from inputs that are the numbers of the samples."""
+    """Who met whom."""
     method = make("c-mixup", task=task, bandwidth=bandwidth)
     m = len(y)
     x = torch.arange(float(m))[:, None]
@@ -28,18 +26,10 @@ def partners(make, pairs, y, bandwidth, rounds, task):
         first, second = (torch.cat(ends) for ends in zip(*(source.sample(m) for _ in range(rounds)), strict=True))
         assert (first.bincount() == rounds).all()
         return first, second
-    second = []
-    for _ in range(rounds):
-        mixed = method.mixed(Batch(x, y))
-        moved = mixed.lam != 1
-        assert (mixed.inputs[~moved] == x[~moved]).all()
-        lam = mixed.lam.double()
-        other = (mixed.inputs[:, 0].double() - lam * x[:, 0]) / (1 - lam)
-        second.append(torch.where(moved, other, x[:, 0].double()).round().long())
-        assert torch.equal(mixed.partner_targets, y[second[-1]])
-        assert torch.equal(moved, second[-1] != torch.arange(m))
-        assert len(mixed.lam[moved].unique()) <= 1, "one lam a batch"
-    return torch.arange(m).repeat(rounds), torch.cat(second)
+    plan = method.plan(x.repeat(rounds, 1), y.repeat(rounds), m)
+    assert torch.equal(plan.partner // m, torch.arange(rounds).repeat_interleave(m))
+    assert all(len(lam.unique()) == 1 for lam in plan.lam[: 10 * m].split(m)), "one lam per batch"
+    return torch.arange(m).repeat(rounds), plan.partner % m
 
 
 @pytest.mark.parametrize("pairs", ["set", "batch"])
@@ -84,17 +74,17 @@ def test_a_large_set_needs_no_matrix_of_all_pairs(make):
 
 
 @pytest.mark.parametrize("pairs", ["set", "batch"])
-def test_the_loss_is_that_of_mixup_on_those_pairs(make, points, batch_of, pairs):
+def test_the_loss_of_values_is_the_squared_error(make, points, draw, step, pairs):
     x = points[0]
-    y = x.sum(dim=1)
-    model = torch.nn.Linear(3, 1)
-    batch = batch_of(make("c-mixup", task="regression", seed=9), pairs, x, y)
-    loss, mixed = make("c-mixup", task="regression").step(model, batch)
+    model, method = torch.nn.Sequential(torch.nn.Linear(3, 1)), make("c-mixup", task="regression", seed=9)
+    batch = draw(method, pairs, x, x.sum(dim=1))
+    loss, _ = step(method, model, batch)
     total = 0.0
-    for row, a, b, lam in zip(mixed.inputs, mixed.targets, mixed.partner_targets, mixed.lam, strict=True):
-        output = model(row).item()
+    rows = (t[0] for t in (batch.inputs, batch.partner_inputs, batch.targets, batch.partner_targets, batch.lam))
+    for own, partner, a, b, lam in zip(*rows, strict=True):
+        output = model((lam * own + (1 - lam) * partner)[None]).item()
         total += float(lam) * (output - float(a)) ** 2 + (1 - float(lam)) * (output - float(b)) ** 2
-    assert loss.item() == pytest.approx(total / len(batch.inputs), rel=1e-5)
+    assert loss.item() == pytest.approx(total / batch.size, rel=1e-5)
 
 
 @pytest.mark.parametrize("bandwidth", [0.0, -1.0, math.nan, "wide"])

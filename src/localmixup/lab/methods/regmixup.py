@@ -9,7 +9,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from localmixup._validate import check_number
+from localmixup._validate import ArgumentError, check_number
 from localmixup.lab.methods.base import Batch, mixed
 from localmixup.lab.methods.mixup import Mixup
 from localmixup.lab.runs.network import Network
@@ -35,6 +35,8 @@ class RegMixup(Mixup):
         self.mixup_alpha = check_number(
             "mixup_alpha", self.options["mixup_alpha"], low=0, meaning="of Beta(alpha, alpha)"
         )
+        if self.mixup_alpha == 0:
+            raise ArgumentError("mixup_alpha must be > 0 (inf mixes every pair half and half), got 0")
 
     def losses(self, network: Network, batch: Batch) -> tuple[Tensor, Tensor | None]:
         """Return the loss of the plain and of the mixed batch of every run."""

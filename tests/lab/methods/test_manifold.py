@@ -61,12 +61,12 @@ def test_manifold_local_is_its_formula(make, points, network, draw, step, same_g
 @pytest.mark.parametrize("pairs", ["set", "batch"])
 def test_the_runs_of_a_stack_are_mixed_each_at_its_layer(make, points, network, draw, step, pairs):
     method = make("manifold-local", layers="0,1,3")
-    alone = [draw(method, pairs, *points) for _ in range(12)]
+    alone = [draw(method, pairs, *points) for _ in range(20)]
     assert len({int(batch.choices[0]) for batch in alone}) == 3
     together = Batch(
         *(None if v[0] is None else v[0] if isinstance(v[0], int) else torch.cat(v) for v in zip(*alone, strict=True))
     )
-    side_by_side = Network([Spread(layer) for layer in network], 12)
+    side_by_side = Network([Spread(layer) for layer in network], 20)
     losses, weights = method.losses(side_by_side, together)
     expected = [step(method, network, batch) for batch in alone]
     torch.testing.assert_close(losses, torch.stack([loss for loss, _ in expected]))

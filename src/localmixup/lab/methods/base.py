@@ -119,7 +119,7 @@ class Method(ABC):
             One plan for all of them, in which no partner is of another batch.
         """
         partner, lam, moves = [], [], []
-        for one_x, one_y in zip(x.split(size), y.split(size), strict=True):
+        for one_x, one_y in zip(torch.split(x, size), torch.split(y, size), strict=True):
             partner.append(self.partners(one_x, one_y))
             lam.append(self.lam(1))
             if self.prob < 1:

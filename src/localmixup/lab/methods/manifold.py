@@ -108,8 +108,7 @@ class ManifoldLocal(ManifoldMixup):
 
     def weights_at(self, own: Tensor, other: Tensor) -> Tensor:
         """Return `exp(-decay d)`, shape `(R, B)`."""
-        flat = (t.detach().flatten(0, 1) for t in (own, other))
-        distances = distances_between(*flat).view(own.shape[:2])
+        distances = distances_between(own.detach().flatten(0, 1), other.detach().flatten(0, 1)).view(own.shape[:2])
         if self.spec.parameter is not None:
             weights = ExponentialGraph(self.spec.parameter).of_distance(distances)
         else:

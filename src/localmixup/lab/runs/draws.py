@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from localmixup.lab.data.augmentation import augment
@@ -43,24 +44,26 @@ def inputs_on(device: torch.device, prepared: Prepared) -> Inputs:
 
 
 class Draws(NamedTuple):
-    """Pairs of S updates of one run.
+    """Pairs of S updates of one run, up to K in each.
 
     Attributes:
-        rows: rows of the pool, shape `(S, B)`.
+        rows: rows of the pool, shape `(S, K)`.
         partner_rows: in the same shape.
-        lam: share of the sample itself, shape `(S, B)`.
-        weights: how much each pair counts, shape `(S, B)`.
-        partner: for pairs of the batch, the place of each partner in it, shape `(S, B)`; else None.
+        lam: share of the sample itself, shape `(S, K)`.
+        weights: how much each pair counts, shape `(S, K)`; 0 where an update has fewer than K pairs.
+        counts: number of pairs of each update, shape `(S,)`.
+        partner: for pairs of the batch, the place of each partner in it, shape `(S, K)`; else None.
         choices: what the method drew beside the pairs, shape `(S, ...)`, or None.
-        images: where inputs are augmented, those of the samples and of their partners, shape `(B, ...)` each; S is 1.
+        images: where inputs are augmented, those of the samples and of their partners, shape `(K, ...)` each; S is 1.
     """
 
     rows: Tensor
     partner_rows: Tensor
     lam: Tensor
     weights: Tensor
-    partner: Tensor | None
-    choices: Tensor | None
+    counts: Tensor
+    partner: Tensor | None = None
+    choices: Tensor | None = None
     images: tuple[Tensor, Tensor] | None = None
 
 
@@ -94,17 +97,19 @@ class Run:
         self.source = self.method.pairs(prepared.x[self.rows], prepared.y[self.rows]) if of_set else None
         self.waiting = self.rows[:0]
 
-    def draw(self, updates: int) -> Draws:
-        """Draw the pairs of the next updates, on the device of the inputs."""
+    def draw(self, updates: int, *, drop: bool) -> Draws:
+        """Draw the pairs of the next updates, on the device of the inputs.
+
+        Args:
+            updates: how many.
+            drop: leave out pairs of weight zero.
+        """
         drawn = self._of_batch(updates) if self.source is None else self._of_set(updates)
-        shape, choices = (updates, self.size), self.method.choices(updates)
-        return drawn._replace(
-            rows=drawn.rows.view(shape),
-            partner_rows=drawn.partner_rows.view(shape),
-            lam=drawn.lam.view(shape),
-            weights=drawn.weights.view(shape),
-            choices=None if choices is None else choices.to(drawn.lam.device),
-        )
+        if (choices := self.method.choices(updates)) is not None:
+            drawn = drawn._replace(choices=choices.to(drawn.lam.device))
+        if drop and drawn.images is None:
+            return without_zeros(drawn)
+        return drawn
 
     def _of_batch(self, updates: int) -> Draws:
         count, device = updates * self.size, self.targets.device
@@ -113,10 +118,11 @@ class Run:
         rows, self.waiting = self.waiting[:count].to(device), self.waiting[count:]
         x = augment(self.inputs.take(rows), self.training.augmentation, self.crops)
         plan = self.method.plan(x, self.targets[rows], self.size)
-        partner = plan.partner.view(updates, self.size)
         first = torch.arange(0, count, self.size, device=device)
         images = None if self.training.augmentation == "none" else (x, x[plan.partner])
-        return Draws(rows, rows[plan.partner], plan.lam, plan.weights, partner - first[:, None], None, images)
+        return self._shaped(rows, rows[plan.partner], plan.lam, plan.weights)._replace(
+            partner=plan.partner.view(updates, self.size) - first[:, None], images=images
+        )
 
     def _of_set(self, updates: int) -> Draws:
         assert self.source is not None
@@ -125,12 +131,47 @@ class Run:
         first, second = (self.rows[torch.cat(ends)].to(self.targets.device) for ends in zip(*drawn, strict=True))
         lam = self.method.lam(updates).repeat_interleave(self.size).to(first.device)
         x, other = (augment(self.inputs.take(k), self.training.augmentation, self.crops) for k in (first, second))
-        if self.training.augmentation == "none":
-            return Draws(first, second, lam, self.method.set_weights(x, other), None, None)
         # a sample with itself is one image, not two crops of it
-        itself = (first == second).view(-1, *(1,) * (x.ndim - 1))
-        other = torch.where(itself, x, other)
-        return Draws(first, second, lam, self.method.set_weights(x, other), None, None, (x, other))
+        other = torch.where((first == second).view(-1, *(1,) * (x.ndim - 1)), x, other)
+        found = self._shaped(first, second, lam, self.method.set_weights(x, other))
+        return found if self.training.augmentation == "none" else found._replace(images=(x, other))
+
+    def _shaped(self, rows: Tensor, partner_rows: Tensor, lam: Tensor, weights: Tensor) -> Draws:
+        updates = len(rows) // self.size
+        counts = torch.full((updates,), self.size, device=rows.device)
+        shape = (updates, self.size)
+        return Draws(rows.view(shape), partner_rows.view(shape), lam.view(shape), weights.view(shape), counts)
+
+
+def without_zeros(draws: Draws) -> Draws:
+    """Leave out the pairs of weight zero. The others keep their order.
+
+    >>> row = torch.tensor([[4, 5, 6], [7, 8, 9]])
+    >>> lam = torch.full((2, 3), 0.5)
+    >>> weights = torch.tensor([[0.0, 1.0, 0.5], [1.0, 0.0, 0.0]])
+    >>> kept = without_zeros(Draws(row, row, lam, weights, torch.tensor([3, 3])))
+    >>> kept.rows, kept.weights, kept.counts
+    (tensor([[5, 6],
+            [7, 7]]), tensor([[1.0000, 0.5000],
+            [1.0000, 0.0000]]), tensor([2, 1]))
+    """
+    counted = draws.weights > 0
+    counts = counted.sum(dim=1)
+    most = int(counts.max())
+    if most == counted.shape[1]:
+        return draws
+    update, place = counted.nonzero(as_tuple=True)
+    slot = torch.arange(len(update), device=update.device) - (counts.cumsum(0) - counts)[update]
+    places = counted.new_zeros(len(counts), max(1, most), dtype=torch.int64)
+    places[update, slot] = place
+    rows, partner_rows, lam, weights = (t.gather(1, places) for t in _pairs(draws))
+    # places beyond the last pair hold the first sample of the batch, which must not count
+    weights = weights * (torch.arange(places.shape[1], device=places.device) < counts[:, None])
+    return Draws(rows, partner_rows, lam, weights, counts, choices=draws.choices)
+
+
+def _pairs(draws: Draws) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    return draws.rows, draws.partner_rows, draws.lam, draws.weights
 
 
 def drawn_size(training: TrainingSpec, method: MethodSpec, rows: int) -> int:
@@ -146,34 +187,28 @@ def drawn_size(training: TrainingSpec, method: MethodSpec, rows: int) -> int:
     return min(rows, round(training.batch_size / (method.kept_share or 1.0)))
 
 
-def batches(draws: Sequence[Draws], inputs: Inputs, targets: Tensor, scale: Tensor, *, drop: bool) -> Iterator[Batch]:
+def batches(draws: Sequence[Draws], inputs: Inputs, targets: Tensor, scale: Tensor, size: int) -> Iterator[Batch]:
     """Yield the updates of a chunk, each with the pairs of all runs.
 
+    A run with fewer pairs than others gets pairs of weight zero in addition.
+
     Args:
-        draws: of every run, each with as many updates and pairs.
+        draws: of every run, each with as many updates.
         inputs: of the pool.
         targets: of the pool.
         scale: factor of the loss of each run, shape `(R,)`.
-        drop: leave out pairs of weight zero. Runs with fewer pairs than others get pairs of weight zero instead.
+        size: number of pairs that each run has drawn for an update.
     """
-    rows, partner_rows, lam, weights = (torch.stack(parts, dim=1) for parts in list(zip(*draws, strict=True))[:4])
-    partner, choices = (_together(draws, name) for name in ("partner", "choices"))
+    rows, partner_rows, lam, weights = (_together(parts) for parts in zip(*map(_pairs, draws), strict=True))
+    partner, choices = (_stacked(parts) for parts in ([d.partner for d in draws], [d.choices for d in draws]))
+    counts = torch.stack([d.counts for d in draws]).amax(dim=0).clamp_min(1).tolist()
     moved = (rows != partner_rows) & (lam < 1)
-    found = shares(moved, weights)
-    runs, size = rows.shape[1:]
-    counts = [size] * len(rows)
-    if drop and draws[0].images is None and not bool((weights > 0).all()):
-        places, counts = counted_places(weights)
-        in_use = torch.arange(places.shape[2], device=places.device) < (weights > 0).sum(dim=2, keepdim=True)
-        rows, partner_rows, lam, moved, weights = (
-            t.gather(2, places) for t in (rows, partner_rows, lam, moved, weights)
-        )
-        weights, partner = weights * in_use, None
     pairs = (rows, partner_rows, targets[rows], targets[partner_rows], lam, weights, moved)
+    found = shares(moved, weights, size)
     for k, (count, *of_k) in enumerate(zip(counts, *(t.unbind() for t in pairs), strict=True)):
         first, second, *rest = of_k if count == rows.shape[2] else (t[:, :count] for t in of_k)
         if draws[0].images is None:
-            shape = (runs, count, *inputs.x.shape[1:])
+            shape = (len(draws), count, *inputs.x.shape[1:])
             x, other = (inputs.take(t.reshape(-1)).view(shape) for t in (first, second))
         else:
             images = [d.images for d in draws if d.images is not None]
@@ -185,44 +220,29 @@ def batches(draws: Sequence[Draws], inputs: Inputs, targets: Tensor, scale: Tens
         )  # fmt: skip
 
 
-def _together(draws: Sequence[Draws], name: str) -> Tensor | None:
-    values = [getattr(one, name) for one in draws]
-    return None if values[0] is None else torch.stack(values, dim=1)
+def _together(parts: Sequence[Tensor]) -> Tensor:
+    """Put the `(S, K)` of all runs side by side, filled up with zeros, shape `(S, R, K)`."""
+    most = max(part.shape[1] for part in parts)
+    return torch.stack([F.pad(part, (0, most - part.shape[1])) for part in parts], dim=1)
 
 
-def counted_places(weights: Tensor) -> tuple[Tensor, list[int]]:
-    """Return where the pairs are whose weight is not zero.
-
-    Args:
-        weights: shape `(S, R, B)`.
-
-    Returns:
-        Their places in the last dimension, in order, filled up with place 0, shape `(S, R, K)`; and for each of the S
-        updates the number of places that are needed for the run with the most pairs, at least 1.
-
-    >>> counted_places(torch.tensor([[[0.0, 1.0, 0.5], [0.0, 0.0, 1.0]]]))
-    (tensor([[[1, 2],
-             [2, 0]]]), [2])
-    """
-    counted = weights > 0
-    counts = counted.sum(dim=2).amax(dim=1).clamp_min(1).tolist()
-    places = torch.zeros(*weights.shape[:2], max(counts), dtype=torch.int64, device=weights.device)
-    update, run, place = counted.nonzero(as_tuple=True)
-    places[update, run, counted.cumsum(dim=2)[counted] - 1] = place
-    return places, counts
+def _stacked(parts: Sequence[Tensor | None]) -> Tensor | None:
+    there = [part for part in parts if part is not None]
+    return torch.stack(there, dim=1) if len(there) == len(parts) else None
 
 
-def shares(moved: Tensor, weights: Tensor) -> Tensor:
-    """Return the mean weight, the mean weight of the pairs whose ends differ, and Kish's effective size over B.
+def shares(moved: Tensor, weights: Tensor, size: int) -> Tensor:
+    """Return the mean weight, the mean weight of the pairs whose ends differ, and Kish's effective size over `size`.
 
     Args:
-        moved: whether the two ends of each pair differ, shape `(..., B)`.
-        weights: how much each pair counts, in the same shape.
+        moved: whether the two ends of each pair differ, shape `(..., K)`.
+        weights: how much each pair counts, in the same shape. Pairs of weight zero may be missing.
+        size: number of pairs, with those that are missing.
 
     Returns:
         Shape `(..., 3)`, float64.
     """
     weights = weights.double()
-    square = weights.sum(dim=-1).square()
-    ess = square / (weights.shape[-1] * weights.square().sum(dim=-1)).clamp_min(1e-300)
-    return torch.stack([weights.mean(dim=-1), (weights * moved).mean(dim=-1), ess], dim=-1)
+    total = weights.sum(dim=-1)
+    ess = total.square() / (size * weights.square().sum(dim=-1)).clamp_min(1e-300)
+    return torch.stack([total / size, (weights * moved).sum(dim=-1) / size, ess], dim=-1)

@@ -12,6 +12,7 @@ import os
 import tempfile
 import threading
 import time
+import warnings
 from collections.abc import Generator, Hashable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -171,14 +172,17 @@ def _with_loky(
         )
         outcomes = parallel(joblib.delayed(_run)(stack, str(path), device) for stack in stacks)
         try:
-            yield from outcomes
+            # not `yield from`, which would close the generator of joblib by itself
+            for finished in outcomes:  # noqa: UP028
+                yield finished
         except TerminatedWorkerError:
             raise ArgumentError(
                 "a process was ended from outside, most often because memory ran out; finished runs are stored: "
                 "the same command with fewer --jobs continues from there"
             ) from None
         except BaseException:
-            with contextlib.suppress(Exception):  # it ends its workers itself, and may complain that they are gone
+            # it ends its workers itself, and may complain that they are gone
+            with contextlib.suppress(Exception), warnings.catch_warnings(action="ignore"):
                 outcomes.close()
             _stop_workers()
             raise

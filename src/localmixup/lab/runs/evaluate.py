@@ -42,8 +42,8 @@ def errors(network: Network, x: Tensor, y: Tensor, prepared: Prepared, rows: Ten
     outputs = predict(network, x, rows)
     if prepared.task == "regression":
         squares = (outputs[..., 0].double() - targets.double()).square()
-        return (squares.mean(dim=1).sqrt() * prepared.y_scale).tolist()  # type: ignore[no-any-return]
-    return ((outputs.argmax(dim=2) != targets).double().mean(dim=1) * 100).tolist()  # type: ignore[no-any-return]
+        return (squares.mean(dim=1).sqrt() * prepared.y_scale).tolist()
+    return ((outputs.argmax(dim=2) != targets).double().mean(dim=1) * 100).tolist()
 
 
 @torch.no_grad()

@@ -71,7 +71,7 @@ def train(specs: Sequence[RunSpec], prepared: Prepared, *, device: str = "cpu") 
         scaler.scale(losses.sum()).backward()  # type: ignore[no-untyped-call]
         scaler.step(optimizer)
         scaler.update()
-        drawn.append(batch.shares if weights is None else shares(batch.moved, weights))
+        drawn.append(batch.shares if weights is None else shares(batch.moved, weights, batch.size))
         watch.losses.append(losses.detach())
         if watch.is_due(update):
             seconds += time.perf_counter() - started
@@ -123,8 +123,8 @@ def _batches(runs: Sequence[Run], network: Network, specs: Sequence[RunSpec]) ->
     scale = torch.tensor([spec.method.loss_scale for spec in specs], device=first.targets.device)
     drop = network.rows_are_independent and first.method.drops
     for start in range(0, updates, first.chunk):
-        draws = [run.draw(min(first.chunk, updates - start)) for run in runs]
-        yield from batches(draws, first.inputs, first.targets, scale, drop=drop)
+        draws = [run.draw(min(first.chunk, updates - start), drop=drop) for run in runs]
+        yield from batches(draws, first.inputs, first.targets, scale, first.size)
 
 
 def _prepare_for_images(network: Network, updates: int) -> None:

@@ -106,7 +106,7 @@ def _stacked(layers: Sequence[nn.Module]) -> nn.Module:
     """The module that does to `(R, B, ...)` what each layer does to the `(B, ...)` of its run."""
     first = layers[0]
     if isinstance(first, nn.Sequential):
-        return nn.Sequential(*(_stacked(inner) for inner in zip(*layers, strict=True)))  # type: ignore[arg-type]
+        return nn.Sequential(*(_stacked(inner) for inner in zip(*layers, strict=True)))
     if isinstance(first, nn.Linear):
         return _Linear(layers)  # type: ignore[arg-type]
     if isinstance(first, nn.Flatten):

@@ -168,7 +168,8 @@ def _between_(x: Tensor, other: Tensor, lam: Tensor) -> Tensor:
 class Difference:
     """The difference of each sample and its partner, used once for their distance and once to mix them.
 
-    For dense float32 and float64 batches on the CPU, outside autograd.
+    For dense float32 and float64 batches outside autograd. On a GPU, where reading a value to check for an overflow makes
+    the device wait, the partner is kept instead of the difference.
 
     Args:
         x: shape `(n, ...)`, any dense memory format.
@@ -180,7 +181,13 @@ class Difference:
     def __init__(self, x: Tensor, partner: Int[Tensor, "n"], *, flipped: bool = False) -> None:
         self.x, self.partner = x, partner
         self._flat = flat_rows(x)
-        self._in_blocks = flipped and self._flat.nbytes > _LARGE_BYTES
+        self._on_cpu = x.device.type == "cpu"
+        self._in_blocks = flipped and self._on_cpu and self._flat.nbytes > _LARGE_BYTES
+        self.overflows = False
+        if not self._on_cpu:
+            self._difference = self._flat.index_select(0, partner)
+            self.distances = norms(self._flat - self._difference)
+            return
         if self._in_blocks:
             self._difference = self._flat
             self.distances = _flipped_distances(self._flat)
@@ -203,13 +210,19 @@ class Difference:
             _mix_flipped_(mixed, lam, moves)
             return self.x if inplace else _unflat(mixed, self.x)
         difference = self._difference
+        if not self._on_cpu:
+            share = (lam if moves is None else torch.where(moves, lam, 1.0))[:, None]
+            target = self._flat if inplace else difference
+            return self._shaped(torch.addcmul(difference.mul_(1 - share), self._flat, share, out=target), inplace)
         if moves is not None:
             # a sample that stays needs the difference +0: subtracted, it keeps even the sign of a zero
             difference.masked_fill_(~moves[:, None], 0.0)
+        target = self._flat if inplace else difference
         if len(lam) == 1:
-            mixed = torch.sub(self._flat, difference, alpha=1 - lam.item(), out=self._flat if inplace else difference)
-        else:
-            mixed = torch.sub(self._flat, difference.mul_(1 - lam[:, None]), out=self._flat if inplace else difference)
+            return self._shaped(torch.sub(self._flat, difference, alpha=1 - lam.item(), out=target), inplace)
+        return self._shaped(torch.sub(self._flat, difference.mul_(1 - lam[:, None]), out=target), inplace)
+
+    def _shaped(self, mixed: Tensor, inplace: bool) -> Tensor:
         return self.x if inplace else _unflat(mixed, self.x)
 
 

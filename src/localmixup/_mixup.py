@@ -320,7 +320,6 @@ class LocalMixup(DrawingModule):
             and self.graph.metric in ("euclidean", "rms")
             and self.pairing != "neighbors"
             and x.dtype in (torch.float32, torch.float64)
-            and x.device.type == "cpu"
             and x.ndim > 1
             and is_dense_in_rows(x)
             and not torch.compiler.is_compiling()

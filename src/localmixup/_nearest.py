@@ -110,7 +110,8 @@ def _select_on_device(keys: Tensor, k: int, place: Tensor, slack: Tensor) -> tup
     """Return the same as `_select`, with `torch.topk`."""
     values, index = keys.topk(k + 1, dim=1, largest=False)
     unsure = (~(values[:, k] - values[:, k - 1] > slack)).nonzero().squeeze(1)
-    return index.gather(1, place[:, None]).squeeze(1), unsure
+    in_order = index[:, :k].sort(dim=1).values  # as `_select` does, so that the same draws give the same partners
+    return in_order.gather(1, place[:, None]).squeeze(1), unsure
 
 
 def _keys_by_product(flat: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n n"], Float[Tensor, "n"]]:

@@ -168,7 +168,7 @@ def _between_(x: Tensor, other: Tensor, lam: Tensor) -> Tensor:
 class Difference:
     """The difference of each sample and its partner, used once for their distance and once to mix them.
 
-    For dense float32 and float64 batches outside autograd. On a GPU the partner is kept instead of the difference, since
+    For dense float32 and float64 batches outside autograd. On a GPU the partner is kept instead of the difference, as
     reading a value to check for an overflow would make the device wait.
 
     Args:

@@ -10,8 +10,8 @@ A step is zero_grad, forward, loss, backward, optimizer. Two figures for each ne
   of that median (by order statistics). Both networks start alike. It includes what the parts leave out, such as caches
   that mixing empties.
 
-Mixup by the widespread idiom is shown beside it. The aim is at most 1 % for ResNet-18 and the ViT at batch 128, and 10 %
-for the MLP.
+Mixup by the widespread idiom is shown beside it. The aim is at most 1 % for ResNet-18 and the ViT at batch 128, and
+10 % for the MLP.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 import matplotlib.figure
 import pytest
+from made_up_pages import NASTY, images, make_comparison, read_page
 
 from localmixup.graphs.fit import sample_distances
 from localmixup.lab.data.prepared import prepare
@@ -9,11 +10,9 @@ from localmixup.lab.report.comparison_figures import choice_figures, error_figur
 from localmixup.lab.report.comparison_page import cells, head, write_comparison
 from localmixup.lab.report.comparison_pictures import strip_figures
 
-NASTY = "</title></script><script>alert(1)</script><!-- $x^ & \"b\" 'c'"
-
 
 @pytest.fixture
-def write(tmp_path, read_page):
+def write(tmp_path):
     def write(comparison, records, data, prepared):
         path = tmp_path / "report.html"
         labels = prepared.y.numpy() if prepared.task == "classification" else None
@@ -30,7 +29,7 @@ def axes_of(figure):
     return canvas.axes[0]
 
 
-def test_the_page_holds_every_figure_with_its_numbers(make_comparison, blobs, prepared, write):
+def test_the_page_holds_every_figure_with_its_numbers(blobs, prepared, write):
     comparison, records = make_comparison(NASTY)
     page = write(comparison, records, blobs, prepared)
     names = ["errors", "choice-local-threshold", "curves", "distances", "regions-0", "regions-1", "regions-2"]
@@ -50,7 +49,7 @@ def test_the_page_holds_every_figure_with_its_numbers(make_comparison, blobs, pr
     assert "mixup: 3.33 % error" in text
 
 
-def test_regression_has_no_regions_and_says_rmse(make_comparison, blobs, prepared, write):
+def test_regression_has_no_regions_and_says_rmse(blobs, prepared, write):
     comparison, records = make_comparison(unit="RMSE", regions=False)
     page = write(comparison, records, blobs, prepared._replace(task="regression", y=prepared.y.float()))
     assert list(page.tables) == ["errors", "choice-local-threshold", "curves", "distances"]
@@ -58,7 +57,7 @@ def test_regression_has_no_regions_and_says_rmse(make_comparison, blobs, prepare
     assert page.tables["distances"][1][0] == "all pairs"
 
 
-def test_the_table_is_that_of_the_comparison(make_comparison):
+def test_the_table_is_that_of_the_comparison():
     comparison, _ = make_comparison()
     names = [
         "method",
@@ -78,7 +77,7 @@ def test_the_table_is_that_of_the_comparison(make_comparison):
     assert rows[3][:2] == ["↳ control: at the same share", "so local"]
 
 
-def test_no_interval_of_an_error_reaches_below_zero(make_comparison):
+def test_no_interval_of_an_error_reaches_below_zero():
     comparison, _ = make_comparison()
     assert comparison.row("mixup").error.low < 0
     axes = axes_of(error_figure(comparison))
@@ -89,7 +88,7 @@ def test_no_interval_of_an_error_reaches_below_zero(make_comparison):
     assert axes.yaxis_inverted()
 
 
-def test_bars_of_candidates_start_at_zero_and_leave_out_what_diverged(make_comparison):
+def test_bars_of_candidates_start_at_zero_and_leave_out_what_diverged():
     comparison, _ = make_comparison()
     (figure,) = choice_figures(comparison)
     axes = axes_of(figure)
@@ -100,15 +99,15 @@ def test_bars_of_candidates_start_at_zero_and_leave_out_what_diverged(make_compa
     assert axes.patches[1].get_facecolor() != axes.patches[0].get_facecolor()
 
 
-def test_mixed_images_run_from_near_to_far_with_the_weight_of_the_chosen_graph(make_comparison, images, write):
-    prepared = prepare(images)
+def test_mixed_images_run_from_near_to_far_with_the_weight_of_the_chosen_graph(write):
+    prepared = prepare(images())
     sample = sample_distances(prepared.x)
     comparison, records = make_comparison(radius=sample.quantile(0.4), regions=False)
-    figures = strip_figures(comparison, images, prepared)
+    figures = strip_figures(comparison, images(), prepared)
     parts = [figure.caption.removeprefix("distance ").split(", weight ") for figure in figures]
     distances = [float(distance) for distance, _ in parts]
     assert len(figures) == 7
     assert distances == sorted(distances)
     assert [weight for _, weight in parts] == ["1", "1", "1", "0", "0", "0", "0"]
-    page = write(comparison, records, images, prepared)
+    page = write(comparison, records, images(), prepared)
     assert [name for name in page.tables if name.startswith("strip")] == [f"strip-{k}" for k in range(7)]

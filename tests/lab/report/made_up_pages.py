@@ -3,12 +3,12 @@
 import base64
 import re
 import zlib
+from functools import cache
 from html.parser import HTMLParser
 from types import SimpleNamespace
 from xml.etree import ElementTree
 
 import numpy as np
-import pytest
 
 from localmixup.geometry import LipschitzCurve, Witness, class_shapes, intrusion, suggest
 from localmixup.graphs.fit import sample_distances
@@ -74,29 +74,24 @@ class Page(HTMLParser):
         raise AssertionError(f"the page has a comment: {data}")
 
 
-@pytest.fixture
-def read_page():
+def read_page(path):
     """Read a page and check what holds for every page: valid, self-contained, without scripts, small."""
-
-    def read(path):
-        html = path.read_text(encoding="utf-8")
-        page = Page(html)
-        assert page.tags <= TAGS
-        assert len(page.ids) == len(set(page.ids))
-        assert all(link.startswith(("#", "data:image/png;base64,")) for link in page.links)
-        assert "http" not in html.replace("http://www.w3.org/2000/svg", "")
-        assert "@import" not in html
-        drawn = re.findall(r"<svg.*?</svg>", html, re.DOTALL)
-        assert len(drawn) == len(page.tables)
-        for svg in drawn:
-            assert ElementTree.fromstring(svg).get("role") == "img"
-        assert set(re.findall(r"url\(#([^)]+)\)", html)) <= set(page.ids)
-        assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
-        assert "prefers-color-scheme: dark" in html
-        assert len(html) < 500_000
-        return page
-
-    return read
+    html = path.read_text(encoding="utf-8")
+    page = Page(html)
+    assert page.tags <= TAGS
+    assert len(page.ids) == len(set(page.ids))
+    assert all(link.startswith(("#", "data:image/png;base64,")) for link in page.links)
+    assert "http" not in html.replace("http://www.w3.org/2000/svg", "")
+    assert "@import" not in html
+    drawn = re.findall(r"<svg.*?</svg>", html, re.DOTALL)
+    assert len(drawn) == len(page.tables)
+    for svg in drawn:
+        assert ElementTree.fromstring(svg).get("role") == "img"
+    assert set(re.findall(r"url\(#([^)]+)\)", html)) <= set(page.ids)
+    assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
+    assert "prefers-color-scheme: dark" in html
+    assert len(html) < 500_000
+    return page
 
 
 def row(label, errors, spec, *, control_of=None, others=(), chosen="so local"):
@@ -107,46 +102,41 @@ def row(label, errors, spec, *, control_of=None, others=(), chosen="so local"):
     )  # fmt: skip
 
 
-@pytest.fixture
-def make_comparison():
+def make_comparison(name="blobs", *, radius=1.5, unit="%", regions=True):
     """A comparison of three methods with made-up errors, and its records."""
-
-    def make(name="blobs", *, radius=1.5, unit="%", regions=True):
-        local = MethodSpec(method="local-threshold", parameter=radius, kept_share=0.05, mixed_share=0.5)
-        vanilla = row("vanilla", [10.0, 11.0, 12.5], MethodSpec(method="vanilla"), chosen="")
-        mixup = row("mixup", [0.0, 1.0, 9.0], MethodSpec(method="mixup"), others=[vanilla], chosen="")
-        label = "local mixup, threshold"
-        control = row(
-            f"{label}: at the same share",
-            [9.0, 9.5, 9.25],
-            MethodSpec(method="mixup", mixed_share=0.5),
-            control_of=label,
-        )
-        rows = [vanilla, mixup, row(label, [7.0, 8.0, 9.0], local, others=[vanilla, mixup, control]), control]
-        grid = [
-            MethodSpec(method="vanilla"),
-            local,
-            MethodSpec(method="local-threshold", parameter=9.0, kept_share=0.2),
-        ]
-        comparison = Comparison(
-            rows=rows, unit=unit, decimals=2, data=DataSpec(name=name, fingerprint="x"), seeds=[0, 1, 2],
-            training=TrainingSpec(model="mlp", updates=20), task="classification" if unit == "%" else "regression",
-            sizes={"train": 77, "validation": 19, "test": 24}, grid={"vanilla": grid[:1], "local-threshold": grid},
-            grid_errors={"vanilla": [11.0], "local-threshold": [11.0, 8.0, float("inf")]},
-            verdict=f"On {name}, nothing.", details=[f"{name} against {name}"], notes=[name], versions={"torch": "2"},
-        )  # fmt: skip
-        square = (np.arange(120 * 120) % 2).astype(np.uint8).tobytes()
-        outcome = SimpleNamespace(
-            curve=[(10, 1.0, 40.0), (20, 0.5, 30.0)],
-            regions=base64.b64encode(zlib.compress(square)).decode() if regions else None,
-        )
-        records = {key: SimpleNamespace(outcome=outcome) for r in rows for key in r.keys}
-        return comparison, records
-
-    return make
+    local = MethodSpec(method="local-threshold", parameter=radius, kept_share=0.05, mixed_share=0.5)
+    vanilla = row("vanilla", [10.0, 11.0, 12.5], MethodSpec(method="vanilla"), chosen="")
+    mixup = row("mixup", [0.0, 1.0, 9.0], MethodSpec(method="mixup"), others=[vanilla], chosen="")
+    label = "local mixup, threshold"
+    control = row(
+        f"{label}: at the same share",
+        [9.0, 9.5, 9.25],
+        MethodSpec(method="mixup", mixed_share=0.5),
+        control_of=label,
+    )
+    rows = [vanilla, mixup, row(label, [7.0, 8.0, 9.0], local, others=[vanilla, mixup, control]), control]
+    grid = [
+        MethodSpec(method="vanilla"),
+        local,
+        MethodSpec(method="local-threshold", parameter=9.0, kept_share=0.2),
+    ]
+    comparison = Comparison(
+        rows=rows, unit=unit, decimals=2, data=DataSpec(name=name, fingerprint="x"), seeds=[0, 1, 2],
+        training=TrainingSpec(model="mlp", updates=20), task="classification" if unit == "%" else "regression",
+        sizes={"train": 77, "validation": 19, "test": 24}, grid={"vanilla": grid[:1], "local-threshold": grid},
+        grid_errors={"vanilla": [11.0], "local-threshold": [11.0, 8.0, float("inf")]},
+        verdict=f"On {name}, nothing.", details=[f"{name} against {name}"], notes=[name], versions={"torch": "2"},
+    )  # fmt: skip
+    square = (np.arange(120 * 120) % 2).astype(np.uint8).tobytes()
+    outcome = SimpleNamespace(
+        curve=[(10, 1.0, 40.0), (20, 0.5, 30.0)],
+        regions=base64.b64encode(zlib.compress(square)).decode() if regions else None,
+    )
+    records = {key: SimpleNamespace(outcome=outcome) for r in rows for key in r.keys}
+    return comparison, records
 
 
-@pytest.fixture(scope="session")
+@cache
 def images():
     """Small grey images of two classes that differ in brightness."""
     rng = np.random.default_rng(0)
@@ -169,32 +159,27 @@ def staircase(prepared):
     )
 
 
-@pytest.fixture(scope="session")
-def make_inspection():
+def make_inspection(data):
     """Inspect a data set without reading a file."""
-
-    def make(data):
-        prepared = prepare(data, hold_out=False)
-        features = prepared.x.flatten(1)
-        classes = prepared.y.numpy() if data.task == "classification" else None
-        sample = sample_distances(features, classes)
-        report = suggestion = curve = None
-        if classes is not None:
-            report = intrusion(features, classes, n_samples=500, exhaustive=False)
-            suggestion = suggest(report)
-            curve = staircase(prepared)
-        shapes = class_shapes(features, classes, loops=False)
-        settings = {"level": 0.01, "mixup_alpha": 1.0, "n_nearest": 1, "n_samples": 500, "seed": 0}
-        return Inspection(
-            data, prepared.x, features, "the inputs", sample, report, suggestion, curve, np.arange(len(features)), shapes,
-            f"{data.name} was looked at.", settings,
-        )  # fmt: skip
-
-    return make
+    prepared = prepare(data, hold_out=False)
+    features = prepared.x.flatten(1)
+    classes = prepared.y.numpy() if data.task == "classification" else None
+    sample = sample_distances(features, classes)
+    report = suggestion = curve = None
+    if classes is not None:
+        report = intrusion(features, classes, n_samples=500, exhaustive=False)
+        suggestion = suggest(report)
+        curve = staircase(prepared)
+    shapes = class_shapes(features, classes, loops=False)
+    settings = {"level": 0.01, "mixup_alpha": 1.0, "n_nearest": 1, "n_samples": 500, "seed": 0}
+    return Inspection(
+        data, prepared.x, features, "the inputs", sample, report, suggestion, curve, np.arange(len(features)), shapes,
+        f"{data.name} was looked at.", settings,
+    )  # fmt: skip
 
 
-@pytest.fixture(scope="session")
-def rings(make_inspection):
+@cache
+def rings():
     """A ring around a disc: mixing within the ring intrudes on the disc."""
     rng = np.random.default_rng(0)
     angle, y = rng.uniform(0, 2 * np.pi, 160), np.arange(160) % 2

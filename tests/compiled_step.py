@@ -1,40 +1,53 @@
-"""Run as a program by test_loops.py: without the shape checks of the tests, which no compiler can see through."""
+"""Run as a program by test_loops.py: without the shape checks of the tests, which no compiler can see through.
+
+The backend runs the traced graph as it is: what is tested is that a step is one graph, not what a code generator makes
+of it.
+"""
 
 import torch
 import torch.nn.functional as F
 
-from localmixup import ExponentialGraph, LocalMixup
+from localmixup import ExponentialGraph, KNNGraph, LocalMixup
 
 
 def main():
     x, y = torch.randn(32, 3, 4, 4), torch.randint(5, (32,))
     model = torch.nn.Linear(48, 5)
-    for pairing in ("flip", "permutation"):
+    criteria = {"flip": F.cross_entropy, "permutation": torch.nn.CrossEntropyLoss(weight=torch.rand(5) + 0.5)}
+    for pairing, criterion in criteria.items():
         for outside in ("discard", "unmix"):
             mix = LocalMixup(ExponentialGraph(0.1), pairing=pairing, outside=outside, per_sample=outside == "unmix")
 
-            def step(x, y, mix=mix):
+            def step(x, y, mix=mix, criterion=criterion):
                 batch = mix(x, y)
-                return batch.loss(F.cross_entropy, model(batch.inputs.flatten(1))), batch
+                return batch.loss(criterion, model(batch.inputs.flatten(1))), batch
 
             torch.compiler.reset()
-            loss, batch = torch.compile(step, fullgraph=True)(x, y)
+            loss, batch = torch.compile(step, fullgraph=True, backend="aot_eager")(x, y)
             loss.backward()
+            torch.testing.assert_close(loss, batch.loss(criterion, model(batch.inputs.flatten(1))))
             # whatever the compiled draw was, the batch must be what its lam and partner say
-            partner = torch.arange(31, -1, -1) if pairing == "flip" else None
-            if partner is None:
+            partner = torch.arange(31, -1, -1)
+            if pairing != "flip":
                 gap = (batch.inputs - batch.lam.view(-1, 1, 1, 1) * x).flatten(1)
                 ends = (1 - batch.lam)[:, None, None] * x.flatten(1)[None]
                 partner = (gap[:, None] - ends).norm(dim=2).argmin(1)
-            unmixed = batch.lam == 1
             lam = batch.lam.view(-1, 1, 1, 1)
             torch.testing.assert_close(batch.inputs, lam * x + (1 - lam) * x[partner], atol=1e-5, rtol=1e-5)
             if outside == "discard":
                 d = (x - x[partner]).flatten(1).norm(dim=1)
                 torch.testing.assert_close(batch.weights, torch.exp(-0.1 * d), atol=1e-5, rtol=1e-5)
                 assert torch.equal(batch.partner_targets, y[partner])
+            unmixed = batch.lam == 1
             assert torch.equal(batch.inputs[unmixed], x[unmixed])
             print(pairing, outside, "ok", flush=True)
+    mix = LocalMixup(KNNGraph(share=0.2), generator=torch.Generator())
+    try:
+        torch.compile(mix, fullgraph=True, backend="eager")(x, y)
+    except Exception as error:
+        print(
+            "generator refused" if "generator cannot be used inside torch.compile" in str(error) else error, flush=True
+        )
 
 
 if __name__ == "__main__":

@@ -126,8 +126,8 @@ def interpolate(x: Tensor, partner: Int[Tensor, "n"], lam: Tensor, *, inplace: b
     tensor([0.2500, 1.0000])
     """
     check_mixable(x)
-    follows = x.requires_grad and torch.is_grad_enabled()
-    if follows or x.dtype not in (torch.float32, torch.float64) or x.ndim < 2 or not is_dense_in_rows(x):
+    traced = (x.requires_grad and torch.is_grad_enabled()) or torch.compiler.is_compiling()
+    if traced or x.dtype not in (torch.float32, torch.float64) or x.ndim < 2 or not is_dense_in_rows(x):
         mixed = between(x, x.index_select(0, partner), lam)
     else:
         mixed = _unflat(_between_(flat_rows(x), flat_rows(x).index_select(0, partner), lam), x)

@@ -13,7 +13,8 @@ from localmixup._distances import pair_distances
 
 _LOOKS = (1, 2, 4, 8, 16, 32, 64)  # the batches that are looked at: reading a value makes a GPU wait
 _ENOUGH = 8  # distinct pairs before anything is said
-_HARDLY = 0.05  # mean weight below which hardly any pair counts
+_HARDLY = 0.02  # mean weight below which hardly any pair counts; a small batch of a sensible graph stays above it
+_EVIDENCE = 400  # pairs that are measured before that is said
 _ALL = 1 - 1e-5  # mean weight above which the graph is classical mixup
 _SHIFTS = 16  # partners of each sample that are measured before a warning
 
@@ -24,6 +25,7 @@ class Notice:
     def __init__(self) -> None:
         self._batches = 0
         self._done = False
+        self._measured, self._kept = 0, 0.0
 
     def look_at(self, mix: Any, features: Tensor, partner: Tensor, weights: Tensor) -> None:
         """Look at one batch.
@@ -55,13 +57,20 @@ class Notice:
         if pairs < _ENOUGH:
             return ""
         if weight < _HARDLY * pairs and not graph.is_vanilla(n):
-            mean = _mean_weight(graph, features)
-            if mean < _HARDLY:
+            mean = self._mean_over_batches(graph, features)
+            if self._measured >= _EVIDENCE and mean < _HARDLY:
                 effect = "pair is mixed" if mix.outside == "unmix" else "pair counts in the loss"
                 return _warning(graph, features, f"hardly any {effect}, with a mean weight of {mean:.2g}")
         if weight > _ALL * pairs and not graph.is_mixup(n) and _mean_weight(graph, features) > _ALL:
             return _warning(graph, features, "every pair counts in full, so this is classical mixup")
         return _too_many_neighbors(graph, n)
+
+    def _mean_over_batches(self, graph: Any, features: Tensor) -> float:
+        """Return the mean weight in the batches measured so far, because a single small batch may keep no pair."""
+        pairs = len(features) * min(len(features) - 1, _SHIFTS)
+        self._measured += pairs
+        self._kept += pairs * _mean_weight(graph, features)
+        return self._kept / self._measured
 
 
 def _level_of_caller() -> int:

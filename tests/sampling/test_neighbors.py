@@ -1,24 +1,19 @@
-"""Exact neighbour lists of data that fill several tiles, and lists kept on disk."""
-
-import multiprocessing
-import os
-import resource
-import warnings
+"""Exact neighbour lists against sorting, of data that fill several tiles."""
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from helpers import generator
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import localmixup.sampling.neighbors
-import localmixup.sampling.pairs
-from localmixup import ExponentialGraph, KNNGraph, PairSampler, ThresholdGraph
-from localmixup.sampling.neighbors import nearest
+from localmixup import KNNGraph, ThresholdGraph
+from localmixup.sampling.neighbors import nearest, of_nearest, within_radius
 
 
 def by_sorting(x, k):
-    """All distances in float64, from differences, sorted by distance and then by index."""
+    """Return the k nearest in float64, from differences, sorted by distance and then by index."""
     wide = x.double().numpy()
     squares = np.stack([((wide - row) ** 2).sum(1) for row in wide])
     np.fill_diagonal(squares, np.inf)
@@ -27,7 +22,14 @@ def by_sorting(x, k):
 
 
 def data(m, d=5, seed=0, dtype=torch.float64):
-    return torch.randn(m, d, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
+    return torch.randn(m, d, generator=generator(seed), dtype=torch.float64).to(dtype)
+
+
+def as_matrix(lists, m):
+    w = torch.eye(m)
+    for i in range(m):
+        w[i, lists.neighbor[lists.start[i] : lists.start[i + 1]].long()] = 1
+    return w
 
 
 @pytest.fixture
@@ -41,6 +43,23 @@ def rows_searched_whole(monkeypatch):
 
     monkeypatch.setattr(localmixup.sampling.neighbors, "_nearest_by_rows", seeing)
     return seen
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 2**31), st.integers(1, 30), st.integers(1, 40), st.sampled_from([0.0, 100.0]), st.booleans())
+def test_lists_are_those_of_the_graphs(seed, m, d, offset, whole):
+    x = torch.randn(m, d, generator=generator(seed)) + offset
+    x = x.round() if whole else x  # whole numbers make ties
+    # of whole numbers the direct distance is exact, so the radius may be one of them; of others a little more
+    middle = float(torch.pdist(x.double()).quantile(0.3, interpolation="nearest")) if m > 1 else 1.0
+    for radius in (0.0, middle * (1 + 1e-5 * (not whole)), 1e9):
+        lists = within_radius(x, radius)
+        np.testing.assert_array_equal(as_matrix(lists, m), ThresholdGraph(radius).matrix(x))
+    for k in {0, min(3, m - 1), m - 1}:
+        index = nearest(x, k)
+        np.testing.assert_array_equal(as_matrix(of_nearest(index), m), KNNGraph(k).matrix(x))
+        both = as_matrix(of_nearest(index, symmetric=True), m)
+        np.testing.assert_array_equal(both, KNNGraph(k, symmetric=True).matrix(x))
 
 
 @pytest.mark.parametrize("m", [64, 65, 300])
@@ -83,15 +102,28 @@ def test_crowds_of_duplicates(monkeypatch, rows_searched_whole):
 
 def test_near_duplicates_that_a_float32_product_cannot_tell_apart():
     # the squares of the product are off by some 1e-4 here; the squared distances are 1e-10 to 1e-6
-    whole = torch.arange(200)[torch.randperm(200, generator=torch.Generator().manual_seed(0))]
+    whole = torch.arange(200)[torch.randperm(200, generator=generator())]
     x = torch.cat([whole[:, None] * 2.0**-16, torch.zeros(200, 1), torch.full((200, 1), 1.0)], dim=1)
     x = torch.cat([x, -x])
     assert torch.equal(nearest(x, 3), by_sorting(x, 3))
 
 
-def test_progress_counts_rows_and_may_break_off(monkeypatch):
-    monkeypatch.setattr(localmixup.sampling.neighbors, "_BLOCK_BYTES", 8 * 64**2)
+def test_values_whose_squares_overflow():
+    x = data(12, 3, dtype=torch.float32)
+    assert torch.equal(nearest(x * 1e20, 2), nearest(x, 2))
+    near, far = within_radius(x, 1.0), within_radius(x * 1e20, 1e20)
+    assert torch.equal(near.neighbor, far.neighbor)
+
+
+def test_blocks_do_not_change_the_result_and_progress_counts_rows(monkeypatch):
+    x = data(50, 3)
+    whole = within_radius(x, 1.0)
+    monkeypatch.setattr(localmixup.sampling.neighbors, "_BLOCK_BYTES", 32 * 50 * 7)
     seen = []
+    assert torch.equal(within_radius(x, 1.0, progress=seen.append).neighbor, whole.neighbor)
+    assert seen == [7, 14, 21, 28, 35, 42, 49, 50]
+    monkeypatch.setattr(localmixup.sampling.neighbors, "_BLOCK_BYTES", 8 * 64**2)
+    seen.clear()
     nearest(data(300), 3, progress=seen.append)
     assert seen == [64, 128, 192, 256, 300]
 
@@ -100,140 +132,3 @@ def test_progress_counts_rows_and_may_break_off(monkeypatch):
 
     with pytest.raises(KeyboardInterrupt):
         nearest(data(300), 3, progress=stop)
-
-
-# ---- on disk ---------------------------------------------------------------------------------------------------------
-
-X = data(200, 2, dtype=torch.float32)
-SEARCHED = [KNNGraph(3), KNNGraph(3, symmetric=True), ThresholdGraph(0.3), ThresholdGraph(0.2, metric="rms")]
-
-
-def lists(folder, graph=SEARCHED[0], x=X):
-    return PairSampler(x, graph, 4, cache=folder)._pairs.lists
-
-
-def same(a, b):
-    return all(torch.equal(one, other) and one.dtype == other.dtype for one, other in zip(a, b, strict=True))
-
-
-@pytest.mark.parametrize("graph", SEARCHED, ids=repr)
-def test_lists_are_found_again_and_not_searched(graph, tmp_path, monkeypatch):
-    made = lists(tmp_path / "new" / "folder", graph)
-    assert same(made, lists(None, graph))
-    for search in ("nearest", "within_radius"):
-        monkeypatch.delattr(localmixup.sampling.pairs, search)
-    found = PairSampler(X, graph, 4, torch.Generator().manual_seed(0), cache=str(tmp_path / "new" / "folder"))
-    assert same(found._pairs.lists, made)
-    with pytest.raises(NameError):  # other data are not taken for these
-        lists(tmp_path / "new" / "folder", graph, 2 * X)
-    monkeypatch.undo()
-    again = PairSampler(X, graph, 4, torch.Generator().manual_seed(0))
-    assert list(found) == list(again)
-
-
-def test_the_bound_of_a_strong_decay_is_kept_too(tmp_path, monkeypatch):
-    monkeypatch.setattr(localmixup.sampling.pairs, "_DENSE_ROWS", 0)
-    first = PairSampler(X, ExponentialGraph(20.0), 4, cache=tmp_path)
-    monkeypatch.delattr(localmixup.sampling.pairs, "nearest")
-    assert torch.equal(PairSampler(X, ExponentialGraph(20.0), 4, cache=tmp_path)._pairs.bound, first._pairs.bound)
-
-
-def test_each_search_has_a_file_of_its_own(tmp_path):
-    moved = X.clone()
-    moved[17, 1] = torch.nextafter(moved[17, 1], torch.tensor(9.0))
-    cases = [(g, X) for g in [*SEARCHED, KNNGraph(4), ThresholdGraph(0.31)]]
-    cases += [(KNNGraph(3), x) for x in (moved, X.double(), X[:-1], X.reshape(400, 1))]
-    for number, (graph, x) in enumerate(cases, start=1):
-        assert same(lists(tmp_path, graph, x), lists(None, graph, x))
-        assert len(list(tmp_path.iterdir())) == number
-    # what is laid out otherwise in memory is the same data
-    lists(tmp_path, x=X.T.contiguous().T)
-    assert len(list(tmp_path.iterdir())) == len(cases)
-
-
-def damage(path, how):
-    content = path.read_bytes()
-    if how == "one bit":
-        changed = bytearray(content)
-        changed[-100] ^= 1
-        path.write_bytes(changed)
-    elif how == "cut off":
-        path.write_bytes(content[: len(content) // 2])
-    elif how == "more":
-        path.write_bytes(content + b"0")
-    elif how == "empty":
-        path.write_bytes(b"")
-    elif how == "another program's":
-        with path.open("wb") as file:
-            np.savez(file, start=np.arange(201), neighbor=np.zeros(200, np.int32))
-    else:
-        other = path.parent / "other"
-        lists(other, x=2 * X)
-        path.write_bytes(next(other.iterdir()).read_bytes())
-
-
-@pytest.mark.parametrize("how", ["one bit", "cut off", "more", "empty", "another program's", "of other data"])
-def test_a_damaged_file_is_noticed_and_made_anew(how, tmp_path):
-    made = lists(tmp_path / "cache")
-    (path,) = (tmp_path / "cache").glob("*.neighbors")
-    damage(path, how)
-    with pytest.warns(
-        UserWarning, match="is damaged or no file of this cache; the neighbours are searched again"
-    ) as seen:
-        assert same(lists(tmp_path / "cache"), made)
-    assert seen[0].filename == __file__
-    assert same(lists(tmp_path / "cache"), made)
-
-
-def test_where_nothing_can_be_written_a_warning_says_so(tmp_path):
-    (tmp_path / "file").write_text("not a folder")
-    with pytest.warns(UserWarning, match=r"cannot be kept in .*file .* they are used all the same"):
-        assert same(lists(tmp_path / "file"), lists(None))
-
-
-def test_a_full_disk_leaves_no_half_file(tmp_path):
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
-    try:
-        with pytest.warns(UserWarning, match="cannot be kept in"):
-            made = lists(tmp_path)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert same(made, lists(None))
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_an_interruption_leaves_no_half_file(tmp_path, monkeypatch):
-    def interrupted(descriptor):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(os, "fsync", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        lists(tmp_path)
-    assert list(tmp_path.iterdir()) == []
-
-
-def _use(folder, rounds, expected, delete):
-    warnings.simplefilter("error")
-    for _ in range(rounds):
-        assert same(lists(folder), expected)
-        if delete:
-            for path in folder.glob("*.neighbors"):
-                path.unlink(missing_ok=True)
-
-
-def test_several_processes_share_a_folder(tmp_path):
-    context = multiprocessing.get_context("fork")
-    arguments = [(tmp_path, 30, lists(None), number == 0) for number in range(3)]
-    processes = [context.Process(target=_use, args=values) for values in arguments]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-    assert [process.exitcode for process in processes] == [0, 0, 0]
-    assert all(path.suffix == ".neighbors" for path in tmp_path.iterdir())
-
-
-def test_a_cache_that_is_no_path_is_refused():
-    with pytest.raises(ValueError, match="cache must be the path of a folder or None, got True"):
-        PairSampler(X, KNNGraph(3), 4, cache=True)

@@ -134,8 +134,8 @@ def to_plain(value: Any) -> Any:
     """
     if value is None or isinstance(value, (str, bool)):
         return value
-    if type(value).__name__ in ("bool_", "bool"):
-        return bool(value)
-    if hasattr(value, "__index__"):
-        return int(value)
+    if hasattr(value, "item"):  # of NumPy or PyTorch
+        value = value.item()
+    if isinstance(value, (bool, int)):
+        return value
     return "inf" if float(value) == math.inf else float(value)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-import warnings
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from localmixup._distances import pair_distances
+from localmixup._validate import warn
 
 _LOOKS = (1, 2, 4, 8, 16, 32, 64)  # the batches that are looked at: reading a value makes a GPU wait
 _ENOUGH = 8  # distinct pairs before anything is said
@@ -46,7 +45,7 @@ class Notice:
         message = self._message(mix, features, partner, weights)
         if message:
             self._done = True
-            warnings.warn(message, stacklevel=_level_of_caller())
+            warn(message)
 
     def _message(self, mix: Any, features: Tensor, partner: Tensor, weights: Tensor) -> str:
         graph, n = mix.graph, len(partner)
@@ -71,14 +70,6 @@ class Notice:
         self._measured += pairs
         self._kept += pairs * _mean_weight(graph, features)
         return self._kept / self._measured
-
-
-def _level_of_caller() -> int:
-    """Return the stack level of the line that called the library, for a warning one level below."""
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in ("localmixup", "torch"):
-        level, frame = level + 1, frame.f_back
-    return level
 
 
 def _too_many_neighbors(graph: Any, n: int) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from localmixup._validate import ArgumentError
+from localmixup._validate import ArgumentError, warn
 
 _KEY = "_extra_state"  # PyTorch's name for state that is neither a parameter nor a buffer
 
@@ -91,13 +90,12 @@ class DrawingModule(nn.Module):
         """
         name = type(self).__name__
         if self.generator is None and state is not None:
-            warnings.warn(
+            warn(
                 f"the saved {name} had a generator and this one has none, so its draws do not continue where they "
                 "stopped: pass generator=torch.Generator() before loading",
-                stacklevel=2,
             )
         elif self.generator is not None and state is None:
-            warnings.warn(f"the saved {name} had no generator: the one of this {name} is left unchanged", stacklevel=2)
+            warn(f"the saved {name} had no generator: the one of this {name} is left unchanged")
         elif self.generator is not None:
             size = self.generator.get_state().shape
             if not isinstance(state, Tensor) or state.dtype != torch.uint8 or state.shape != size:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import sys
+import warnings
 from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
@@ -135,3 +137,15 @@ def refuse_unknown(owner: str, given: Iterable[str], known: Iterable[str], simil
 def _hint(value: Any, names: list[str]) -> str:
     near = get_close_matches(str(value), names, n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def warn(message: str) -> None:
+    """Give a `UserWarning` that points to the line that called the library, not to one of the library or of PyTorch.
+
+    Args:
+        message: what happened, and what to do.
+    """
+    level, frame = 1, sys._getframe()
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in ("localmixup", "torch"):
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, stacklevel=level)

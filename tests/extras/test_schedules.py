@@ -1,4 +1,4 @@
-"""Schedules set the values that their formulas say, at the step that they say."""
+"""Schedules set the value that their formula gives, at every step."""
 
 import math
 
@@ -49,33 +49,34 @@ def test_every_step_has_its_value(total, off_share, first, last, curve):
         assert (found[0][0], found[mixing - 1][0]) == (first, last)
 
 
-def test_the_ends_of_a_decay_and_zero():
+def test_a_decay_may_start_at_zero_and_the_metric_is_kept():
     mix = LocalMixup(ExponentialGraph(9.0, metric="rms"))
     assert [v for v, _ in values(MixingSchedule(mix, total_steps=3, decay=(0.0, 4.0)), 4)] == [0.0, 2.0, 4.0, 4.0]
     assert mix.graph.metric == "rms"
 
 
-def test_off_is_vanilla_training():
+@pytest.mark.parametrize("options", [{}, {"outside": "unmix"}, {"pairing": "neighbors"}, {"per_sample": True}])
+def test_off_is_vanilla_training(options):
     x, y = torch.randn(8, 2), torch.arange(8)
-    for options in ({}, {"outside": "unmix"}, {"pairing": "neighbors"}, {"per_sample": True}):
-        mix = LocalMixup(ThresholdGraph(0.1), **options)
-        MixingSchedule(mix, total_steps=1, off_share=1.0)
-        batch = mix(x, y)
-        assert torch.equal(batch.inputs, x)
-        assert torch.equal(batch.partner_targets, y)
-        assert (batch.weights == 1).all()
+    mix = LocalMixup(ThresholdGraph(0.1), **options)
+    MixingSchedule(mix, total_steps=1, off_share=1.0)
+    batch = mix(x, y)
+    assert torch.equal(batch.inputs, x)
+    assert torch.equal(batch.partner_targets, y)
+    assert (batch.weights == 1).all()
 
 
-def test_the_state_goes_on():
-    make = lambda: LocalMixup(ThresholdGraph(1.0), prob=0.5)  # noqa: E731
+def test_a_saved_schedule_continues():
+    def make():
+        return LocalMixup(ThresholdGraph(1.0), prob=0.5)
+
     arguments = {"total_steps": 10, "off_share": 0.3, "radius": (1.0, 9.0)}
     first = MixingSchedule(make(), **arguments)
     for _ in range(8):
         first.step()
     assert first.mix.prob == 0
-    # into a mixer that was saved while it was off, too
-    off = LocalMixup.from_config(first.mix.to_config())
-    for mix in (make(), off):
+    # also for an object that was saved while it was off
+    for mix in (make(), LocalMixup.from_config(first.mix.to_config())):
         second = MixingSchedule(mix, **arguments)
         second.load_state_dict(first.state_dict())
         assert (second.mix.prob, second.mix.graph) == (first.mix.prob, first.mix.graph)
@@ -85,7 +86,7 @@ def test_the_state_goes_on():
         first.load_state_dict({"epoch": 1})
 
 
-def test_the_mixer_of_hidden_layers():
+def test_the_graph_of_hidden_layers_follows_a_schedule():
     manifold = ManifoldLocalMixup(torch.nn.Linear(2, 2), ["input"], ThresholdGraph(1.0))
     schedule = MixingSchedule(manifold.mix, total_steps=2, radius=(4.0, 2.0))
     schedule.step()
@@ -98,26 +99,17 @@ def test_the_mixer_of_hidden_layers():
         ({"mix": 3}, "mix must be a LocalMixup, got int"),
         ({"total_steps": 0}, "total_steps must be a whole number >= 1, got 0"),
         ({"off_share": 1.5}, "off_share must be between 0 and 1, got 1.5"),
-        (
-            {"decay": (1.0, 2.0)},
-            r"decay is the parameter of ExponentialGraph, got a mix with ThresholdGraph\(radius=1.0",
-        ),
-        (
-            {"mix": LocalMixup(KNNGraph(2)), "radius": (1, 2)},
-            "radius is the parameter of ThresholdGraph, got a mix with KNN",
-        ),
+        ({"decay": (1.0, 2.0)}, r"decay is the parameter of ExponentialGraph, got a mix with ThresholdGraph\(radius=1.0"),
+        ({"mix": LocalMixup(KNNGraph(2)), "radius": (1, 2)}, "radius is the parameter of ThresholdGraph, got a mix with K"),
         ({"mix": LocalMixup(CompleteGraph()), "decay": (1, 2)}, "got a mix with CompleteGraph"),
         ({"radius": 3.0}, "radius must be a pair, its first and its last value, got 3.0"),
         ({"radius": (-1.0, 3.0)}, "radius must be >= 0, got -1.0"),
         ({"radius": (1.0, math.inf)}, "both ends of radius must be finite"),
-        (
-            {"radius": (0.0, 1.0), "curve": "geometric"},
-            "both ends of radius must be > 0 and finite for a geometric curve",
-        ),
+        ({"radius": (0.0, 1.0), "curve": "geometric"}, "both ends of radius must be > 0 and finite for a geometric curve"),
         ({"radius": (0.0, 1.0), "decay": (0.0, 1.0)}, "give one of decay and radius"),
         ({"curve": "cosine"}, "curve must be one of 'linear', 'geometric', got 'cosine'"),
     ],
 )
-def test_bad_arguments_are_named(options, message):
+def test_a_bad_argument_is_named(options, message):
     with pytest.raises(ValueError, match=message):
         MixingSchedule(**{"mix": LocalMixup(ThresholdGraph(1.0)), "total_steps": 4, **options})

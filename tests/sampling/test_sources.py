@@ -124,7 +124,7 @@ def test_a_graph_of_the_user_is_drawn_from_its_matrix_if_that_fits(monkeypatch):
 
 def test_too_many_neighbours_for_the_memory_are_refused(monkeypatch):
     monkeypatch.setattr(localmixup.sampling._sources, "_LISTED_PAIRS", 10)
-    with pytest.raises(ValueError, match="must have at most 1 neighbours for 9 rows, .* ThresholdGraph has no such limit"):
+    with pytest.raises(ValueError, match=r"must have at most 1 neighbours for 9 rows, .* ThresholdGraph has no such limit"):
         PairSampler(X, KNNGraph(3), 2)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from localmixup._arrays import as_tensor
 from localmixup._distances import Metric, check_metric, distances_of_pairs
-from localmixup._validate import ArgumentError, check_integer, check_number
+from localmixup._validate import ArgumentError, check_integer, check_number, warn
 
 _RESERVOIR_VALUES = 64 * 2**20  # values kept of a stream: 256 MB of float32
 
@@ -152,10 +151,9 @@ def sample_distances(
     if len(features) < 2:
         raise ArgumentError(f"data must hold at least 2 rows to measure a distance, got {len(features)}")
     if features.dtype == torch.uint8:
-        warnings.warn(
+        warn(
             "data are torch.uint8, so the fitted parameter is in pixel values from 0 to 255: LocalMixup mixes floating "
             "point batches, so fit on what the training loop mixes, such as data / 255",
-            stacklevel=4,
         )
     first, second, exhaustive = _pairs(len(features), max_pairs, generator)
     distances = (

@@ -6,7 +6,6 @@ import hashlib
 import io
 import os
 import secrets
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import torch
 from torch import Tensor
 
 from localmixup._distances import as_features
-from localmixup._validate import ArgumentError
+from localmixup._validate import ArgumentError, warn
 from localmixup.sampling.neighbors import NeighborLists
 
 _FORMAT = b"localmixup neighbour lists 1\n"  # increase the number when the lists of a search or the file change
@@ -83,13 +82,13 @@ def _read(path: Path, key: bytes) -> NeighborLists | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        _warn(f"{path} cannot be read ({error.strerror}): the neighbours are searched again")
+        warn(f"{path} cannot be read ({error.strerror}): the neighbours are searched again")
         return None
     begin = len(_FORMAT) + _DIGEST_BYTES
     content = data[begin:]
     # nothing in it is read before the digest has shown that it was written here and is complete
     if data[:begin] != _FORMAT + _digest(key, content):
-        _warn(f"{path} is damaged or not a file of this cache: the neighbours are searched again")
+        warn(f"{path} is damaged or not a file of this cache: the neighbours are searched again")
         return None
     stream = io.BytesIO(content)
     start, neighbor = (np.load(stream, allow_pickle=False) for _ in NeighborLists._fields)
@@ -113,8 +112,4 @@ def _write(path: Path, key: bytes, lists: NeighborLists) -> None:
         finally:
             unfinished.unlink(missing_ok=True)
     except OSError as error:
-        _warn(f"the neighbour lists cannot be written to {path.parent} ({error.strerror}): they are used, but not kept")
-
-
-def _warn(message: str) -> None:
-    warnings.warn(message, stacklevel=6)
+        warn(f"the neighbour lists cannot be written to {path.parent} ({error.strerror}): they are used, but not kept")

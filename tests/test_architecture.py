@@ -1,6 +1,7 @@
-"""What the design promises about imports: a light library, and arrows that point one way."""
+"""What the design promises about imports: a light library, and imports that point down."""
 
 import ast
+import functools
 import os
 import subprocess
 import sys
@@ -8,111 +9,188 @@ from pathlib import Path
 
 import pytest
 
+import localmixup
+
 SOURCE = Path(__file__).parent.parent / "src" / "localmixup"
-# each file of the library may import those before it
-ORDER = [
-    "_shapes", "_checks", "_arrays", "distances", "calibration", "graphs", "adaptive", "config", "state", "interpolation", "batch",
-    "partners", "settings", "native", "mixing", "schedules", "pasting", "sequences", "manifold", "learned", "neighbors", "_cache", "pairs",
+
+# the core: each file or room may import those before it
+CORE = [
+    "_shapes", "_validate", "_optional", "_arrays", "_distances", "_nearest", "_interpolate", "_accuracy", "_criterion",
+    "_batch", "graphs", "_partners", "_random", "_notice", "_settings", "_inputs", "_mixup", "sampling", "extras",
 ]  # fmt: skip
-# rooms that stand on them, and may not know of each other nor of the lab
-ROOMS = ["geometry", "theory"]
+# rooms that stand on the core; a room may import those that are named, and itself
+ABOVE = {
+    "_plotting": [],
+    "geometry": ["_plotting"],
+    "theory": ["_plotting"],
+    "distributed": [],
+    "integrations": ["distributed"],
+}
+# the lab: each room may import those before it, the core, geometry and theory
+LAB = [
+    "errors",
+    "files",
+    "data",
+    "models",
+    "methods and runs",
+    "analysis",
+    "inspection",
+    "report",
+    "compare",
+    "paper",
+    "cli",
+]
+TOGETHER = {"methods": "methods and runs", "runs": "methods and runs"}
+THIRD_PARTY = {"torch", "numpy"}
 
 
-def imports_of(path):
-    """Modules of this package that a file imports, at the top or inside a function."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "localmixup":
-            parts = node.module.split(".")[1:]
-            found |= {".".join([*parts, alias.name]) for alias in node.names} if not parts else {".".join(parts)}
-        if isinstance(node, ast.Import):
-            found |= {a.name.split(".", 1)[1] for a in node.names if a.name.startswith("localmixup.")}
+def name_of(path):
+    return ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {name_of(path): path for path in SOURCE.rglob("*.py") if path != SOURCE / "__init__.py"}
+
+
+def _nodes(tree):
+    """Every import that runs, at the top of a file or inside a function; those for a type checker do not run."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            yield node
+        yield from _nodes(node)
+
+
+@functools.cache
+def _imported(path):
+    """Pairs of a module and a name that are imported from it."""
+    found = []
+    for node in _nodes(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: import from the full name of the module"
+            found += [(node.module, alias.name) for alias in node.names]
+        else:
+            found += [(alias.name, "") for alias in node.names]
     return found
 
 
-def test_every_file_of_the_library_stands_in_the_order():
-    files = {p.stem for p in SOURCE.glob("*.py")} - {"__init__", "__main__", "cli"}
-    assert files == set(ORDER)
+def imports_of(path):
+    """Modules of this package that a file imports."""
+    found = set()
+    for module, name in _imported(path):
+        if module.split(".")[0] != "localmixup":
+            continue
+        inside = module.removeprefix("localmixup").removeprefix(".")
+        longer = f"{inside}.{name}" if inside else name
+        if longer in MODULES:
+            found.add(longer)
+        elif inside:
+            found.add(inside)
+        elif name != "__version__":  # a public name: where it is defined
+            found.add(localmixup._HOME[name])
+    return found
 
 
-@pytest.mark.parametrize("name", ORDER)
-def test_the_library_imports_only_what_stands_before_it(name):
-    allowed = set(ORDER[: ORDER.index(name)])
-    imported = {module for module in imports_of(SOURCE / f"{name}.py") if module != "__version__"}
-    assert imported <= allowed
+def room_of(module):
+    parts = module.split(".")
+    if parts[0] != "lab" or len(parts) == 1:
+        return parts[0]
+    return f"lab.{TOGETHER.get(parts[1], parts[1])}"
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_the_rooms_stand_on_the_library_only(room):
-    for path in (SOURCE / room).glob("*.py"):
-        outside = {m for m in imports_of(path) if m.split(".")[0] != room}
-        assert outside <= set(ORDER), path
+def rooms_imported_by(room):
+    """Every room that a room imports, with one file that does so."""
+    found = {}
+    for name, path in MODULES.items():
+        if room_of(name) == room:
+            found |= {room_of(module): name for module in imports_of(path)}
+    found.pop(room, None)
+    return found
 
 
-@pytest.mark.parametrize("path", sorted((SOURCE / "integrations").glob("*.py")), ids=lambda p: p.name)
-def test_an_integration_stands_on_the_library_and_on_no_other_one(path):
-    # what starts with an underscore is no framework's, and may serve several
-    helpers = {f"integrations.{p.stem}" for p in path.parent.glob("_*.py")}
-    assert imports_of(path) <= {*ORDER, *helpers}
+def test_every_file_has_its_place():
+    rooms = {room_of(name) for name in MODULES}
+    assert rooms == {*CORE, *ABOVE, *(f"lab.{room}" for room in LAB), "lab", "__main__"}
 
 
-def test_the_lab_has_no_circles_and_only_its_commands_stand_above_it():
-    lab = SOURCE / "lab"
-    names = {path: ".".join(path.relative_to(SOURCE).with_suffix("").parts) for path in lab.rglob("*.py")}
-    names = {path: name.removesuffix(".__init__") for path, name in names.items()}
-    above = {name: {m for m in imports_of(path) if m.startswith("lab")} - {name} for path, name in names.items()}
-    done = set()
-    while above:
-        free = {name for name, imported in above.items() if not (imported & set(above))}
-        assert free, f"a circle of imports among {sorted(above)}"
-        done |= free
-        above = {name: imported for name, imported in above.items() if name not in free}
-    assert "lab.commands" in done
+@pytest.mark.parametrize("room", [*CORE, *ABOVE, *(f"lab.{room}" for room in LAB)])
+def test_imports_point_down(room):
+    if room in CORE:
+        allowed = set(CORE[: CORE.index(room)])
+    elif room in ABOVE:
+        allowed = {*CORE, *ABOVE[room]}
+    else:
+        below = LAB[: LAB.index(room.removeprefix("lab."))]
+        allowed = {*CORE, "_plotting", "geometry", "theory", *(f"lab.{name}" for name in below)}
+    upwards = {target: file for target, file in rooms_imported_by(room).items() if target not in allowed}
+    assert not upwards, f"room imported: file that imports it: {upwards}"
 
 
-def test_nothing_imports_the_command_line():
-    for path in SOURCE.rglob("*.py"):
-        if path.name not in ("__main__.py", "cli.py"):
-            assert "cli" not in imports_of(path), path
+def test_no_circle_of_imports():
+    waiting = {name: imports_of(path) - {name} for name, path in MODULES.items()}
+    while waiting:
+        free = {name for name, imported in waiting.items() if not imported & set(waiting)}
+        assert free, f"a circle of imports among {sorted(waiting)}"
+        waiting = {name: imported for name, imported in waiting.items() if name not in free}
 
 
-def test_import_loads_torch_numpy_and_the_standard_library_only():
+def test_no_integration_imports_another_one():
+    frameworks = {name.split(".")[1] for name in MODULES if name.startswith("integrations.")}
+    for name, path in MODULES.items():
+        if name.startswith("integrations."):
+            imported = {m.split(".")[1] for m in imports_of(path) if m.startswith("integrations.")}
+            others = {m for m in imported & frameworks if not m.startswith("_")} - {name.split(".")[1]}
+            assert not others, name
+
+
+def test_the_core_needs_torch_and_numpy_only_and_nobody_a_second_drawing_library():
+    for name, path in MODULES.items():
+        outside = (
+            {module.split(".")[0] for module, _ in _imported(path)} - set(sys.stdlib_module_names) - {"localmixup"}
+        )
+        if room_of(name) in CORE and name != "_shapes":  # jaxtyping, in the tests only
+            assert outside <= THIRD_PARTY, name
+        assert not outside & {"plotly", "bokeh", "altair", "seaborn"}, name
+    assert "plotly" not in (SOURCE.parent.parent / "pyproject.toml").read_text()
+
+
+def test_a_bare_import_loads_nothing_and_the_names_load_torch_and_numpy_only():
     code = """
-import sys, torch, numpy
+import sys
 before = set(sys.modules)
 import localmixup
-new = {name.split(".")[0] for name in set(sys.modules) - before}
-print(sorted(new - set(sys.stdlib_module_names) - {"localmixup", "torch", "numpy"}))
-print(sorted(name for name in set(sys.modules) - before if name.startswith(("torch._dynamo", "torch._inductor"))))
+print(sorted({name.split(".")[0] for name in set(sys.modules) - before} - set(sys.stdlib_module_names)))
+import torch, numpy
+before = set(sys.modules)
+for name in localmixup.__all__:
+    getattr(localmixup, name)
+new = set(sys.modules) - before
+print(sorted({name.split(".")[0] for name in new} - set(sys.stdlib_module_names)))
+print(sorted(name for name in new if name.startswith(("torch._dynamo", "torch._inductor"))))
 """
     environment = {k: v for k, v in os.environ.items() if k != "LOCALMIXUP_CHECK_SHAPES"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
-    assert done.stdout.splitlines() == ["[]", "[]"]
+    assert done.stdout.splitlines() == ["['localmixup']", "['localmixup']", "[]"]
 
 
 @pytest.mark.slow
 def test_a_wheel_installs_and_imports_in_an_empty_environment(tmp_path):
     root = SOURCE.parent.parent
-    environment = {k: v for k, v in os.environ.items() if k != "LOCALMIXUP_CHECK_SHAPES"}
+    environment = {k: v for k, v in os.environ.items() if k not in ("LOCALMIXUP_CHECK_SHAPES", "PYTHONPATH")}
     subprocess.run([sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", tmp_path, root], check=True)
     wheel = next(tmp_path.glob("localmixup-*.whl"))
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "empty"], check=True)
     python = tmp_path / "empty" / "bin" / "python"
     constraints = root / "constraints.txt"
     subprocess.run([python, "-m", "pip", "install", "-q", "-c", constraints, wheel], check=True)
-    code = "import localmixup, pathlib; print(localmixup.__version__, pathlib.Path(localmixup.__file__).with_name('py.typed').exists())"
-    done = subprocess.run(
-        [python, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path, env=environment
+    code = (
+        "import localmixup, pathlib; localmixup.LocalMixup; "
+        "print(localmixup.__version__, pathlib.Path(localmixup.__file__).with_name('py.typed').exists())"
     )
-    assert done.stdout.split() == [localmixup_version(), "True"]
-    done = subprocess.run(
-        [tmp_path / "empty" / "bin" / "localmixup"], capture_output=True, text=True, check=False, env=environment
-    )
+    run = {"capture_output": True, "text": True, "cwd": tmp_path, "env": environment}
+    done = subprocess.run([python, "-c", code], check=True, **run)
+    assert done.stdout.split() == [localmixup.__version__, "True"]
+    done = subprocess.run([tmp_path / "empty" / "bin" / "localmixup"], check=False, **run)
     assert done.returncode == 2
-    assert "pip install 'localmixup[lab]'" in done.stderr
-
-
-def localmixup_version():
-    import localmixup
-
-    return localmixup.__version__
+    assert "pip install" in done.stderr
+    assert "[lab]" in done.stderr

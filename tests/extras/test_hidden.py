@@ -35,7 +35,9 @@ def test_mixing_a_layer_is_mixing_it_by_hand(layer):
     upper = model[PARTS[layer] :] if layer != "2.0" else nn.Sequential(model[2][1], model[3])
     hidden = lower(X)
     partner = _partners_of(batch, hidden)
-    torch.testing.assert_close(batch.inputs, torch.from_numpy(reference.mixed(hidden.detach(), partner, batch.lam)).float())
+    torch.testing.assert_close(
+        batch.inputs, torch.from_numpy(reference.mixed(hidden.detach(), partner, batch.lam)).float()
+    )
     torch.testing.assert_close(outputs, upper(batch.inputs))
     assert torch.equal(batch.partner_targets, Y[partner])
     assert (batch.weights == 1).all()
@@ -60,7 +62,9 @@ def test_the_weights_are_those_of_the_activations():
 
 def test_the_gradient_below_the_layer_is_that_of_the_mixed_pass():
     model = network()
-    outputs, batch = ManifoldLocalMixup(model, ["1"], ExponentialGraph(0.2), generator=generator(), pairing="flip")(X, Y)
+    outputs, batch = ManifoldLocalMixup(model, ["1"], ExponentialGraph(0.2), generator=generator(), pairing="flip")(
+        X, Y
+    )
     batch.loss(F.cross_entropy, outputs).backward()
     ours = [p.grad.clone() for p in model.parameters()]
     model.zero_grad()
@@ -231,7 +235,9 @@ def test_checkpointing_changes_no_gradient(use_reentrant, layer, draws):
 
 @pytest.mark.parametrize("use_reentrant", [True, False])
 def test_a_checkpointed_layer_that_runs_twice_is_an_error(use_reentrant):
-    with pytest.raises(RuntimeError, match="a layer that runs several times in a pass cannot be mixed under activation"):
+    with pytest.raises(
+        RuntimeError, match="a layer that runs several times in a pass cannot be mixed under activation"
+    ):
         gradients(use_reentrant, "first.0", draws="given", twice=True)
     # without checkpointing it is mixed the first time
     gradients(None, "first.0", draws="given", twice=True)

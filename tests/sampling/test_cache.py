@@ -85,7 +85,9 @@ def test_a_damaged_file_is_noticed_and_replaced(how, tmp_path):
     made = lists(tmp_path / "cache")
     (path,) = (tmp_path / "cache").glob("*.neighbors")
     damage(path, how)
-    with pytest.warns(UserWarning, match="is damaged or not a file of this cache: the neighbours are searched ag") as seen:
+    with pytest.warns(
+        UserWarning, match="is damaged or not a file of this cache: the neighbours are searched ag"
+    ) as seen:
         assert same(lists(tmp_path / "cache"), made)
     assert seen[0].filename == __file__
     assert same(lists(tmp_path / "cache"), made)

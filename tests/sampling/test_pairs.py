@@ -101,7 +101,9 @@ def test_in_a_dataloader():
 def test_a_sampler_of_pairs_over_plain_data_names_the_remedy(data, collated):
     options = {"collate_fn": seeded(CompleteGraph()).collate_pairs} if collated else {}
     loader = DataLoader(data, batch_sampler=PairSampler(X, CompleteGraph(), 4), **options)
-    with pytest.raises(ValueError, match=r"wrap the data set, DataLoader\(PairDataset\(data\), batch_sampler=PairSampler"):
+    with pytest.raises(
+        ValueError, match=r"wrap the data set, DataLoader\(PairDataset\(data\), batch_sampler=PairSampler"
+    ):
         next(iter(loader))
 
 
@@ -140,9 +142,15 @@ def test_one_row():
         (lambda: PairSampler(X.numpy(), CompleteGraph(), 1), "features must be a tensor .*, got ndarray"),
         (lambda: PairSampler(X * math.nan, KNNGraph(2), 2), "features must be finite"),
         (lambda: PairSampler(X, CompleteGraph(), 1, mixed_share=2), "mixed_share must be between 0 and 1, got 2"),
-        (lambda: PairSampler(X, IdentityGraph(), 1, mixed_share=0.5), r"mixed_share must be 0 because IdentityGraph\(\)"),
+        (
+            lambda: PairSampler(X, IdentityGraph(), 1, mixed_share=0.5),
+            r"mixed_share must be 0 because IdentityGraph\(\)",
+        ),
         (lambda: PairSampler(X, CompleteGraph(), 1, num_batches=0), "num_batches must be a whole number >= 1"),
-        (lambda: PairSampler(X, CompleteGraph(), 4, generator=3), r"generator must be a torch.Generator or None, got int"),
+        (
+            lambda: PairSampler(X, CompleteGraph(), 4, generator=3),
+            r"generator must be a torch.Generator or None, got int",
+        ),
     ],
 )
 def test_a_bad_argument_is_named(make, message):

@@ -118,16 +118,22 @@ class Own(LocalityGraph):
 def test_a_graph_of_the_user_is_drawn_from_its_matrix_if_that_fits(monkeypatch):
     assert follows(PairSampler(X, Own(), 2, generator(7)), np.full((9, 9), 1 / 81))
     monkeypatch.setattr(localmixup.sampling._sources, "_DENSE_ROWS", 5)
-    with pytest.raises(ValueError, match=r"graph must be a function of the distance, .* for more than 5 rows, got .*Own"):
+    with pytest.raises(
+        ValueError, match=r"graph must be a function of the distance, .* for more than 5 rows, got .*Own"
+    ):
         PairSampler(X, Own(), 2)
 
 
 def test_too_many_neighbours_for_the_memory_are_refused(monkeypatch):
     monkeypatch.setattr(localmixup.sampling._sources, "_LISTED_PAIRS", 10)
-    with pytest.raises(ValueError, match=r"must have at most 1 neighbours for 9 rows, .* ThresholdGraph has no such limit"):
+    with pytest.raises(
+        ValueError, match=r"must have at most 1 neighbours for 9 rows, .* ThresholdGraph has no such limit"
+    ):
         PairSampler(X, KNNGraph(3), 2)
 
 
 def test_what_is_not_a_graph_is_refused():
-    with pytest.raises(ValueError, match=r"graph must be a graph such as KNNGraph\(share=0.01\) or NeighborLists, got 0.5"):
+    with pytest.raises(
+        ValueError, match=r"graph must be a graph such as KNNGraph\(share=0.01\) or NeighborLists, got 0.5"
+    ):
         PairSampler(X, 0.5, 2)

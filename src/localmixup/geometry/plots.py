@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 
 from localmixup._plotting import COLORS
-from localmixup.geometry.intrusion_report import IntrusionReport
-from localmixup.geometry.lipschitz.curve import LipschitzCurve
 from localmixup.geometry.rates import Rate
-from localmixup.geometry.shapes import ClassShape
 from localmixup.graphs import DistanceGraph, ExponentialGraph, LocalityGraph
 from localmixup.graphs.fit import DistanceSample, describe_graph
 from localmixup.graphs.registry import GRAPHS, make_graph
+
+if TYPE_CHECKING:
+    from localmixup.geometry.intrusion_report import IntrusionReport
+    from localmixup.geometry.lipschitz.curve import LipschitzCurve
+    from localmixup.geometry.shapes import ClassShape
 
 AXIS_LABELS = {"radius": "radius", "decay": "decay (one over the unit of distance)", "n_neighbors": "n_neighbors"}
 """Label of the axis of each graph's parameter."""

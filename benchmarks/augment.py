@@ -4,8 +4,8 @@
 
 All contestants are measured in one run, in random order, each right after a call that is not counted. The table shows
 medians and the ratio to the widespread idiom, which knows neither distances nor weights. `clone` is a copy of the
-batch, the least that any mixing costs. "Local, three lines" is Local Mixup written down well: the distance of each pair,
-its weight, and `lerp`.
+batch, the least that any mixing costs. "Local, three lines" is Local Mixup written down well: distances of pairs,
+their weights, and `lerp`.
 """
 
 from __future__ import annotations

@@ -44,21 +44,12 @@ class ArmResult(NamedTuple):
         return [float(getattr(record.outcome, name)) for _, record in sorted(self.records.items())]
 
     def mean(self, name: str) -> float:
-        """Return the mean over the finished runs; NaN if there are none.
-
-        Args:
-            name: an attribute of `Outcome`.
-        """
+        """Return the mean over the finished runs; NaN if there are none."""
         values = self.values(name)
         return sum(values) / len(values) if values else math.nan
 
     def labelled(self, label: str, *, control_of: str | None = None) -> ArmResult:
-        """Return the same runs under another label.
-
-        Args:
-            label: the new label.
-            control_of: label of the arm that these runs are a control of.
-        """
+        """Return the same runs under another label."""
         arm = self.arm.model_copy(update={"label": label, "control_of": control_of})
         return self._replace(arm=arm)
 
@@ -95,21 +86,13 @@ def both(
 
 
 def validation_error(result: ArmResult) -> float:
-    """Return the mean validation error, by which parameters are chosen; infinity if a run has none.
-
-    Args:
-        result: an arm with its runs.
-    """
+    """Return the mean validation error, by which parameters are chosen; infinity if a run has none."""
     mean = result.mean("validation_error")
     return math.inf if math.isnan(mean) else mean
 
 
 def best_on_validation(results: Iterable[ArmResult]) -> ArmResult:
-    """Return the arm with the lowest validation error, the first of several.
-
-    Args:
-        results: the candidates.
-    """
+    """Return the arm with the lowest validation error, the first of several."""
     return min(results, key=validation_error)
 
 

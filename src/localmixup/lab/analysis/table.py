@@ -85,30 +85,16 @@ class Table(BaseModel):
         return next((row for row in self.rows if row.label == label), None)
 
     def controls_of(self, label: str) -> list[Row]:
-        """Return the controls of a row.
-
-        Args:
-            label: of the row.
-        """
+        """Return the controls of a row."""
         return [row for row in self.rows if row.control_of == label]
 
     def difference(self, label: str, other: str) -> Difference | None:
-        """Return the paired difference of two rows, or None if they were not compared.
-
-        Args:
-            label: of the one row.
-            other: of the row that is subtracted.
-        """
+        """Return the paired difference of two rows, or None if they were not compared."""
         row = self.row(label)
         return None if row is None else row.differences.get(other)
 
     def against(self, label: str, other: str) -> str:
-        """Return the paired difference of two rows in words.
-
-        Args:
-            label: of the one row.
-            other: of the row that is subtracted.
-        """
+        """Return the paired difference of two rows in words."""
         return difference_text(self.difference(label, other), self.unit, self.decimals)
 
 

@@ -73,11 +73,6 @@ class Bench:
     def train(self, loaded: Loaded, arms: Sequence[Arm], runs: int) -> Generator[Event, None, list[ArmResult]]:
         """Train the runs of arms that are not in the store yet.
 
-        Args:
-            loaded: the data of all these arms.
-            arms: what to train.
-            runs: number of runs of each arm, with seeds 0 to `runs - 1`.
-
         Returns:
             The arms with all their runs, in the same order.
         """

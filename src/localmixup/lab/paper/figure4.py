@@ -259,9 +259,6 @@ def scaled_controls(arms: Sequence[Arm]) -> list[Arm]:
 
     The other control, mixup at the same mixed share, is mixup itself here: one of the samples that count meets itself,
     whatever the radius.
-
-    Args:
-        arms: of one or more curves.
     """
     found = []
     for arm in arms:
@@ -274,11 +271,7 @@ def scaled_controls(arms: Sequence[Arm]) -> list[Arm]:
 
 
 def distances(loaded: Loaded) -> dict[str, object]:
-    """Return a histogram of the distances of all pairs of the pool, and the share of them within each radius.
-
-    Args:
-        loaded: the data.
-    """
+    """Return a histogram of the distances of all pairs of the pool, and the share of them within each radius."""
     x = loaded.prepared.x.double()
     near, order = torch.nn.functional.pdist(x).sort()
     counts, edges = np.histogram(near.numpy(), bins=_BINS)

@@ -93,10 +93,6 @@ def shown_better(points: Sequence[ArmResult], mixup: ArmResult) -> int:
 
     With three seeds the paired differences of one decay can agree by chance. Their standard deviation is therefore
     taken to be at least the median of those of all decays.
-
-    Args:
-        points: the decays.
-        mixup: what they are compared with.
     """
     pairs = [both(r, mixup) for r in points]
     if min(len(mine) for mine, _ in pairs) < 2:

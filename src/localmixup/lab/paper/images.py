@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Mapping, Sequence
+from typing import Any
 
 from localmixup import ExponentialGraph
 from localmixup.lab.analysis.arms import SAME_SHARE, ArmResult, best_on_validation, matched_controls
@@ -53,53 +54,25 @@ class Panel:
         }
         return settings.model_copy(update=values)
 
-    def arm(
-        self,
-        label: str,
-        method: MethodSpec,
-        training: TrainingSpec,
-        *,
-        x: float | None = None,
-        control_of: str | None = None,
-        panel: str | None = None,
-    ) -> Arm:
+    def arm(self, label: str, method: MethodSpec, training: TrainingSpec, **place: Any) -> Arm:
         """Return an arm on this panel's data.
 
         Args:
             label: the name that is printed.
             method: with its parameters.
             training: from `training`.
-            x: place on an axis.
-            control_of: label of the arm that this is a control of.
-            panel: another name for the panel.
+            **place: `x`, `control_of` or another `panel`, see `Arm`.
         """
-        return Arm(
-            item=self.item,
-            protocol=self.bench.protocol,
-            scale=self.bench.scale,
-            panel=panel or self.name,
-            label=label,
-            x=x,
-            control_of=control_of,
-            data=self.loaded.spec,
-            training=training,
-            method=method,
-        )
+        values = {"item": self.item, "protocol": self.bench.protocol, "scale": self.bench.scale, "panel": self.name}
+        known: dict[str, Any] = {**values, **place}
+        return Arm(label=label, data=self.loaded.spec, training=training, method=method, **known)
 
     def baselines(self, training: TrainingSpec) -> list[Arm]:
-        """Return vanilla training and mixup.
-
-        Args:
-            training: from `training`.
-        """
+        """Return vanilla training and mixup."""
         return [self.arm(name, MethodSpec(method=name), training) for name in ("vanilla", "mixup")]
 
     def train(self, arms: Sequence[Arm]) -> Generator[Event, None, list[ArmResult]]:
-        """Train arms, and return them with their runs.
-
-        Args:
-            arms: of this panel.
-        """
+        """Train arms, and return them with their runs."""
         return (yield from self.bench.train(self.loaded, arms, self.runs))
 
     def decay_of(self, mean_weight: float) -> float:
@@ -114,11 +87,6 @@ class Panel:
 
 def panels_of(bench: Bench, item: str, names: Sequence[str]) -> Generator[Event, None, list[Panel]]:
     """Return the panels for which the bench's protocol has a recipe and whose data can be found.
-
-    Args:
-        bench: tells protocol and scale.
-        item: name of the item.
-        names: of the panels.
 
     Raises:
         DataMissingError: none of the data were found.
@@ -154,11 +122,7 @@ def panels_with(bench: Bench, item: str, recipes: Mapping[str, Recipe]) -> Gener
 
 
 def compare_local(panel: Panel) -> Generator[Event, None, None]:
-    """Run vanilla training, mixup and local mixup, with the grid and the controls that the protocol has.
-
-    Args:
-        panel: what they are run on.
-    """
+    """Run vanilla training, mixup and local mixup, with the grid and the controls that the protocol has."""
     protocol, training = panel.protocol, panel.training()
     yield from panel.train(panel.baselines(training))
     if not protocol.grid:
@@ -171,12 +135,7 @@ def compare_local(panel: Panel) -> Generator[Event, None, None]:
 
 
 def grid_of(panel: Panel, training: TrainingSpec) -> list[Arm]:
-    """Return exponential graphs from nearly even to uneven weights, from which the validation split chooses.
-
-    Args:
-        panel: the data set, whose protocol has a grid.
-        training: from `Panel.training`.
-    """
+    """Return exponential graphs from nearly even to uneven weights, from which the validation split chooses."""
     return [
         panel.arm(
             f"local mixup, mean weight {weight:g}",
@@ -188,12 +147,7 @@ def grid_of(panel: Panel, training: TrainingSpec) -> list[Arm]:
 
 
 def other_reductions(panel: Panel, best: Arm) -> list[Arm]:
-    """Return the arm that was chosen, with the other reductions of the weighted loss.
-
-    Args:
-        panel: the data set.
-        best: the arm.
-    """
+    """Return the arm that was chosen, with the other reductions of the weighted loss."""
     arms = []
     for reduction in panel.protocol.reductions[1:]:
         # a sum is larger than a mean by the size of the batch, so the same step needs a smaller loss
@@ -204,12 +158,7 @@ def other_reductions(panel: Panel, best: Arm) -> list[Arm]:
 
 
 def controls_of(panel: Panel, best: ArmResult) -> list[Arm]:
-    """Return the two controls of the arm that was chosen.
-
-    Args:
-        panel: the data set.
-        best: the arm with its runs.
-    """
+    """Return the two controls of the arm that was chosen."""
     same_share, scaled = matched_controls(best)
     label, training = best.arm.label, best.arm.training
     name = f"mixup, loss x {scaled.loss_scale:g}"

@@ -35,9 +35,6 @@ class Item(ABC):
     def run(self, bench: Bench) -> Generator[Event, None, None]:
         """Train and compute whatever is not in the store yet.
 
-        Args:
-            bench: tells protocol and scale, and keeps the results.
-
         Yields:
             What happens.
 
@@ -47,17 +44,10 @@ class Item(ABC):
 
     @abstractmethod
     def section(self, reading: Reading) -> Section:
-        """Return what the report says about it.
-
-        Args:
-            reading: of a store.
-        """
+        """Return what the report says about it."""
 
     def check(self, protocol: str) -> None:
         """Check that the item has a protocol.
-
-        Args:
-            protocol: a key of `PROTOCOLS`.
 
         Raises:
             ArgumentError: it does not.
@@ -68,19 +58,11 @@ class Item(ABC):
             )
 
     def full_runs(self, panel: str) -> int:
-        """Return the number of runs of every arm at full size.
-
-        Args:
-            panel: name of the panel.
-        """
+        """Return the number of runs of every arm at full size."""
         return 10
 
     def panels(self, protocol: str) -> tuple[str, ...]:
-        """Return the panels of full size whose data may be missing.
-
-        Args:
-            protocol: a key of `PROTOCOLS`.
-        """
+        """Return the panels of full size whose data may be missing."""
         return ()
 
     def reported(
@@ -92,24 +74,12 @@ class Item(ABC):
         figures: Sequence[Figure] = (),
         missing: Sequence[str] | None = None,
     ) -> Section:
-        """Return the section of this item.
-
-        Args:
-            reading: of a store.
-            sentences: what came out.
-            tables: numbers.
-            figures: pictures.
-            missing: what was not run; by default what `missing` finds.
-        """
+        """Return the section of this item."""
         lost = self.missing(reading) if missing is None else missing
         return Section(self.name, self.title, self.claim, tables, figures, sentences, lost)
 
     def missing(self, reading: Reading) -> list[str]:
-        """Return what was not run, not finished, or not at full size, in words.
-
-        Args:
-            reading: of a store.
-        """
+        """Return what was not run, not finished, or not at full size, in words."""
         found = []
         for protocol in self.protocols:
             mine = [r for r in reading.wanted(self.arms_of or self.name) if r.arm.protocol == protocol]

@@ -195,12 +195,7 @@ class Protocol(Frozen):
     local: dict[str, str] = {}  # noqa: RUF012
 
     def recipe(self, panel: str, scale: str) -> Recipe | None:
-        """Return how the network of a panel is trained, or None if this protocol has no such panel.
-
-        Args:
-            panel: its name.
-            scale: a key of `SCALES`.
-        """
+        """Return how the network of a panel is trained, or None if this protocol has no such panel."""
         return (self.full if scale == "full" else self.small).get(panel)
 
 

@@ -87,27 +87,15 @@ class Reading:
         return sorted((result for result in self.arms if result.arm.item == item), key=_place)
 
     def of(self, item: str) -> list[ArmResult]:
-        """Return the arms of an item that have finished runs, in the same order.
-
-        Args:
-            item: its name.
-        """
+        """Return the arms of an item that have finished runs, in the same order."""
         return [result for result in self.wanted(item) if result.records]
 
     def groups(self, item: str) -> list[Group]:
-        """Return the arms of an item that are compared with one another.
-
-        Args:
-            item: its name.
-        """
+        """Return the arms of an item that are compared with one another."""
         return groups(self.of(item))
 
     def found(self, item: str) -> list[Finding]:
-        """Return the findings of an item.
-
-        Args:
-            item: its name.
-        """
+        """Return the findings of an item."""
         mine = [finding for finding in self.findings if finding.spec.item == item]
         return sorted(mine, key=lambda f: (ORDER.get(f.spec.protocol, 9), f.spec.scale, f.spec.panel, f.spec.settings))
 

@@ -60,13 +60,7 @@ def write(store: Store, page: Path, markdown: Path) -> list[Section]:
 
 
 def as_markdown(sections: Sequence[Section], reading: Reading, folder: str) -> str:
-    """Return the Markdown file.
-
-    Args:
-        sections: of the items.
-        reading: of the store.
-        folder: name of the folder with the figures, beside the file.
-    """
+    """Return the Markdown file."""
     lines = [
         "# What came out of the paper's experiments",
         "",

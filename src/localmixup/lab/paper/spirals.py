@@ -149,11 +149,7 @@ def labels(loaded: Loaded, radius: float) -> dict[str, Any]:
 
 
 def hardness(loaded: Loaded) -> dict[str, Any]:
-    """Return how well the nearest training sample tells the class, and how many test samples have a mirror image.
-
-    Args:
-        loaded: one reading of the spirals.
-    """
+    """Return how well the nearest training sample tells the class, and how many test samples have a mirror image."""
     p = loaded.prepared
     tree = cKDTree(p.x.numpy())
     _, index = tree.query(p.x_test.numpy())

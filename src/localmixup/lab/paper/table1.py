@@ -52,11 +52,7 @@ class Table1(Item):
 
 
 def chosen(group: Group) -> ArmResult | None:
-    """Return the local method that the validation split chose, or the only one; None if there is none.
-
-    Args:
-        group: arms of one protocol, scale and panel.
-    """
+    """Return the local method that the validation split chose, or the only one; None if there is none."""
     main = next((r.arm.training.reduction for r in group.results if r.arm.label == "vanilla"), "mean")
     local = [r for r in group.results if r.arm.label.startswith("local mixup") and r.arm.training.reduction == main]
     return best_on_validation(local) if local else None

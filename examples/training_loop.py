@@ -34,7 +34,7 @@ def main() -> dict[str, float]:
         mix = LocalMixup(graph, generator=generator)
         sampler = PairSampler(x, graph, batch_size=50, generator=generator)
         loader = DataLoader(PairDataset(TensorDataset(x, y)), batch_sampler=sampler, collate_fn=mix.collate_pairs)
-        for _ in range(40):
+        for _ in range(20):
             for batch in loader:
                 loss = batch.loss(F.cross_entropy, model(batch.inputs))
                 optimizer.zero_grad()

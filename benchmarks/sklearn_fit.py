@@ -3,7 +3,7 @@
     python benchmarks/sklearn_fit.py [--rows 100000] [--columns 50] [--epochs 10] [--threads 2]
 
 Every fit runs once, in one process, after a small one that is not counted; preparation (standardising, merging equal
-rows, calibrating the graph) is part of the time.
+rows, fitting the graph) is part of the time.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ def step_of(model: nn.Module, loss_of: Callable[[nn.Module], Tensor], adam: bool
 
 def tasks(x: Tensor, y: Tensor, model: nn.Module, adam: bool) -> dict[str, Step]:
     """Whole steps with networks of their own, and the parts of which Local Mixup consists."""
-    mix = LocalMixup(ExponentialGraph.calibrated(x.cpu(), mean_weight=0.5))
+    mix = LocalMixup(ExponentialGraph.fit(x.cpu(), mean_weight=0.5))
 
     def plain(network: nn.Module) -> Tensor:
         return F.cross_entropy(network(x), y)

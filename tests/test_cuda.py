@@ -98,15 +98,3 @@ def test_the_adaptive_graph_and_pairs_of_the_set_take_features_on_the_gpu(batch)
     assert weights.device.type == "cuda"
     pairs = [PairSampler(f, KNNGraph(3), 16, torch.Generator().manual_seed(0)).sample(64) for f in (x, x.cuda())]
     assert all(torch.equal(a, b) for a, b in zip(*pairs, strict=True))
-
-
-def test_a_compiled_step_has_no_graph_break(batch):
-    x, y = (t.cuda() for t in batch)
-    mix, model = LocalMixup(ExponentialGraph(0.05)), nn.Linear(192, 5).cuda()
-
-    def step(x, y):
-        batch = mix(x, y)
-        return batch.loss(nn.CrossEntropyLoss(), model(batch.inputs.flatten(1)))
-
-    loss = torch.compile(step, fullgraph=True)(x, y)
-    assert torch.isfinite(loss)

@@ -3,9 +3,9 @@
     python benchmarks/learned_metric.py [--repeats N] [--threads 1] [--device cpu] [--batch 64]
 
 The network is the lab's `resnet` (ResNet-14) on images of 3 x 32 x 32; a step is forward, backward, SGD with momentum.
-All steps are measured in one run, in random order, each with a network of its own, and printed as median and as the
+All steps are measured in one run, in random order, each each with its own network, and printed as median and as the
 median of the ratios to the plain step of the same round. The learned metric adds one forward pass without gradient; it
-is to cost at most 1.35 times a plain step.
+should cost at most 1.35 times a plain step.
 """
 
 from __future__ import annotations

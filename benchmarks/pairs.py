@@ -2,8 +2,8 @@
 
     python benchmarks/pairs.py [--rows 50000] [--dimensions 784] [--threads 2]
 
-Each graph in a process of its own: time to build the sampler, peak memory of the process, and the time of a
-batch of 128 as a ratio to that of `CompleteGraph`, which draws uniformly, in the same process.
+Each graph runs in its own process. The output has the time to build the sampler, the peak memory of the process, and
+the time of a batch of 128 as a ratio to that of `CompleteGraph`, which draws uniformly, in the same process.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ import torch
 from localmixup import CompleteGraph, ExponentialGraph, KNNGraph, LocalityGraph, PairSampler, ThresholdGraph
 
 GRAPHS = {
-    "threshold, nearest 1 % of pairs": lambda x: ThresholdGraph.calibrated(x, kept_share=0.01),
-    "threshold, nearest 20 % of pairs": lambda x: ThresholdGraph.calibrated(x, kept_share=0.2),
+    "threshold, nearest 1 % of pairs": lambda x: ThresholdGraph.fit(x, kept_share=0.01),
+    "threshold, nearest 20 % of pairs": lambda x: ThresholdGraph.fit(x, kept_share=0.2),
     "10 nearest neighbours": lambda x: KNNGraph(10),
-    "exponential, mean weight 0.2": lambda x: ExponentialGraph.calibrated(x, mean_weight=0.2),
-    "exponential, mean weight 0.01": lambda x: ExponentialGraph.calibrated(x, mean_weight=0.01),
+    "exponential, mean weight 0.2": lambda x: ExponentialGraph.fit(x, mean_weight=0.2),
+    "exponential, mean weight 0.01": lambda x: ExponentialGraph.fit(x, mean_weight=0.01),
 }
 
 

@@ -1,11 +1,11 @@
 """The networks that can be trained, by name.
 
 A model is an `nn.Sequential`. Its children, run one after another, are its forward pass, and the points between them
-are those at which hidden layers can be mixed. Its last child is the linear head, so that `model[:-1](x)` are the
-penultimate features, shape `(n, features)`, whatever the model.
+are those where hidden layers can be mixed. Its last child is the linear head, so that `model[:-1](x)` are the
+penultimate features, shape `(n, features)`.
 
-To add one: a function `(shape, outputs) -> nn.Sequential` in a file beside this one, and a line in each of two
-dictionaries here.
+To add a model, write a function `(shape, outputs) -> nn.Sequential` in a new file here, and add a line to `MODELS` and
+one to `_FOR_ANY_SHAPE` or `_FOR_IMAGES`.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def build_model(name: str, shape: tuple[int, ...], outputs: int) -> nn.Sequentia
         A model whose last child is its linear head; see the top of this file.
 
     Raises:
-        ValueError: no such model; an image network for inputs that are no images, or too small; a softmax over one
+        ValueError: no such model, an image network for inputs that are not images or too small, or a softmax over one
             output.
 
     >>> import torch

@@ -1,7 +1,7 @@
 """DenseNet-BC for small images (Huang, Liu, van der Maaten, Weinberger, CVPR 2017).
 
 Growth 12 and the blocks of DenseNet-121, as `densenet_cifar` of kuangliu/pytorch-cifar and the published code of Local
-Mixup have it; that is none of the networks of the DenseNet paper.
+Mixup have it. The DenseNet paper has no such network.
 """
 
 from __future__ import annotations

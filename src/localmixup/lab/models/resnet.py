@@ -1,8 +1,8 @@
 """Residual networks for small images: the first convolution is 3 x 3 and nothing is pooled before the stages.
 
 `resnet14` and `resnet18` normalise after each convolution (He, Zhang, Ren, Sun, CVPR 2016), `preact_resnet18` before
-it (the same, Identity Mappings in Deep Residual Networks, ECCV 2016). The children of each are its stages, the stem in
-the first and the pooling in the last, and the head: those between which Manifold Mixup mixes.
+it (same authors, Identity Mappings in Deep Residual Networks, ECCV 2016). The children of each are its stages, with the
+stem in the first and the pooling in the last, and the head. Manifold Mixup mixes between them.
 """
 
 from __future__ import annotations

@@ -55,14 +55,8 @@ def train(specs: Sequence[RunSpec], prepared: Prepared, *, device: str = "cpu") 
     scaler = torch.amp.GradScaler(where.type, enabled=settings.precision == "fp16")
     autocast = torch.autocast(where.type, dtype=_DTYPES.get(settings.precision), enabled=settings.precision != "no")
 
-    method, watch, drawn, seconds, started = (
-        runs[0].method,
-        _Watch(network, runs, prepared),
-        [],
-        0.0,
-        time.perf_counter(),
-    )
-    for update, batch in enumerate(_batches(runs, network, specs), start=1):
+    method, watch = runs[0].method, _Watch(network, runs, prepared)
+    for update, batch in enumerate(_batches(runs, network), start=1):
         with autocast:
             losses, weights = method.losses(network, batch)
         for group in optimizer.param_groups:
@@ -71,26 +65,29 @@ def train(specs: Sequence[RunSpec], prepared: Prepared, *, device: str = "cpu") 
         scaler.scale(losses.sum()).backward()  # type: ignore[no-untyped-call]
         scaler.step(optimizer)
         scaler.update()
-        drawn.append(batch.shares if weights is None else shares(batch.moved, weights, batch.size))
         watch.losses.append(losses.detach())
+        watch.shares.append(batch.shares if weights is None else shares(batch.moved, weights, batch.size))
         if watch.is_due(update):
-            seconds += time.perf_counter() - started
             watch.look(update)
-            started = time.perf_counter()
-
     watch.restore_best()
+    return _outcomes(specs, prepared, network, watch, sum(p.numel() for p in trained.parameters() if p.requires_grad))
+
+
+def _outcomes(
+    specs: Sequence[RunSpec], prepared: Prepared, network: Network, watch: _Watch, parameters: int
+) -> list[Outcome]:
+    """Measure the trained networks, and put together what each run leaves behind."""
+    settings, seeds = specs[0].training, [spec.seed for spec in specs]
     test_errors = errors(network, prepared.x_test, prepared.y_test, prepared)
-    seeds = [spec.seed for spec in specs]
     measured = {name: corrupted_errors(network, name, seeds, prepared) for name in settings.measure}
     kept = regions(network, prepared) if settings.regions and prepared.x.shape[1:] == (2,) else None
-    parameters = sum(p.numel() for p in trained.parameters() if p.requires_grad) // len(specs)
     # in eq. (3) a sample counts as much as its weight, so the updates are averaged by their mean weight
-    weight, moved, ess = torch.stack(drawn).mean(dim=0).cpu().T.tolist()
+    weight, moved, ess = torch.stack(watch.shares).mean(dim=0).cpu().T.tolist()
     return [
         Outcome(
             validation_error=watch.validation_errors[r],
             test_error=test_errors[r],
-            train_seconds=seconds / len(specs),
+            train_seconds=watch.seconds / len(specs),
             mixed_share=moved[r] / max(weight[r], 1e-12),
             ess_ratio=ess[r],
             mean_weight=weight[r],
@@ -98,7 +95,7 @@ def train(specs: Sequence[RunSpec], prepared: Prepared, *, device: str = "cpu") 
             regions=None if kept is None else kept[r],
             train_errors=[of_runs[r] for of_runs in watch.train_errors],
             measured={name: of_runs[r] for name, of_runs in measured.items()},
-            parameters=parameters,
+            parameters=parameters // len(specs),
         )
         for r in range(len(specs))
     ]
@@ -117,10 +114,10 @@ def _networks(runs: Sequence[Run], prepared: Prepared) -> tuple[Network, nn.Modu
     return stack(models), companion
 
 
-def _batches(runs: Sequence[Run], network: Network, specs: Sequence[RunSpec]) -> Iterator[Batch]:
+def _batches(runs: Sequence[Run], network: Network) -> Iterator[Batch]:
     """Yield the batch of every update, drawn a chunk at a time."""
-    first, updates = runs[0], specs[0].training.updates
-    scale = torch.tensor([spec.method.loss_scale for spec in specs], device=first.targets.device)
+    first, updates = runs[0], runs[0].training.updates
+    scale = torch.tensor([run.spec.method.loss_scale for run in runs], device=first.targets.device)
     drop = network.rows_are_independent and first.method.drops
     for start in range(0, updates, first.chunk):
         draws = [run.draw(min(first.chunk, updates - start), drop=drop) for run in runs]
@@ -144,6 +141,8 @@ class _Watch:
         settings = self.settings
         self.every = max(-(-self.rows.shape[1] // settings.batch_size), -(-settings.updates // settings.curve_points))
         self.losses: list[Tensor] = []
+        self.shares: list[Tensor] = []
+        self.seconds, self.started = 0.0, time.perf_counter()
         self.curve: list[tuple[int, list[float], list[float]]] = []
         self.train_errors: list[list[float]] = []
         self.validation_errors: list[float] = []
@@ -154,7 +153,8 @@ class _Watch:
         return update % self.every == 0 or update == self.settings.updates
 
     def look(self, update: int) -> None:
-        """Evaluate the runs."""
+        """Evaluate the runs, which does not count as training time."""
+        self.seconds += time.perf_counter() - self.started
         mean_losses = torch.stack(self.losses).float().mean(dim=0).tolist()
         self.losses.clear()
         found = errors(self.network, self.prepared.x, self.prepared.y, self.prepared, self.validation_rows)
@@ -165,6 +165,7 @@ class _Watch:
             self.validation_errors = found
         if self.settings.keep == "best":
             self._keep_if_better(found)
+        self.started = time.perf_counter()
 
     def _keep_if_better(self, found: list[float]) -> None:
         better = [new < old or not self.best for new, old in zip(found, self.validation_errors, strict=True)]

@@ -1,4 +1,4 @@
-"""What a run is, as frozen values: the same specification always means the same result."""
+"""The specification of a run, as frozen values: equal specifications train the same run."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class MethodSpec(Frozen):
     Attributes:
         method: a key of `localmixup.lab.methods.METHODS`.
         parameter: radius, decay or number of neighbours of its graph, in the unit of the standardised data.
-        kept_share: the share of pairs that the parameter was calibrated to keep.
-        mixed_share: share of samples that are mixed at all; None as the graph gives it.
+        kept_share: share of pairs that the parameter was fitted to keep.
+        mixed_share: share of samples that are mixed at all; None for what the graph gives.
         loss_scale: factor of the loss, for the control with the scaled loss.
-        options: what else the method takes, by name, in the order of the names; its class lists them with defaults.
+        options: further options of the method, by name, sorted; its class lists them with their defaults.
     """
 
     method: str
@@ -40,27 +40,27 @@ class MethodSpec(Frozen):
 
 
 class TrainingSpec(Frozen):
-    """What every method of a comparison has in common.
+    """The settings that all methods of a comparison share.
 
     Attributes:
         model: a key of `localmixup.lab.models.MODELS`.
         pairs: `"set"`: pairs drawn from the whole training set; `"batch"`: from the batch, with the weights of eq. (3).
-        updates: number of steps of the optimiser.
-        batch_size: counted samples an update.
+        updates: number of optimiser steps.
+        batch_size: counted samples per update.
         optimizer: a key of `localmixup.lab.runs.optimizers.OPTIMIZERS`.
-        learning_rate: at the start.
+        learning_rate: learning rate at the start.
         schedule: a key of `localmixup.lab.runs.optimizers.SCHEDULES`.
         milestones: shares of the updates after which the schedule `"step"` lowers the learning rate.
-        step_factor: what the schedule `"step"` multiplies the learning rate with at a milestone.
+        step_factor: factor of the learning rate at a milestone of the schedule `"step"`.
         weight_decay: of the optimiser.
         augmentation: a key of `localmixup.lab.data.augmentation.AUGMENTATIONS`.
-        mixup_alpha: `lam ~ Beta(mixup_alpha, mixup_alpha)`, one draw an update.
+        mixup_alpha: `lam ~ Beta(mixup_alpha, mixup_alpha)`, one draw per update.
         reduction: of the weighted loss: `"mean"`, sum(w l) / n, eq. (3) up to a constant; `"weighted_mean"`,
             sum(w l) / sum(w); `"sum"`.
         precision: `"no"` (float32), `"bf16"` or `"fp16"`.
         validation_share: of the pool, held out of training; 0 trains on all of it and chooses nothing.
-        keep: `"last"`: the model after the last update; `"best"`: that of the lowest validation error on the curve.
-        curve_points: evaluations on the way, about; 1 evaluates the end only.
+        keep: `"last"`, the weights after the last update, or `"best"`, those of the lowest validation error.
+        curve_points: approximate number of evaluations; 1 evaluates the end only.
         measure: what else is measured after training: names of `localmixup.lab.data.corruptions`, as `"gaussian 0.01"`.
         train_error: whether the curve also holds the error on the training data.
         regions: whether the predictions on a grid are kept, for two-dimensional data.
@@ -89,13 +89,13 @@ class TrainingSpec(Frozen):
 
 
 class DataSpec(Frozen):
-    """Which data, split how.
+    """Which data, and how they are split.
 
     Attributes:
-        name: as the user called them.
-        fingerprint: of their contents.
-        train_size: rows used for training and validation; None for all.
-        split_seed: of the test split.
+        name: name of the data set, as the user gave it.
+        fingerprint: key of the contents of the data.
+        train_size: number of rows used for training and validation; None for all.
+        split_seed: seed of the test split.
     """
 
     name: str
@@ -115,20 +115,20 @@ class RunSpec(Frozen):
 
     @cached_property
     def key(self) -> str:
-        """The key of its record in the store: equal for equal specifications only.
+        """The key of its record in the store, equal for equal specifications only.
 
-        The data's name is left out, and so is what has its default value: a setting that is added later, with the
-        default that everything had before, changes no key.
+        The name of the data does not count, and neither do default values: a new setting whose default is what was
+        done before changes no key.
         """
         return key_of(self, leave_out={"data": {"name"}})
 
 
 def key_of(value: Frozen, leave_out: Mapping[str, Any] | None = None) -> str:
-    """A key of the contents of a specification.
+    """Return a key of the contents of a specification.
 
     Args:
         value: the specification.
-        leave_out: what does not count, as in pydantic's `exclude`.
+        leave_out: fields that do not count, as in pydantic's `exclude`.
     """
     content = value.model_dump(mode="json", exclude_defaults=True, exclude=leave_out)
     if isinstance(value, RunSpec):

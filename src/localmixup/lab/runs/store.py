@@ -1,4 +1,4 @@
-"""The store of finished runs: one record each, written before the next is begun; SQLite by default."""
+"""The store of finished runs, arms and findings: an SQLite file by default, or any database of SQLAlchemy."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ _findings = sa.Table(
 
 
 class Record(NamedTuple):
-    """A finished run: its specification, what came out, with which versions, and when."""
+    """A finished run: its specification, its outcome, the versions of the software, and the time it was stored."""
 
     spec: RunSpec
     outcome: Outcome
@@ -63,7 +63,7 @@ class Record(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """Something computed: its specification, what came out, with which versions, and when."""
+    """Something computed: its specification, its value, the versions of the software, and the time it was stored."""
 
     spec: FindingSpec
     value: dict[str, Any]
@@ -73,14 +73,14 @@ class Finding(NamedTuple):
 
 @cache
 def versions() -> dict[str, str]:
-    """Versions of what a result depends on."""
+    """Return the versions of the software that a result depends on."""
     packages = ("localmixup", "torch", "numpy", "scikit-learn")
     found = {name: metadata.version(name) for name in packages}
     return {**found, "python": platform.python_version(), "machine": platform.machine(), "system": platform.system()}
 
 
 class Added(NamedTuple):
-    """How much of another store was new."""
+    """Number of runs and findings that were taken over from another store."""
 
     runs: int
     findings: int
@@ -91,12 +91,12 @@ class Store:
 
     Args:
         url: a SQLAlchemy URL, or the path of an SQLite file.
-        create: make the tables where there are none; False to read only what is there.
-        called: how messages name it, where the user did not give `url` itself as `--store`.
+        create: create the tables if there are none; False to read an existing store only.
+        called: how messages name it; default `--store` and the URL.
 
     Raises:
-        ArgumentError: it cannot be opened, is another program's, was written by another version of the tables, or holds
-            none and shall not be made.
+        ArgumentError: it cannot be opened, it belongs to another program, its tables are of another version, or it is
+            empty and `create` is False.
     """
 
     def __init__(self, url: str | Path, *, create: bool = True, called: str | None = None) -> None:
@@ -148,26 +148,26 @@ class Store:
                     raise
 
     def add(self, spec: RunSpec, outcome: Outcome) -> None:
-        """Store a finished run; one that is there already is left as it is.
+        """Store a finished run. A run that is stored already is not changed.
 
         Args:
-            spec: what was run.
-            outcome: what came out.
+            spec: the run.
+            outcome: what it left behind.
 
         Raises:
-            ArgumentError: the store cannot be written any more.
+            ArgumentError: the store cannot be written.
         """
         self._insert(_runs, key=spec.key, spec=_json(spec), outcome=json.dumps(outcome._asdict()), **_signature())
 
     def add_finding(self, spec: FindingSpec, value: dict[str, Any]) -> None:
-        """Store something computed; what is there already is left as it is.
+        """Store something computed. A finding that is stored already is not changed.
 
         Args:
             spec: what was computed.
-            value: what came out, as JSON holds it.
+            value: its value, as JSON holds it.
 
         Raises:
-            ArgumentError: the store cannot be written any more.
+            ArgumentError: the store cannot be written.
         """
         self._insert(_findings, key=spec.key, spec=_json(spec), value=json.dumps(value), **_signature())
 
@@ -176,10 +176,10 @@ class Store:
 
         Args:
             arm: the line or point.
-            runs: how many; what is noted never shrinks.
+            runs: their number, which never shrinks.
 
         Raises:
-            ArgumentError: the store cannot be written any more.
+            ArgumentError: the store cannot be written.
         """
         self._insert(_arms, key=arm.key, arm=_json(arm), runs=runs)
         more = _arms.update().where(_arms.c.key == arm.key, _arms.c.runs < runs).values(runs=runs)
@@ -196,13 +196,13 @@ class Store:
             raise ArgumentError(f"{self.called}: cannot be written: {_cause(error)}") from None
 
     def arms(self) -> list[tuple[Arm, int]]:
-        """All arms that were ever wanted, and of how many runs each."""
+        """Return all arms that were ever wanted, each with its number of runs."""
         with self._engine.connect() as connection:
             rows = connection.execute(sa.select(_arms).order_by(_arms.c.key)).all()
         return [(_parsed(Arm, row.arm, self.called), row.runs) for row in rows]
 
     def findings(self) -> list[Finding]:
-        """Everything that was computed."""
+        """Return all findings."""
         with self._engine.connect() as connection:
             rows = connection.execute(sa.select(_findings).order_by(_findings.c.key)).all()
         return [
@@ -216,7 +216,7 @@ class Store:
         ]
 
     def merge(self, other: Store) -> Added:
-        """Take over everything that another store has and this one has not.
+        """Take over everything that another store has and this one does not.
 
         Args:
             other: the store to read.
@@ -244,10 +244,10 @@ class Store:
         return Added(added[_runs.name], added[_findings.name])
 
     def get(self, specs: Iterable[RunSpec]) -> dict[str, Record]:
-        """The records of those runs that are finished, by key.
+        """Return the records of the runs that are finished, by key.
 
         Args:
-            specs: what is asked for.
+            specs: the runs to look up.
         """
         asked = {spec.key: spec for spec in specs}
         keys = list(asked)
@@ -265,19 +265,19 @@ class Store:
             return int(connection.execute(sa.select(sa.func.count()).select_from(_runs)).scalar_one())
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._engine.dispose()
 
 
 def check_file(called: str, path: Path) -> None:
-    """See that a path can be a file.
+    """Check that a path can be a file.
 
     Args:
         called: how messages name it.
-        path: of a file that is there or shall be made.
+        path: of a file that exists or will be created.
 
     Raises:
-        ArgumentError: it is a folder, or the folder that it lies in is not there.
+        ArgumentError: it is a folder, or its folder does not exist.
     """
     path = path.expanduser()
     if path.is_dir():
@@ -287,7 +287,7 @@ def check_file(called: str, path: Path) -> None:
 
 
 def _migrate(connection: sa.Connection) -> None:
-    """From version 1: keys counted default values, and infinity was written as null."""
+    """Convert tables of version 1, whose keys counted default values and which wrote infinity as null."""
     for row in connection.execute(sa.select(_runs)).all():
         content = json.loads(row.spec)
         if content["method"]["parameter"] is None and content["method"]["method"] in (
@@ -301,7 +301,7 @@ def _migrate(connection: sa.Connection) -> None:
 
 
 def _signature() -> dict[str, str]:
-    """With what, and when."""
+    """Return the versions and the time of a new row."""
     return {"versions": json.dumps(versions()), "finished": datetime.now(UTC).isoformat(timespec="seconds")}
 
 

@@ -24,11 +24,11 @@ USAGE = "usage: python3 dev.py setup | demo [options] | test [pytest options] | 
 
 # the packages of a set are those of the project and of these extras; sizes on disk, measured on Linux, are approximate
 EXTRAS = {"demo": ("lab",), "develop": ("dev", "lab")}
-SIZES = {"demo": "the packages of the command line, about 0.5 GB", "develop": "all packages, about 1.9 GB"}
+SIZES = {"demo": "the packages of the command line, about 0.4 GB", "develop": "all packages, about 1.5 GB"}
 SET_OF_JOB = {"demo": "demo", "setup": "develop", "test": "develop", "lint": "develop"}
 TORCH_SIZES = {
-    "uv": "the CPU build of torch, about 0.9 GB",
-    "pip": "torch: about 0.9 GB; the default build for Linux brings CUDA, 6 GB (uv would install the CPU build)",
+    "uv": "the CPU build of torch, about 0.8 GB",
+    "pip": "torch: about 0.8 GB; the default build for Linux brings CUDA, 6 GB (uv would install the CPU build)",
 }
 
 

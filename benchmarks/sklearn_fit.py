@@ -42,7 +42,7 @@ def main() -> None:
     X, y = make_classification(given.rows, given.columns, n_informative=10, n_classes=3, random_state=0)
     common = {"batch_size": 200, "max_iter": given.epochs, "n_iter_no_change": given.epochs, "random_state": 0}
     models = {"sklearn MLPClassifier": MLPClassifier((100,), **common)}
-    for graph in ("none", "complete", "exponential", "threshold", "knn"):
+    for graph in ("identity", "complete", "exponential", "threshold", "knn"):
         models[f"localmixup, graph={graph!r}"] = LocalMixupClassifier((100,), graph=graph, **common)
     print(
         f"{given.rows} x {given.columns}, hidden_layer_sizes=(100,), batches of 200, {given.threads} threads, "

@@ -231,6 +231,8 @@ class LocalMixupMLP(BaseEstimator, ABC):  # type: ignore[misc]
         }
         if self._mix is None or self._mix.graph is not self.graph_:
             self._mix = LocalMixup(self.graph_, **settings)
+            if isinstance(self.graph, str):
+                self._mix._notice.silence()
         else:  # the same object in all calls of partial_fit, so that it warns only once
             for name, value in settings.items():
                 setattr(self._mix, name, value)

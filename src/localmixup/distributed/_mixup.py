@@ -11,8 +11,9 @@ from torch.utils.data import get_worker_info
 
 from localmixup._batch import MixedBatch, MixPlan
 from localmixup._interpolate import check_mixable, map_tensors, tensors_in
-from localmixup._mixup import SETTINGS, LocalMixup, _Draw
+from localmixup._mixup import LocalMixup, _Draw
 from localmixup._random import rank_and_size
+from localmixup._settings import SETTINGS
 from localmixup._validate import ArgumentError, check_flag, check_integer
 from localmixup.distributed._batch import GatheredPlan, RankBatch, RankPlan
 from localmixup.distributed._collectives import copy_first_rank, draw_apart, gather_rows

@@ -12,14 +12,15 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from localmixup._mixup import LocalMixup
-from localmixup._validate import ArgumentError, check_choice, check_integer, check_number
+from localmixup._validate import ArgumentError
 from localmixup.graphs import CompleteGraph, LocalityGraph
 from localmixup.graphs.registry import GRAPHS
+from localmixup.integrations.sklearn._checks import check_parameters, checked_weights, layer_sizes
 from localmixup.integrations.sklearn._network import (
     TrainingRows,
     distinct_rows,
@@ -29,9 +30,6 @@ from localmixup.integrations.sklearn._network import (
     threads_for,
     train_epoch,
 )
-
-# standardised inputs do not change during training, so a graph that follows their scale is of no use
-_NAMES = tuple(name for name in GRAPHS if name != "adaptive")
 
 
 class LocalMixupMLP(BaseEstimator, ABC):  # type: ignore[misc]
@@ -101,10 +99,10 @@ class LocalMixupMLP(BaseEstimator, ABC):  # type: ignore[misc]
         return self._fit(X, y, sample_weight, incremental=False)
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, *, incremental: bool, classes: Any = None) -> Any:
-        self._check_parameters(incremental)
+        check_parameters(self, incremental)
         continues = (incremental or self.warm_start) and hasattr(self, "network_")
         X, y = self._validated(X, y, reset=not continues)
-        weights = _checked_weights(sample_weight, len(X))
+        weights = checked_weights(sample_weight, len(X))
         kept = weights > 0
         targets = self._encoded(y[kept], reset=not continues, classes=classes)
         X, targets, weights = distinct_rows(X[kept], targets, weights[kept])
@@ -129,7 +127,7 @@ class LocalMixupMLP(BaseEstimator, ABC):  # type: ignore[misc]
         seed = check_random_state(self.random_state).randint(2**31 - 1)
         self._random_state = check_random_state(seed)
         self._scaler = StandardScaler().fit(X, sample_weight=weights)
-        sizes = [X.shape[1], *_layer_sizes(self.hidden_layer_sizes), self._start_targets(targets, weights)]
+        sizes = [X.shape[1], *layer_sizes(self.hidden_layer_sizes), self._start_targets(targets, weights)]
         self.network_ = make_network(sizes, torch.Generator().manual_seed(self._seed()))
         self._optimizer = torch.optim.AdamW(self.network_.parameters(), lr=1e-3, fused=True)
         self._mix: LocalMixup | None = None
@@ -239,27 +237,6 @@ class LocalMixupMLP(BaseEstimator, ABC):  # type: ignore[misc]
         # with a graph that keeps no pair, outside="discard" would leave nothing to train on
         return self._mix.train(not (isinstance(self.graph_, LocalityGraph) and self.graph_.is_vanilla(batch_size)))
 
-    def _check_parameters(self, incremental: bool) -> None:
-        """Check the parameters that neither the graph nor `LocalMixup` checks."""
-        _layer_sizes(self.hidden_layer_sizes)
-        if isinstance(self.graph, str):
-            check_choice("graph", self.graph, _NAMES)
-        for name in ("learning_rate_init", "validation_fraction"):
-            value = check_number(name, getattr(self, name), low=0)
-            if value == 0 or (name == "validation_fraction" and value >= 1):
-                allowed = "> 0" if name == "learning_rate_init" else "between 0 and 1, both excluded"
-                raise ArgumentError(f"{name} must be {allowed}, got {value}")
-        check_number("weight_decay", self.weight_decay, low=0)
-        check_number("tol", self.tol, low=0)
-        check_integer("max_iter", self.max_iter, low=1)
-        check_integer("n_iter_no_change", self.n_iter_no_change, low=1)
-        if isinstance(self.batch_size, str):
-            check_choice("batch_size", self.batch_size, ("auto",))
-        else:
-            check_integer("batch_size", self.batch_size, low=1, meaning="or 'auto': 200, or all rows if fewer")
-        if incremental and self.early_stopping:
-            raise ArgumentError("early_stopping must be False for partial_fit, which trains one epoch, got True")
-
     def _outputs(self, X: Any) -> Any:
         check_is_fitted(self)
         X = validate_data(self, X, dtype=np.float64, reset=False)
@@ -288,25 +265,3 @@ class LocalMixupMLP(BaseEstimator, ABC):  # type: ignore[misc]
     @abstractmethod
     def _score_of(self, rows: TrainingRows) -> float:
         """Return the score for early stopping; larger is better."""
-
-
-def _layer_sizes(given: Any) -> tuple[int, ...]:
-    """Return `hidden_layer_sizes` as a tuple. A single number is one layer; an empty tuple is a linear model."""
-    sizes = [given] if hasattr(given, "__index__") else given
-    if not isinstance(sizes, (tuple, list, np.ndarray)):
-        raise ArgumentError(f"hidden_layer_sizes must be a whole number or a sequence of them, got {given!r}")
-    return tuple(check_integer("hidden_layer_sizes", size, low=1) for size in sizes)
-
-
-def _checked_weights(sample_weight: Any, n: int) -> Any:
-    """Return the sample weights as a float64 array of shape `(n,)`; ones if there are none."""
-    if sample_weight is None:
-        return np.ones(n)
-    weights = check_array(sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
-    if weights.shape != (n,):
-        raise ArgumentError(f"sample_weight must have one number per row, shape {(n,)}, got shape {weights.shape}")
-    if weights.min() < 0:
-        raise ArgumentError(f"sample_weight must be >= 0 (0 means the row is absent), got {weights.min():g}")
-    if not weights.any():
-        raise ArgumentError("sample_weight must be above zero for at least one row, got only zeros")
-    return weights

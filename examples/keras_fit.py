@@ -14,7 +14,7 @@ from localmixup import CompleteGraph, ThresholdGraph
 from localmixup.integrations.keras import LocalMixupDataset
 
 
-def main() -> dict[str, float]:
+def main(epochs: int = 8) -> dict[str, float]:
     digits = load_digits()
     images, labels = (digits.images[..., None] / 16).astype("float32"), digits.target
     x, y, x_test, y_test = images[:1000], labels[:1000], images[1000:], labels[1000:]
@@ -33,7 +33,7 @@ def main() -> dict[str, float]:
         )
         model.compile(loss="categorical_crossentropy", optimizer=keras.optimizers.Adam(1e-2))
         train = LocalMixupDataset(x, y, graph, num_classes=10, batch_size=64, seed=0)
-        model.fit(train, epochs=8, verbose=0)
+        model.fit(train, epochs=epochs, verbose=0)
         errors[name] = float((model.predict(x_test, verbose=0).argmax(1) != y_test).mean()) * 100
         print(f"{name}: test error {errors[name]:.1f} %")
     return errors

@@ -47,7 +47,7 @@ class LitClassifier(LocalMixupMixin, L.LightningModule):
         return torch.optim.Adam(self.parameters(), lr=1e-2)
 
 
-def main() -> dict[str, float]:
+def main(epochs: int = 10) -> dict[str, float]:
     digits = load_digits()
     x, y = torch.from_numpy(digits.data).float() / 16, torch.from_numpy(digits.target).long()
     train, test = TensorDataset(x[:1000], y[:1000]), TensorDataset(x[1000:], y[1000:])
@@ -58,7 +58,7 @@ def main() -> dict[str, float]:
         L.seed_everything(0, verbose=False)
         backbone = torch.nn.Sequential(torch.nn.Linear(64, 128), torch.nn.ReLU(), torch.nn.Linear(128, 10))
         model = LitClassifier(backbone, graph)
-        trainer = L.Trainer(max_epochs=10, accelerator="cpu", enable_model_summary=False, **quiet)
+        trainer = L.Trainer(max_epochs=epochs, accelerator="cpu", enable_model_summary=False, **quiet)
         trainer.fit(model, DataLoader(train, batch_size=64, shuffle=True))
         errors[name] = trainer.test(model, DataLoader(test, batch_size=256), verbose=False)[0]["test_error"]
         print(f"{name}: test error {errors[name]:.1f} %")

@@ -14,7 +14,7 @@ from localmixup.integrations.torchvision import LocalMixupTransform
 NUM_CLASSES = 10
 
 
-def main() -> dict[str, float]:
+def main(epochs: int = 8) -> dict[str, float]:
     digits = load_digits()
     images, labels = torch.from_numpy(digits.images)[:, None].float() / 16, torch.from_numpy(digits.target).long()
     dataset, x_test, y_test = TensorDataset(images[:1000], labels[:1000]), images[1000:], labels[1000:]
@@ -37,7 +37,7 @@ def main() -> dict[str, float]:
             torch.nn.Linear(256, 10),
         )
         optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
-        for _ in range(8):
+        for _ in range(epochs):
             for inputs, targets in dataloader:
                 loss = F.cross_entropy(model(inputs), targets)
                 optimizer.zero_grad()

@@ -253,6 +253,6 @@ def test_a_radius_far_too_small_warns_once(dataset_class):
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of Keras
 def test_the_example_runs(dataset_class):
-    errors = runpy.run_path(str(EXAMPLE))["main"]()
+    errors = runpy.run_path(str(EXAMPLE))["main"](epochs=4)
     # chance is 90; which graph is better is not tested
     assert max(errors.values()) < 20

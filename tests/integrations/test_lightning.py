@@ -691,7 +691,7 @@ def test_the_example_runs_and_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PL_GLOBAL_SEED", "0")  # restored after the test, because the example changes it
     monkeypatch.setenv("PL_SEED_WORKERS", "0")
-    errors = runpy.run_path(str(EXAMPLES / "lightning_module.py"))["main"]()
+    errors = runpy.run_path(str(EXAMPLES / "lightning_module.py"))["main"](epochs=4)
     # chance is 90; which graph is better is not tested
     assert max(errors.values()) < 20
     assert not list(tmp_path.iterdir())

@@ -194,7 +194,7 @@ def _with_dask(
     try:
         import distributed
     except ModuleNotFoundError:
-        raise ArgumentError("--backend dask needs: pip install 'localmixup[dask]'") from None
+        raise ArgumentError("--backend dask needs the package distributed; in a checkout: pip install -e '.[dask]'") from None
     # the workers' messages on restarts would be printed over the progress; errors still come through
     logging.getLogger("distributed").setLevel(logging.ERROR)
     try:

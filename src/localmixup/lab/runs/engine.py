@@ -22,6 +22,7 @@ import joblib
 import torch
 from joblib.externals.loky.process_executor import TerminatedWorkerError
 
+from localmixup._optional import require
 from localmixup._validate import ArgumentError
 from localmixup.lab.data.prepared import Prepared
 from localmixup.lab.errors import first_line
@@ -191,10 +192,7 @@ def _with_loky(
 def _with_dask(
     stacks: list[list[RunSpec]], prepared: Prepared, workers: int, device: str, scheduler: str | None
 ) -> Generator[Finished, None, None]:
-    try:
-        import distributed
-    except ModuleNotFoundError:
-        raise ArgumentError("--backend dask needs the package distributed; in a checkout: pip install -e '.[dask]'") from None
+    distributed = require("distributed", "dask")
     # the workers' messages on restarts would be printed over the progress; errors still come through
     logging.getLogger("distributed").setLevel(logging.ERROR)
     try:

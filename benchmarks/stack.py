@@ -22,6 +22,7 @@ import statistics
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import torch
@@ -84,6 +85,7 @@ def main() -> None:
     parser.add_argument("--serve-before", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     torch.set_num_threads(1)
+    warnings.filterwarnings("ignore", ".*every pair counts.*")  # at batches of 20 that is what is measured
     if options.serve_before:
         return serve_before()
 

@@ -184,11 +184,12 @@ def test_other_reductions(where, reduction):
 
 
 @kinds()
-def test_a_radius_far_too_small_warns_once(where):
+def test_a_radius_far_too_small_warns_once(where, monkeypatch):
+    monkeypatch.setitem(globals(), "BATCH", N)  # the warning needs some hundred pairs
     model, datamodule = made(where, LocalMixup(ThresholdGraph(radius=1e-6)))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        fit(model, datamodule, epochs=2)
+        fit(model, datamodule, epochs=3)
     assert sum("ThresholdGraph" in str(w.message) for w in caught) == 1
 
 

@@ -166,6 +166,8 @@ class MixedBatch(_BatchFields):
         return type(self)(*moved)
 
     def __iter__(self) -> Iterator[Any]:
+        if torch.compiler.is_compiling():  # the compiler has no frames to look at
+            return super().__iter__()
         caller = sys._getframe(1)
         code, at = caller.f_code.co_code, caller.f_lasti
         if code[at] == _UNPACK and code[at + 1] != len(self):

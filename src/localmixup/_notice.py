@@ -53,6 +53,8 @@ class Notice:
 
     def _message(self, mix: Any, features: Tensor, partner: Tensor, weights: Tensor) -> str:
         graph, n = mix.graph, len(partner)
+        if mix.prob == 0:
+            return ""
         if mix.pairing == "neighbors" or not hasattr(graph, "is_mixup"):
             return _too_many_neighbors(graph, n)
         distinct = partner != torch.arange(n, device=partner.device)

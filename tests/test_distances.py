@@ -95,12 +95,20 @@ def _draws(x, k):
     return torch.stack(places, dim=1).sort().values
 
 
-@given(st.integers(3, 24), st.integers(1, 3), st.sampled_from([0.0, 1000.0]), st.integers(0, 2**31), st.data())
-def test_the_nearest_are_drawn_each_once_and_ties_go_to_the_lower_index(n, d, offset, seed, draw):
+@given(
+    st.integers(3, 24),
+    st.integers(1, 3),
+    st.sampled_from([0.0, 1000.0]),
+    st.integers(0, 2**31),
+    st.booleans(),
+    st.data(),
+)
+def test_the_nearest_are_drawn_each_once_and_ties_go_to_the_lower_index(n, d, offset, seed, double, draw):
     k = draw.draw(st.integers(1, n - 2))
     # on a grid, distances are exact in float32; many are equal, and some rows are
     x = torch.randint(0, 4, (n, d), generator=generator(seed)) * 0.125 + offset
     expected = np.stack([row.nonzero()[0] for row in reference.knn(x, k) - np.eye(n)])
+    x = x.double() if double else x  # another search
     np.testing.assert_array_equal(_draws(x, k), expected)
 
 

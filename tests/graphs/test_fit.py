@@ -74,6 +74,14 @@ def test_a_mixed_share_of_the_whole_set_is_what_the_sampler_draws(kind, wish):
     assert found.mixed_share == pytest.approx(sampler.mixed_share, abs=0.01)
 
 
+@pytest.mark.parametrize(("wish", "batch_size"), [(0.5, 3), (0.2, 5), (0.9, 60)])
+def test_a_mixed_share_is_that_of_a_sample_which_meets_all_others_and_itself(wish, batch_size):
+    found = fit_graph(X, ExponentialGraph, mixed_share=wish, batch_size=batch_size)
+    others = (batch_size - 1) * np.exp(-found.graph.decay * DISTANCES).mean()
+    assert others / (others + 1) == pytest.approx(wish, rel=1e-5)
+    assert found.mixed_share == pytest.approx(wish, rel=1e-9)
+
+
 @pytest.mark.filterwarnings("ignore:.*hardly any pair")
 def test_a_mixed_share_of_a_batch_is_met_on_average():
     # 400 batches of 16: the standard error of the share is below 0.006, and four of them are allowed

@@ -1,6 +1,7 @@
 """Pictures show the numbers that they are made from, and touch no state of pyplot."""
 
-import sys
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 from geometry_data import rings
 from matplotlib.figure import Figure
 
+import localmixup
 from localmixup import ExponentialGraph, KNNGraph, ThresholdGraph
 from localmixup.geometry import class_shapes, intrusion, lipschitz_lower_bound, plots
 from localmixup.graphs.fit import sample_distances
@@ -94,5 +96,7 @@ def test_distances_weights_and_kept_shares():
     assert axes.get_lines()[0].get_ydata()[0] == pytest.approx(1, abs=1e-4)  # all weights are equal: mixup
 
 
-def test_pyplot_is_not_loaded():
-    assert "matplotlib.pyplot" not in sys.modules
+def test_no_file_imports_pyplot_which_has_global_state():
+    source = Path(localmixup.__file__).parent
+    imports = re.compile(r"^\s*(import|from) matplotlib.*pyplot", re.MULTILINE)
+    assert not [path for path in source.rglob("*.py") if imports.search(path.read_text())]

@@ -75,7 +75,7 @@ def nearest_draw(features: Tensor, k: int, place: Int[Tensor, "n"], metric: Metr
         keys, lengths = _keys_by_product(flat)
         if not bool(torch.isfinite(lengths).all()):  # squares that overflow, or NaN
             return nearest_draw(flat.double(), k, place, metric)
-        slack = (4 + math.sqrt(flat.shape[1]) / 4) * torch.finfo(flat.dtype).eps * (lengths + lengths.max())
+        slack = (4 + math.sqrt(flat.shape[1] / 256)) * torch.finfo(flat.dtype).eps * (lengths + lengths.max())
     else:
         keys = distance_matrix(features, metric)
         slack = keys.new_zeros(len(keys))

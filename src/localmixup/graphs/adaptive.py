@@ -33,7 +33,7 @@ class AdaptiveExponentialGraph(nn.Module, LocalityGraph):
             given. A batch whose duplicates alone exceed it leaves the scale unchanged.
         times_median: alternatively, the decay as this multiple of one over the median distance, > 0.
         momentum: share of the old scale that each batch keeps, in [0, 1); 0 uses the scale of each batch alone.
-        metric: see `localmixup._distances.distances_between`.
+        metric: `"euclidean"`, `"rms"`, `"cosine"`, or a function of two batches.
 
     Raises:
         ValueError: both `mean_weight` and `times_median` are given, or an argument is out of range.

@@ -27,7 +27,7 @@ class LocalityGraph(ABC):
     Attributes:
         name: short name of the graph, as in a configuration or on the command line.
         parameter: name of its main parameter, or None.
-        metric: how distances are measured, see `localmixup._distances.distances_between`.
+        metric: how distances are measured, `"euclidean"`, `"rms"`, `"cosine"`, or a function of two batches.
     """
 
     name: ClassVar[str] = ""
@@ -145,7 +145,7 @@ class LocalityGraph(ABC):
             times_median: exponential graph only: `decay` as this multiple of one over the median distance.
             batch_size: number of samples among which partners are drawn: the batch size for `LocalMixup`, the number
                 of rows for `PairSampler`. `mixed_share` needs it; a `KNNGraph` then gets a count instead of a share.
-            metric: see `localmixup._distances.distances_between`.
+            metric: `"euclidean"`, `"rms"`, `"cosine"`, or a function of two batches.
             max_pairs: largest number of pairs to measure.
             max_rows: largest number of rows to keep from a stream.
             seed: seed of the sample.

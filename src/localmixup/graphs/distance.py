@@ -73,7 +73,7 @@ class ExponentialGraph(DistanceGraph):
     Args:
         decay: the paper's alpha, in one over the unit of the distance, >= 0. 0 is classical mixup, `inf` vanilla
             training. Fit it to the data: at the paper's values the weights are almost constant.
-        metric: see `localmixup._distances.distances_between`.
+        metric: `"euclidean"`, `"rms"`, `"cosine"`, or a function of two batches.
 
     Raises:
         ValueError: `decay` is negative or not a number, or `metric` is unknown.
@@ -127,7 +127,7 @@ class ThresholdGraph(DistanceGraph):
     Args:
         radius: the paper's epsilon, a distance >= 0. 0 is vanilla training (if no two samples coincide), `inf`
             classical mixup.
-        metric: see `localmixup._distances.distances_between`.
+        metric: `"euclidean"`, `"rms"`, `"cosine"`, or a function of two batches.
 
     Raises:
         ValueError: `radius` is negative or not a number, or `metric` is unknown.

@@ -132,7 +132,7 @@ def sample_distances(
             tensor, or a tuple of features and (if `labels` is None) labels. A stream is read once, and a uniform
             sample of its rows is kept.
         labels: class of each row, shape `(m,)`; only with features given as one tensor.
-        metric: see `localmixup._distances.distances_between`.
+        metric: `"euclidean"`, `"rms"`, `"cosine"`, or a function of two batches.
         max_pairs: largest number of pairs to measure.
         max_rows: largest number of rows to keep from a stream (fewer if rows are large: 256 MB in all).
         seed: seed of the sample.

@@ -67,7 +67,7 @@ def fit_graph(
         labels: class of each row, to learn what the graph keeps within and between classes.
         batch_size: number of samples among which partners are drawn; for the returned `mixed_share` the number of
             rows if it is None.
-        metric: see `localmixup._distances.distances_between`.
+        metric: `"euclidean"`, `"rms"`, `"cosine"`, or a function of two batches.
         max_pairs: largest number of pairs to measure.
         max_rows: largest number of rows to keep from a stream.
         seed: seed of the sample.

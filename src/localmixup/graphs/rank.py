@@ -29,7 +29,7 @@ class KNNGraph(LocalityGraph):
         share: number of neighbours as a share of the other samples present, in [0, 1], rounded, at least one neighbour
             unless it is 0. 0 is vanilla training, 1 classical mixup.
         symmetric: use the union with the reversed edges, so that W is symmetric, as section 4.1 calls it.
-        metric: see `localmixup._distances.distances_between`.
+        metric: `"euclidean"`, `"rms"`, `"cosine"`, or a function of two batches.
 
     Raises:
         ValueError: both or neither of `n_neighbors` and `share`, one out of range, or an unknown `metric`.

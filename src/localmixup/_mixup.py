@@ -299,7 +299,8 @@ class LocalMixup(DrawingModule):
         if weights is None:
             weights = self._weights_of(features, partner, difference)
         plan, moves = self._plan_of(partner, lam.expand(n), weights, unmixing)
-        self._notice.look_at(self, features, partner, weights)
+        if not self._notice.done:
+            self._notice.look_at(self, features, partner, weights)
         return _Draw(plan, difference, lam, moves)
 
     def _weights_of(self, features: Tensor, partner: Tensor, difference: Difference | None) -> Tensor:
@@ -348,7 +349,8 @@ class LocalMixup(DrawingModule):
         if self.pairing == "flip":
             return _partners.flip(n, device=features.device), None
         if self.pairing == "permutation":
-            return _partners.permutation(n, device=device, generator=generator).to(features.device), None
+            partner = _partners.permutation(n, device=device, generator=generator)
+            return (partner if generator is None else partner.to(features.device)), None
         if self.pairing == "neighbors":
             uniform = torch.rand(n, device=device, generator=generator, dtype=torch.float64).to(features.device)
             return self._draw_neighbors(features, uniform), ones_like_rows(features, n)
@@ -368,7 +370,7 @@ class LocalMixup(DrawingModule):
         dtype = torch.float64 if features.dtype == torch.float64 else torch.float32
         count = n if self.per_sample else 1
         lam = _partners.draw_lam(count, self.mixup_alpha, dtype=dtype, device=device, generator=generator)
-        return lam.to(features.device)
+        return lam if generator is None else lam.to(features.device)
 
     def _draw_unmixing(
         self, n: int, features: Tensor, generator: torch.Generator | None, device: torch.device

@@ -23,12 +23,12 @@ class Notice:
 
     def __init__(self) -> None:
         self._batches = 0
-        self._done = False
+        self.done = False
         self._measured, self._kept = 0, 0.0
 
     def silence(self) -> None:
         """Never warn, because the graph was fitted to the very data that are mixed."""
-        self._done = True
+        self.done = True
 
     def look_at(self, mix: Any, features: Tensor, partner: Tensor, weights: Tensor) -> None:
         """Look at one batch.
@@ -39,16 +39,16 @@ class Notice:
             partner: partners as drawn, shape `(n,)`.
             weights: weights of the pairs as drawn, shape `(n,)`.
         """
-        if self._done or torch.compiler.is_compiling():
+        if self.done or torch.compiler.is_compiling():
             return
         self._batches += 1
-        self._done = self._batches == _LOOKS[-1]
+        self.done = self._batches == _LOOKS[-1]
         # a graph that is a module, such as the adaptive one, follows the data by itself
         if self._batches not in _LOOKS or isinstance(mix.graph, nn.Module):
             return
         message = self._message(mix, features, partner, weights)
         if message:
-            self._done = True
+            self.done = True
             warn(message)
 
     def _message(self, mix: Any, features: Tensor, partner: Tensor, weights: Tensor) -> str:

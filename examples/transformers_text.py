@@ -48,7 +48,7 @@ def main(epochs: int = 6) -> dict[str, float]:
                 report_to="none",
             )
             trainer = LocalMixupTrainer(
-                mix=LocalMixup(graph),
+                recipe=LocalMixup(graph),
                 model=model,
                 args=args,
                 train_dataset=rows[:400],

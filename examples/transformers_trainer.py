@@ -36,7 +36,7 @@ def main(epochs: int = 8) -> dict[str, float]:
                 report_to="none",
             )
             trainer = LocalMixupTrainer(
-                mix=LocalMixup(graph),
+                recipe=LocalMixup(graph),
                 model=model,
                 args=args,
                 train_dataset=rows[:1000],

@@ -95,7 +95,7 @@ def arguments(folder, **changes):
 def trainer_of(folder, model, mix, data=None, cls=LocalMixupTrainer, **changes):
     own = {key: changes.pop(key) for key in ("criterion", "features", "compute_loss_func") if key in changes}
     if cls is LocalMixupTrainer:
-        own["mix"] = mix
+        own["recipe"] = mix
     return cls(model=model, args=arguments(folder, **changes), train_dataset=data, eval_dataset=data, **own)
 
 
@@ -567,8 +567,8 @@ def test_two_processes_train_as_one(tmp_path_factory):
 @pytest.mark.parametrize(
     ("mix", "changes", "message"),
     [
-        (CompleteGraph(), {}, r"mix must be a LocalMixup, such as LocalMixup\(KNNGraph.*got CompleteGraph"),
-        (DistributedLocalMixup(CompleteGraph()), {}, "mix must be a LocalMixup.*got DistributedLocalMixup"),
+        (CompleteGraph(), {}, r"recipe must be a LocalMixup, such as LocalMixup\(KNNGraph.*got CompleteGraph"),
+        (DistributedLocalMixup(CompleteGraph()), {}, "recipe must be a LocalMixup.*got DistributedLocalMixup"),
         (LocalMixup(CompleteGraph()), {"compute_loss_func": F.cross_entropy}, "Pass criterion instead"),
         (
             LocalMixup(CompleteGraph()),

@@ -20,6 +20,7 @@ from localmixup._optional import require
 from localmixup._random import seeded_generator
 from localmixup._validate import ArgumentError, check_flag, check_integer
 from localmixup.graphs import LocalityGraph
+from localmixup.integrations._recipe import settings_of_recipe
 from localmixup.integrations._targets import relative_weights
 
 
@@ -36,6 +37,8 @@ class _MixedBatches:
         y: class indices, shape `(m,)`, together with `num_classes`; or one-hot, soft or multi-label targets or values
             to regress, shape `(m, ...)`.
         graph: how much a pair counts, from `localmixup.graphs`.
+        recipe: a whole recipe instead of `graph`, `mixup_alpha`, `prob`, `per_sample`, `pairing` and `outside`: a
+            `LocalMixup`, its configuration, or the path of `local_mixup.json`, which the commands write.
         num_classes: number of classes if `y` holds class indices. They become one-hot, so the loss must be
             `"categorical_crossentropy"`, not the sparse one.
         batch_size: samples per batch; the last batch may be smaller.
@@ -60,8 +63,9 @@ class _MixedBatches:
         self,
         x: Any,
         y: Any,
-        graph: LocalityGraph,
+        graph: LocalityGraph | None = None,
         *,
+        recipe: Any = None,
         num_classes: int | None = None,
         batch_size: int = 32,
         shuffle: bool = True,
@@ -78,9 +82,15 @@ class _MixedBatches:
         super().__init__(  # type: ignore[call-arg]
             workers=workers, use_multiprocessing=use_multiprocessing, max_queue_size=max_queue_size
         )
-        self.mix = LocalMixup(
-            graph, mixup_alpha=mixup_alpha, prob=prob, per_sample=per_sample, pairing=pairing, outside=outside
-        )
+        settings: dict[str, Any] = {
+            "graph": graph,
+            "mixup_alpha": mixup_alpha,
+            "prob": prob,
+            "per_sample": per_sample,
+            "pairing": pairing,
+            "outside": outside,
+        }
+        self.mix = LocalMixup(**settings_of_recipe(recipe, settings, _MixedBatches))
         self.x = tree_map(np.asarray, x)
         self._classes = None if num_classes is None else check_integer("num_classes", num_classes, low=1)
         self.y = _mixable_targets(np.asarray(y), self._classes)

@@ -19,6 +19,7 @@ from localmixup._partners import draw_lam
 from localmixup._validate import ArgumentError, check_choice, check_integer, check_number
 from localmixup.extras.cutmix import paste, span
 from localmixup.graphs import LocalityGraph
+from localmixup.integrations._recipe import settings_of_recipe
 from localmixup.integrations._targets import check_carries_weights, weighted_targets
 
 MODES = ("batch", "pair", "elem")
@@ -45,6 +46,9 @@ class TimmLocalMixup:
         num_classes: number of classes.
         outside: `"discard"`, a pair counts its weight; `"unmix"`, a sample stays unmixed with probability 1 - W, and
             all samples have weight 1, so that any loss works.
+        recipe: a whole recipe instead of `graph`, `mixup_alpha`, the arguments of CutMix, `prob`, `mode` and `outside`:
+            a `LocalMixup`, its configuration, or the path of `local_mixup.json`, which the commands write. Partners are
+            then drawn as the recipe says.
         generator: source of all draws.
 
     Attributes:
@@ -66,7 +70,7 @@ class TimmLocalMixup:
 
     def __init__(
         self,
-        graph: LocalityGraph,
+        graph: LocalityGraph | None = None,
         mixup_alpha: float = 1.0,
         cutmix_alpha: float = 0.0,
         cutmix_minmax: Sequence[float] | None = None,
@@ -78,9 +82,23 @@ class TimmLocalMixup:
         num_classes: int = 1000,
         *,
         outside: str = "discard",
+        recipe: Any = None,
         generator: torch.Generator | None = None,
     ) -> None:
-        self._mixer = LocalMixup(graph, pairing="flip", outside=outside, generator=generator)
+        given: dict[str, Any] = {
+            "graph": graph,
+            "mixup_alpha": mixup_alpha,
+            "cutmix_alpha": cutmix_alpha,
+            "cutmix_minmax": cutmix_minmax,
+            "prob": prob,
+            "mode": mode,
+            "outside": outside,
+        }
+        settings = settings_of_recipe(recipe, given, TimmLocalMixup)
+        if recipe is None:
+            settings = {"graph": graph, "pairing": "flip", "outside": outside}
+        self._mixer = LocalMixup(**settings, generator=generator)
+        self._has_recipe = recipe is not None
         self.mixup_alpha = check_number("mixup_alpha", mixup_alpha, low=0, meaning="0 disables mixup")
         self.cutmix_alpha = check_number("cutmix_alpha", cutmix_alpha, low=0, meaning="0 disables CutMix")
         self.cutmix_minmax = None if cutmix_minmax is None else _checked_shares(cutmix_minmax)
@@ -123,6 +141,8 @@ class TimmLocalMixup:
         if not self.mixup_enabled or not len(x):
             ones = torch.ones(len(x), device=x.device, dtype=_draw_dtype(x))
             return MixedBatch(x, target, target, ones, ones)
+        if self._has_recipe:
+            return self._mixer(x, target)
         with torch.no_grad():
             partner, _, weights = self._mixer.plan(x)
             lam, mixes, cuts = self._draw_lam(x)

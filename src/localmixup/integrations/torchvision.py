@@ -17,6 +17,7 @@ from torch.utils.data import default_collate
 from localmixup._mixup import LocalMixup
 from localmixup._validate import ArgumentError, check_integer, check_number
 from localmixup.graphs import LocalityGraph
+from localmixup.integrations._recipe import settings_of_recipe
 from localmixup.integrations._targets import check_carries_weights, weighted_targets
 
 LabelsGetter = Callable[[Any], Any]
@@ -35,6 +36,8 @@ class LocalMixupTransform(nn.Module):
 
     Args:
         graph: how much a pair counts, from `localmixup.graphs`.
+        recipe: a whole recipe instead of `graph`, `alpha`, `prob`, `per_sample`, `pairing` and `outside`: a
+            `LocalMixup`, its configuration, or the path of `local_mixup.json`, which the commands write.
         alpha: `lam ~ Beta(alpha, alpha)`, > 0.
         num_classes: number of classes; None if the labels are one-hot or soft already.
         labels_getter: where the labels are. `"default"`: the second of several inputs, or, in a dict (which may be that
@@ -60,8 +63,9 @@ class LocalMixupTransform(nn.Module):
 
     def __init__(
         self,
-        graph: LocalityGraph,
+        graph: LocalityGraph | None = None,
         *,
+        recipe: Any = None,
         alpha: float = 1.0,
         num_classes: int | None = None,
         labels_getter: LabelsGetter | str | None = "default",
@@ -80,15 +84,17 @@ class LocalMixupTransform(nn.Module):
             reason = "; without labels nothing can carry the weights" if labels_getter is None else ""
             raise ArgumentError(f"labels_getter must be 'default' or a callable, got {labels_getter!r}{reason}")
         self._labels_getter: LabelsGetter = labels_getter if callable(labels_getter) else find_labels
-        self.mixup = LocalMixup(
-            graph,
-            mixup_alpha=self.alpha,
-            prob=prob,
-            per_sample=per_sample,
-            pairing=pairing,
-            outside=outside,
-            generator=generator,
-        )
+        settings: dict[str, Any] = {
+            "graph": graph,
+            "alpha": self.alpha,
+            "prob": prob,
+            "per_sample": per_sample,
+            "pairing": pairing,
+            "outside": outside,
+        }
+        settings = settings_of_recipe(recipe, settings, LocalMixupTransform)
+        settings["mixup_alpha"] = self.alpha = settings.pop("alpha", None) or settings["mixup_alpha"]
+        self.mixup = LocalMixup(**settings, generator=generator)
 
     def extra_repr(self) -> str:
         """Return the settings for `repr`."""

@@ -20,6 +20,7 @@ from localmixup._random import rank_and_size, seeded_generator
 from localmixup._validate import ArgumentError
 from localmixup.distributed import DistributedLocalMixup
 from localmixup.distributed._collectives import sum_over_ranks
+from localmixup.integrations._recipe import recipe_of
 from localmixup.integrations._transformers_inputs import (
     TOKENS,
     check_kind,
@@ -49,7 +50,7 @@ class _Update:
 
 
 class LocalMixupTrainerMixin(_Trainer):  # type: ignore[misc,unused-ignore]
-    """A `Trainer` that mixes its training batches: `LocalMixupTrainer(mix=LocalMixup(graph), model=model, ...)`.
+    """A `Trainer` that mixes its training batches: `LocalMixupTrainer(recipe=LocalMixup(graph), model=model, ...)`.
 
     Images and all other floating point inputs are mixed directly. For texts the token embeddings are mixed, and
     distances are measured between the mean embeddings of the texts. The loss is the one the model would compute, per
@@ -64,8 +65,9 @@ class LocalMixupTrainerMixin(_Trainer):  # type: ignore[misc,unused-ignore]
 
     Args:
         *args: arguments of `Trainer`.
-        mix: how to mix. If it has no generator, it gets one seeded with `args.seed`; with several processes each one
-            gets its own, derived from the seed and the rank. In `.eval()` mode nothing is mixed.
+        recipe: how to mix: a `LocalMixup`, its configuration, or the path of `local_mixup.json`, which the commands
+            write. If it has no generator, it gets one seeded with `args.seed`; with several processes each one gets its
+            own, derived from the seed and the rank. In `.eval()` mode nothing is mixed.
         criterion: a loss that maps logits and labels to one value per sample, see `MixedBatch.loss`. Default: the loss
             of Hugging Face's models for classification and regression, chosen by `config.problem_type`.
         features: a function that maps a batch without labels to the features on which distances are measured, shape
@@ -73,7 +75,7 @@ class LocalMixupTrainerMixin(_Trainer):  # type: ignore[misc,unused-ignore]
         **kwargs: arguments of `Trainer`.
 
     Raises:
-        ValueError: `mix` is not a `LocalMixup`, or an option of `Trainer` cannot be combined with it.
+        ValueError: `recipe` is invalid, or an option of `Trainer` cannot be combined with it.
     """
 
     # read by transformers: the loss must not be divided by the number of accumulated batches
@@ -82,16 +84,17 @@ class LocalMixupTrainerMixin(_Trainer):  # type: ignore[misc,unused-ignore]
     def __init__(
         self,
         *args: Any,
-        mix: LocalMixup,
+        recipe: Any,
         criterion: Callable[..., Tensor] | None = None,
         features: Callable[[dict[str, Any]], Tensor] | None = None,
         **kwargs: Any,
     ) -> None:
-        if not isinstance(mix, LocalMixup) or isinstance(mix, DistributedLocalMixup):
+        if isinstance(recipe, DistributedLocalMixup) or not isinstance(recipe, (LocalMixup, Mapping, str, os.PathLike)):
             raise ArgumentError(
-                "mix must be a LocalMixup, such as LocalMixup(KNNGraph(share=0.2)), also with several "
-                f"processes, got {type(mix).__name__}"
+                "recipe must be a LocalMixup, such as LocalMixup(KNNGraph(share=0.2)), its configuration or the path "
+                f"of local_mixup.json, also with several processes, got {type(recipe).__name__}"
             )
+        mix = recipe_of(recipe)
         super().__init__(*args, **kwargs)
         if self.compute_loss_func is not None:
             raise ArgumentError(

@@ -20,6 +20,7 @@ from localmixup._mixup import LocalMixup
 from localmixup._validate import ArgumentError
 from localmixup.graphs import CompleteGraph, LocalityGraph
 from localmixup.graphs.registry import GRAPHS
+from localmixup.integrations._recipe import settings_of_recipe
 from localmixup.integrations.sklearn._checks import check_parameters, checked_weights, layer_sizes
 from localmixup.integrations.sklearn._network import (
     TrainingRows,
@@ -49,6 +50,7 @@ class LocalMixupMLP(BaseEstimator, ABC):  # type: ignore[misc]
         per_sample: bool = False,
         pairing: str = "permutation",
         outside: str = "unmix",
+        recipe: Any = None,
         learning_rate_init: float = 1e-3,
         weight_decay: float = 1e-4,
         batch_size: Any = "auto",
@@ -69,6 +71,7 @@ class LocalMixupMLP(BaseEstimator, ABC):  # type: ignore[misc]
         self.per_sample = per_sample
         self.pairing = pairing
         self.outside = outside
+        self.recipe = recipe
         self.learning_rate_init = learning_rate_init
         self.weight_decay = weight_decay
         self.batch_size = batch_size
@@ -208,7 +211,16 @@ class LocalMixupMLP(BaseEstimator, ABC):  # type: ignore[misc]
     def _batch_rows(self, n: int) -> int:
         return min(n, 200 if isinstance(self.batch_size, str) else self.batch_size)
 
+    def _settings(self) -> dict[str, Any]:
+        """Return the settings of the mixing; the graph may still be a name."""
+        names = ("graph", "kept_share", "mixup_alpha", "prob", "per_sample", "pairing", "outside")
+        given = {name: getattr(self, name) for name in names}
+        settings = settings_of_recipe(self.recipe, given, LocalMixupMLP)
+        return {name: value for name, value in settings.items() if name != "kept_share"}
+
     def _make_graph(self, x: Tensor) -> Any:
+        if self.recipe is not None:
+            return self._settings()["graph"]
         if not isinstance(self.graph, str):
             return self.graph
         graph_type = GRAPHS[self.graph]
@@ -219,16 +231,9 @@ class LocalMixupMLP(BaseEstimator, ABC):  # type: ignore[misc]
         return graph_type.fit(x, kept_share=self.kept_share)
 
     def _make_mix(self, generator: torch.Generator, batch_size: int) -> LocalMixup:
-        settings: dict[str, Any] = {
-            "mixup_alpha": self.mixup_alpha,
-            "prob": self.prob,
-            "per_sample": self.per_sample,
-            "pairing": self.pairing,
-            "outside": self.outside,
-            "generator": generator,
-        }
+        settings = {**self._settings(), "graph": self.graph_, "generator": generator}
         if self._mix is None or self._mix.graph is not self.graph_:
-            self._mix = LocalMixup(self.graph_, **settings)
+            self._mix = LocalMixup(**settings)
             if isinstance(self.graph, str):
                 self._mix._notice.silence()
         else:  # the same object in all calls of partial_fit, so that it warns only once

@@ -41,6 +41,8 @@ class LocalMixupClassifier(ClassifierMixin, LocalMixupMLP):  # type: ignore[misc
         outside: what to do with pairs that the graph considers too far apart. `"unmix"` (unlike in `LocalMixup` the
             default): the sample stays unmixed with weight 1, so that no row is lost and the ends of the range are
             exactly plain training and classical mixup. `"discard"`: the pair counts W, eq. (3) of the paper.
+        recipe: a whole recipe instead of `graph`, `kept_share`, `mixup_alpha`, `prob`, `per_sample`, `pairing` and
+            `outside`: a `LocalMixup`, its configuration, or the path of `local_mixup.json`, which the commands write.
         learning_rate_init: learning rate of AdamW, > 0.
         weight_decay: weight decay of AdamW, >= 0.
         batch_size: rows per batch; `"auto"` is 200, or all rows if fewer.
@@ -200,7 +202,7 @@ class LocalMixupRegressor(RegressorMixin, LocalMixupMLP):  # type: ignore[misc]
         return tags
 
     def _validated(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
-        check_choice("pairing", self.pairing, _PAIRINGS_WITHOUT_CLASSES)
+        check_choice("pairing", self._settings()["pairing"], _PAIRINGS_WITHOUT_CLASSES)
         X, y = validate_data(self, X, y, dtype=np.float64, reset=reset, multi_output=True, y_numeric=True)
         return X, y.astype(np.float64)
 

@@ -30,6 +30,7 @@ ABOVE = {
 LAB = [
     "errors",
     "files",
+    "handover",
     "data",
     "models",
     "methods and runs",

@@ -195,7 +195,7 @@ def test_a_graph_with_a_state_is_saved_and_can_be_replaced():
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({}, "graph must be a dict with a name, one of exponential, .*, got None"),
+        ({"graph": None}, "graph must be a dict with a name, one of exponential, .*, got None"),
         (3, "config must be a dict of the settings of LocalMixup, got int"),
         ({"graph": "threshold"}, "graph must be a dict with a name, .*got 'threshold'"),
         ({"graph": {"name": "treshold"}}, "graph name must be one of .*; did you mean 'threshold'"),

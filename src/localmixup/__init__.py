@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from localmixup.graphs import IdentityGraph as IdentityGraph
     from localmixup.graphs import KNNGraph as KNNGraph
     from localmixup.graphs import LocalityGraph as LocalityGraph
+    from localmixup.graphs import NearestOfGraph as NearestOfGraph
     from localmixup.graphs import ThresholdGraph as ThresholdGraph
     from localmixup.graphs.fit import FittedGraph as FittedGraph
     from localmixup.graphs.fit import fit_graph as fit_graph
@@ -55,6 +56,7 @@ _HOME = {
     "IdentityGraph": "graphs",
     "KNNGraph": "graphs",
     "LocalityGraph": "graphs",
+    "NearestOfGraph": "graphs",
     "ThresholdGraph": "graphs",
     "FittedGraph": "graphs.fit",
     "fit_graph": "graphs.fit",
@@ -79,6 +81,7 @@ __all__ = [
     "MixPlan",
     "MixedBatch",
     "MixingSchedule",
+    "NearestOfGraph",
     "NeighborLists",
     "PairDataset",
     "PairSampler",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -22,11 +24,11 @@ from localmixup._interpolate import (
 )
 from localmixup._notice import Notice
 from localmixup._random import DrawingModule, next_generator
-from localmixup._settings import CHECKS, SETTINGS, SIMILAR
+from localmixup._settings import CHECKS, PAPER, RECOMMENDED, SETTINGS, SIMILAR
 from localmixup._validate import ArgumentError, refuse_unknown
 from localmixup.graphs.base import LocalityGraph
 from localmixup.graphs.distance import DistanceGraph
-from localmixup.graphs.registry import graph_from_config, graph_to_config, settings_of, to_plain
+from localmixup.graphs.registry import graph_from_config, graph_to_config, read_config, settings_of, to_plain
 
 if TYPE_CHECKING:
     from typing import Never
@@ -51,17 +53,22 @@ class _Draw(NamedTuple):
 class LocalMixup(DrawingModule):
     """Local Mixup (Baena, Drumetz, Gripon, 2024): mix each sample with a partner, weighed by how near the two are.
 
+    `LocalMixup()` is the recommended recipe: a few samples of each batch are mixed, each with the nearest of a few
+    others. It needs no unit, no calibration and no pass over the data. `LocalMixup(graph)` is eq. (3) of the paper with
+    that graph. `repr` shows what is in force.
+
     A module without parameters: in `.eval()` mode batches pass unmixed, with weights 1. If hardly any of the first
     pairs counts, or all of them do although the graph is meant to be local, it warns once.
 
     Args:
         graph: from `localmixup.graphs`, or an object with `matrix(features)` and `pair_weights(features, partner)`.
+            None: the recommended recipe, whose other settings are then the defaults.
         mixup_alpha: `lam ~ Beta(mixup_alpha, mixup_alpha)`, > 0. 1 is uniform, small values mix little, `inf` gives
-            1/2 always.
+            1/2 always. Default: 1.
         prob: share of the samples that are mixed at all, in [0, 1]. The others pass unchanged and count 1. How often
-            and how locally are two questions: the graph answers the second.
-        per_sample: draw one `lam` for each sample instead of one for the batch.
-        pairing: who meets whom.
+            and how locally are two questions: the graph answers the second. Default: 1 with a graph, 0.3 without.
+        per_sample: draw one `lam` for each sample instead of one for the batch. Default: no.
+        pairing: who meets whom. Default: `"permutation"` with a graph, `"neighbors"` without.
             `"permutation"`: a random permutation of the batch (the paper).
             `"flip"`: sample i with sample n - 1 - i; in a shuffled batch the same distribution, with less work.
             `"within_class"`, `"between_class"`: a random sample of the same class, or of another one. Without such a
@@ -78,6 +85,9 @@ class LocalMixup(DrawingModule):
         ValueError: an argument is out of range.
 
     >>> from localmixup import ThresholdGraph
+    >>> LocalMixup()
+    LocalMixup(NearestOfGraph(n_candidates=4, metric='euclidean'), mixup_alpha=1, prob=0.3, per_sample=False, \
+pairing='neighbors', outside='discard')
     >>> mix = LocalMixup(ThresholdGraph(radius=2.0), generator=torch.Generator().manual_seed(0))
     >>> batch = mix(torch.tensor([[0.0], [1.0], [9.0]]), torch.tensor([0, 1, 1]))
     >>> batch.loss(torch.nn.CrossEntropyLoss(), torch.zeros(3, 2))
@@ -85,15 +95,19 @@ class LocalMixup(DrawingModule):
     """
 
     graph: LocalityGraph
+    mixup_alpha: float
+    prob: float
+    per_sample: bool
+    pairing: str
 
     def __init__(
         self,
-        graph: LocalityGraph,
+        graph: LocalityGraph | None = None,
         *,
-        mixup_alpha: float = 1.0,
-        prob: float = 1.0,
-        per_sample: bool = False,
-        pairing: str = "permutation",
+        mixup_alpha: float | None = None,
+        prob: float | None = None,
+        per_sample: bool | None = None,
+        pairing: str | None = None,
         outside: str = "discard",
         generator: torch.Generator | None = None,
         **unknown: Never,
@@ -101,11 +115,12 @@ class LocalMixup(DrawingModule):
         super().__init__()
         refuse_unknown(type(self).__name__, unknown, [*SETTINGS, "generator"], SIMILAR)
         self._notice = Notice()
-        self.graph = graph
-        self.mixup_alpha = mixup_alpha
-        self.prob = prob
-        self.per_sample = per_sample
-        self.pairing = pairing
+        given = {
+            "graph": graph, "mixup_alpha": mixup_alpha, "prob": prob, "per_sample": per_sample, "pairing": pairing,
+        }  # fmt: skip
+        defaults = RECOMMENDED if graph is None else PAPER
+        for name, value in given.items():
+            setattr(self, name, defaults[name] if value is None else value)
         self.outside = outside
         self.generator = generator
         self._worker_generator: tuple[int, torch.Generator] | None = None
@@ -144,18 +159,22 @@ class LocalMixup(DrawingModule):
         return {"graph": graph_to_config(self.graph), **settings}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], generator: torch.Generator | None = None) -> LocalMixup:
+    def from_config(
+        cls, config: Mapping[str, Any] | str | os.PathLike[str], generator: torch.Generator | None = None
+    ) -> LocalMixup:
         """Return the `LocalMixup` that `to_config` described.
 
         Args:
-            config: the graph, and any of the settings; the others take their default.
+            config: the graph, and any of the settings; the others take their default. Or a JSON file that holds them,
+                such as the `local_mixup.json` that `localmixup compare` and `localmixup inspect` write.
             generator: see the class.
 
         Raises:
-            ValueError: an unknown setting, or one that is missing or out of range.
+            ValueError: an unknown setting, or one that is out of range; or a file that cannot be read.
         """
-        settings = settings_of(config, SETTINGS, cls.__name__)
-        return cls(graph_from_config(settings.pop("graph", None)), **settings, generator=generator)
+        settings = settings_of(read_config(config), SETTINGS, cls.__name__)
+        graph = graph_from_config(settings.pop("graph")) if "graph" in settings else None
+        return cls(graph, **settings, generator=generator)
 
     def set_extra_state(self, state: Tensor | None) -> None:
         """Restore the generator's state; see `DrawingModule`."""
@@ -289,9 +308,16 @@ class LocalMixup(DrawingModule):
             features = features.detach()
         n = features.shape[0]
         generator, device = self._random(features.device)
-        partner, weights = self._draw_partners(features, y, n, generator, device)
+        by_row = self.pairing == "neighbors"
+        if by_row:
+            uniform = self._draw_uniform(n, features, generator, device)
+        else:
+            partner = self._draw_partners(features, y, n, generator, device)
         lam = self._draw_lam(n, features, generator, device)
         unmixing = self._draw_unmixing(n, features, generator, device)
+        weights = None
+        if by_row:
+            partner, weights = self._draw_neighbors(features, uniform, unmixing[1]), ones_like_rows(features, n)
         difference = None
         if shared and self._measures_what_it_mixes(features):
             found = Difference(features, partner, flipped=self.pairing == "flip")
@@ -344,26 +370,40 @@ class LocalMixup(DrawingModule):
 
     def _draw_partners(
         self, features: Tensor, y: Any, n: int, generator: torch.Generator | None, device: torch.device
-    ) -> tuple[Tensor, Tensor | None]:
-        """Draw the partners; also return their weights if they are known to be 1."""
+    ) -> Tensor:
         if self.pairing == "flip":
-            return _partners.flip(n, device=features.device), None
+            return _partners.flip(n, device=features.device)
         if self.pairing == "permutation":
             partner = _partners.permutation(n, device=device, generator=generator)
-            return (partner if generator is None else partner.to(features.device)), None
-        if self.pairing == "neighbors":
-            uniform = torch.rand(n, device=device, generator=generator, dtype=torch.float64).to(features.device)
-            return self._draw_neighbors(features, uniform), ones_like_rows(features, n)
+            return partner if generator is None else partner.to(features.device)
         by_class = _partners.within_class if self.pairing == "within_class" else _partners.between_class
         partner = by_class(_partners.classes_of(y, n).to(device), generator=generator)
-        return partner.to(features.device), None
+        return partner.to(features.device)
+
+    def _draw_uniform(
+        self, n: int, features: Tensor, generator: torch.Generator | None, device: torch.device
+    ) -> Tensor:
+        """Draw what decides on the partner of each sample, as many numbers as the graph needs."""
+        count = getattr(self.graph, "n_uniform", 1)
+        shape = (n,) if count == 1 else (n, count)
+        return torch.rand(shape, device=device, generator=generator, dtype=torch.float64).to(features.device)
 
     @torch.no_grad()
-    def _draw_neighbors(self, features: Tensor, uniform: Tensor) -> Tensor:
-        draw = getattr(self.graph, "draw_partners", None)
-        if draw is None:  # a graph of the user's own with the two required methods only
-            return LocalityGraph.draw_partners(self.graph, features, uniform)
-        partner: Tensor = draw(features, uniform)
+    def _draw_neighbors(self, features: Tensor, uniform: Tensor, prob: Tensor | None) -> Tensor:
+        """Return the partners; of samples that stay unmixed anyway, themselves, where that saves work."""
+        graph: Any = self.graph
+        if not isinstance(graph, LocalityGraph):  # of the user's own
+            draw = getattr(graph, "draw_partners", None)
+            own: Tensor = (
+                LocalityGraph.draw_partners(graph, features, uniform) if draw is None else draw(features, uniform)
+            )
+            return own
+        if prob is None or features.device.type != "cpu" or torch.compiler.is_compiling():
+            return graph.draw_partners(features, uniform)
+        rows = (prob < self.prob).nonzero().squeeze(1)
+        partner = torch.arange(len(prob))
+        if len(rows):
+            partner[rows] = graph.draw_partners(features, uniform.index_select(0, rows), rows)
         return partner
 
     def _draw_lam(self, n: int, features: Tensor, generator: torch.Generator | None, device: torch.device) -> Tensor:

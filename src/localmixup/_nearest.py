@@ -51,7 +51,14 @@ def fast_distance_matrix(features: Tensor, metric: Metric = "euclidean") -> Floa
     return matrix.mul_(scale) if scale != 1 else matrix
 
 
-def nearest_draw(features: Tensor, k: int, place: Int[Tensor, "n"], metric: Metric = "euclidean") -> Int[Tensor, "n"]:
+def nearest_draw(
+    features: Tensor,
+    k: int,
+    place: Int[Tensor, "r"],
+    metric: Metric = "euclidean",
+    *,
+    rows: Int[Tensor, "r"] | None = None,
+) -> Int[Tensor, "r"]:
     """Return one of the `k` nearest other samples of each sample; ties at the k-th place go to the lower index.
 
     The `k` nearest of each row are selected, not sorted. Where rounding could decide who is among them, the row is
@@ -60,11 +67,12 @@ def nearest_draw(features: Tensor, k: int, place: Int[Tensor, "n"], metric: Metr
     Args:
         features: shape `(n, ...)`.
         k: number of neighbours, between 1 and n - 2.
-        place: which of them to take, in no particular order, in `[0, k)`, shape `(n,)`.
+        place: which of them to take, in no particular order, in `[0, k)`, shape `(r,)`.
         metric: see `distances_between`.
+        rows: the samples whose neighbours are wanted, shape `(r,)`; None for all, in order.
 
     Returns:
-        Indices, shape `(n,)`, on the device of the features.
+        Indices, shape `(r,)`, on the device of the features.
 
     >>> nearest_draw(torch.tensor([[0.0], [1.0], [5.0]]), 1, torch.tensor([0, 0, 0]))
     tensor([1, 0, 1])
@@ -74,19 +82,22 @@ def nearest_draw(features: Tensor, k: int, place: Int[Tensor, "n"], metric: Metr
     if by_product:
         keys, lengths = _keys_by_product(flat)
         if not bool(torch.isfinite(lengths).all()):  # squares that overflow, or NaN
-            return nearest_draw(flat.double(), k, place, metric)
+            return nearest_draw(flat.double(), k, place, metric, rows=rows)
         slack = (4 + math.sqrt(flat.shape[1] / 256)) * torch.finfo(flat.dtype).eps * (lengths + lengths.max())
     else:
         keys = distance_matrix(features, metric)
         slack = keys.new_zeros(len(keys))
     keys.fill_diagonal_(math.inf)
+    if rows is not None:
+        keys, slack = keys.index_select(0, rows), slack.index_select(0, rows)
     if flat.device.type == "cpu":
         partner, unsure = _select(keys.numpy(), k, place.numpy(), slack.numpy())
     else:
         partner, unsure = _select_on_device(keys, k, place, slack)
     if len(unsure):
-        exact = rows_by_difference(flat, unsure) if by_product else keys.index_select(0, unsure)
-        order = exact.scatter_(1, unsure[:, None], math.inf).sort(dim=1, stable=True).indices
+        itself = unsure if rows is None else rows[unsure]
+        exact = rows_by_difference(flat, itself) if by_product else keys.index_select(0, unsure)
+        order = exact.scatter_(1, itself[:, None], math.inf).sort(dim=1, stable=True).indices
         partner[unsure] = order.gather(1, place[unsure, None]).squeeze(1)
     return partner
 

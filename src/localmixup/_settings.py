@@ -9,11 +9,24 @@ from localmixup import _partners
 from localmixup._random import check_generator
 from localmixup._validate import ArgumentError, check_choice, check_flag, check_number
 from localmixup.graphs.base import LocalityGraph
+from localmixup.graphs.nearest_of import NearestOfGraph
 
 OUTSIDE = ("discard", "unmix")
 
 SETTINGS = ("graph", "mixup_alpha", "prob", "per_sample", "pairing", "outside")
 """Names of the settings that a configuration holds."""
+
+PAPER: dict[str, Any] = {"mixup_alpha": 1.0, "prob": 1.0, "per_sample": False, "pairing": "permutation"}
+"""The defaults of a `LocalMixup` with a graph: those of the paper."""
+
+RECOMMENDED: dict[str, Any] = {
+    "graph": NearestOfGraph(n_candidates=4),
+    "mixup_alpha": 1.0,
+    "prob": 0.3,
+    "per_sample": False,
+    "pairing": "neighbors",
+}
+"""The defaults of a `LocalMixup` without a graph."""
 
 SIMILAR = {"alpha": "mixup_alpha", "beta": "mixup_alpha", "p": "prob", "probability": "prob", "seed": "generator"}
 """Arguments that people write, and what they mean."""

@@ -18,7 +18,7 @@ def test_every_public_graph_is_registered_under_its_name_with_its_parameter():
     assert set(GRAPHS.values()) == concrete
     for name, graph in GRAPHS.items():
         assert graph.name == name
-        assert graph.parameter in (None, "decay", "radius", "n_neighbors")
+        assert graph.parameter in (None, "decay", "radius", "n_neighbors", "n_candidates")
 
 
 @pytest.mark.parametrize("name", GRAPHS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -18,7 +20,7 @@ from localmixup._validate import ArgumentError, check_flag, check_integer
 from localmixup.distributed._batch import GatheredPlan, RankBatch, RankPlan
 from localmixup.distributed._collectives import copy_first_rank, draw_apart, gather_rows
 from localmixup.graphs import LocalityGraph
-from localmixup.graphs.registry import graph_from_config, settings_of
+from localmixup.graphs.registry import graph_from_config, read_config, settings_of
 
 
 class DistributedLocalMixup(LocalMixup):
@@ -29,7 +31,7 @@ class DistributedLocalMixup(LocalMixup):
     nothing is sent, and the loss is that of the rank alone.
 
     Args:
-        graph: how much a pair counts, see `LocalMixup`.
+        graph: how much a pair counts, see `LocalMixup`; None for the recommended recipe.
         gather: if False, partners are on the same rank and each rank draws its own plan. If True, partners may be on
             any rank: inputs, targets and features are gathered on every rank, and the plan is the one that a single
             process would draw for the whole batch in the order of the ranks. Every rank must then mix every batch, with
@@ -55,14 +57,14 @@ class DistributedLocalMixup(LocalMixup):
 
     def __init__(
         self,
-        graph: LocalityGraph,
+        graph: LocalityGraph | None = None,
         *,
         gather: bool = False,
         seed: int = 0,
-        mixup_alpha: float = 1.0,
-        prob: float = 1.0,
-        per_sample: bool = False,
-        pairing: str = "permutation",
+        mixup_alpha: float | None = None,
+        prob: float | None = None,
+        per_sample: bool | None = None,
+        pairing: str | None = None,
         outside: str = "discard",
     ) -> None:
         super().__init__(
@@ -87,18 +89,21 @@ class DistributedLocalMixup(LocalMixup):
         return {**super().to_config(), "gather": self.gather, "seed": self.seed}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], generator: torch.Generator | None = None) -> DistributedLocalMixup:
+    def from_config(
+        cls, config: Mapping[str, Any] | str | os.PathLike[str], generator: torch.Generator | None = None
+    ) -> DistributedLocalMixup:
         """Create a `DistributedLocalMixup` from what `to_config` returned.
 
         Args:
-            config: the graph and any other settings, also from a `LocalMixup`; missing ones take their defaults.
+            config: the graph and any other settings, also from a `LocalMixup`; missing ones take their defaults. Or
+                the path of a JSON file that holds them.
             generator: used instead of one seeded with `seed`; must be in the same state on every rank.
 
         Raises:
             ValueError: a setting is unknown, missing or out of range.
         """
-        settings = settings_of(config, (*SETTINGS, "gather", "seed"), cls.__name__)
-        mix = cls(graph_from_config(settings.pop("graph", None)), **settings)
+        settings = settings_of(read_config(config), (*SETTINGS, "gather", "seed"), cls.__name__)
+        mix = cls(graph_from_config(settings.pop("graph")) if "graph" in settings else None, **settings)
         if generator is not None:
             mix.generator = generator
         return mix

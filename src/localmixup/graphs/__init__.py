@@ -7,4 +7,5 @@ from localmixup.graphs.distance import ExponentialGraph as ExponentialGraph
 from localmixup.graphs.distance import ThresholdGraph as ThresholdGraph
 from localmixup.graphs.ends import CompleteGraph as CompleteGraph
 from localmixup.graphs.ends import IdentityGraph as IdentityGraph
+from localmixup.graphs.nearest_of import NearestOfGraph as NearestOfGraph
 from localmixup.graphs.rank import KNNGraph as KNNGraph

@@ -34,6 +34,11 @@ class LocalityGraph(ABC):
     parameter: ClassVar[str | None] = None
     metric: Metric = "euclidean"
 
+    @property
+    def n_uniform(self) -> int:
+        """Number of uniform draws that `draw_partners` needs per sample."""
+        return 1
+
     @abstractmethod
     def matrix(self, features: Float[Tensor, "n ..."]) -> Float[Tensor, "n n"]:
         """Return the whole weight matrix W.
@@ -57,17 +62,21 @@ class LocalityGraph(ABC):
         """
         return self.matrix(features).gather(1, partner[:, None]).squeeze(1)
 
-    def draw_partners(self, features: Float[Tensor, "n ..."], uniform: Float[Tensor, "n"]) -> Int[Tensor, "n"]:
+    def draw_partners(
+        self, features: Float[Tensor, "n ..."], uniform: Float[Tensor, "..."], rows: Int[Tensor, "r"] | None = None
+    ) -> Int[Tensor, "r"]:
         """Draw a partner for each sample with probability proportional to its row of W, itself included.
 
         Args:
             features: what distances are measured on, shape `(n, ...)`.
-            uniform: one uniform draw in [0, 1) per sample, float64, shape `(n,)`.
+            uniform: uniform draws in [0, 1), float64, shape `(r,)`, or `(r, n_uniform)` if `n_uniform` is not 1.
+            rows: the samples that need a partner, shape `(r,)`; None for all, in order.
 
         Returns:
-            Indices of the partners, shape `(n,)`.
+            Indices of the partners, shape `(r,)`.
         """
-        return draw_from_rows(self.matrix(features), uniform)
+        weights = self.matrix(features)
+        return draw_from_rows(weights if rows is None else weights.index_select(0, rows), uniform)
 
     def is_vanilla(self, n: int) -> bool:
         """Return whether Local Mixup with this graph among `n` distinct samples is vanilla training.
@@ -171,12 +180,12 @@ class LocalityGraph(ABC):
         return cls.from_sample(sample, wish, metric=metric)
 
 
-def draw_from_rows(weights: Float[Tensor, "n n"], uniform: Float[Tensor, "n"]) -> Int[Tensor, "n"]:
+def draw_from_rows(weights: Float[Tensor, "r n"], uniform: Float[Tensor, "r"]) -> Int[Tensor, "r"]:
     """Draw one column per row with probability proportional to its weight.
 
     Args:
-        weights: >= 0, with a positive sum in each row, shape `(n, n)`.
-        uniform: one uniform draw in [0, 1) per row, shape `(n,)`.
+        weights: >= 0, with a positive sum in each row, shape `(r, n)`.
+        uniform: one uniform draw in [0, 1) per row, shape `(r,)`.
 
     >>> draw_from_rows(torch.tensor([[0.0, 1.0], [3.0, 1.0]]), torch.tensor([0.5, 0.9]))
     tensor([1, 1])

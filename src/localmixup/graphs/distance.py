@@ -56,9 +56,12 @@ class DistanceGraph(LocalityGraph):
             return weights
         return weights.masked_fill(partner == torch.arange(len(partner), device=partner.device), 1.0)
 
-    def draw_partners(self, features: Float[Tensor, "n ..."], uniform: Float[Tensor, "n"]) -> Int[Tensor, "n"]:
+    def draw_partners(
+        self, features: Float[Tensor, "n ..."], uniform: Float[Tensor, "r"], rows: Int[Tensor, "r"] | None = None
+    ) -> Int[Tensor, "r"]:
         """Draw a partner for each sample with probability proportional to its row of W; see `LocalityGraph`."""
-        return draw_from_rows(_with_ones(self.of_distance(fast_distance_matrix(features, self.metric))), uniform)
+        weights = _with_ones(self.of_distance(fast_distance_matrix(features, self.metric)))
+        return draw_from_rows(weights if rows is None else weights.index_select(0, rows), uniform)
 
 
 def _with_ones(weights: Tensor) -> Tensor:

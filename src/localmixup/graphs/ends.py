@@ -35,7 +35,9 @@ class CompleteGraph(DistanceGraph):
         """Return ones, shape `(n,)`, without computing distances."""
         return as_features(features).new_ones(features.shape[0])
 
-    def draw_partners(self, features: Float[Tensor, "n ..."], uniform: Float[Tensor, "n"]) -> Int[Tensor, "n"]:
+    def draw_partners(
+        self, features: Float[Tensor, "n ..."], uniform: Float[Tensor, "r"], rows: Int[Tensor, "r"] | None = None
+    ) -> Int[Tensor, "r"]:
         """Draw a partner for each sample uniformly among all samples, itself included."""
         n = features.shape[0]
         return (uniform * n).long().clamp_max(max(0, n - 1))
@@ -74,9 +76,11 @@ class IdentityGraph(DistanceGraph):
         itself = partner == torch.arange(len(partner), device=partner.device)
         return itself.to(as_features(features).dtype)
 
-    def draw_partners(self, features: Float[Tensor, "n ..."], uniform: Float[Tensor, "n"]) -> Int[Tensor, "n"]:
+    def draw_partners(
+        self, features: Float[Tensor, "n ..."], uniform: Float[Tensor, "r"], rows: Int[Tensor, "r"] | None = None
+    ) -> Int[Tensor, "r"]:
         """Return each sample itself."""
-        return torch.arange(features.shape[0], device=features.device)
+        return torch.arange(features.shape[0], device=features.device) if rows is None else rows
 
     def is_vanilla(self, n: int) -> bool:
         """Return True."""

@@ -101,19 +101,22 @@ class KNNGraph(LocalityGraph):
         weights = torch.where(distances.isnan(), distances, weights)  # so that features that diverged are noticed
         return torch.maximum(weights, weights.T) if self.symmetric else weights
 
-    def draw_partners(self, features: Float[Tensor, "n ..."], uniform: Float[Tensor, "n"]) -> Int[Tensor, "n"]:
+    def draw_partners(
+        self, features: Float[Tensor, "n ..."], uniform: Float[Tensor, "r"], rows: Int[Tensor, "r"] | None = None
+    ) -> Int[Tensor, "r"]:
         """Draw a partner for each sample uniformly among its neighbours and itself; see `LocalityGraph`."""
         n = features.shape[0]
         k = self.count(n)
-        itself = torch.arange(n, device=features.device)
+        itself = torch.arange(n, device=features.device) if rows is None else rows
         if k == 0:
             return itself
         if k == n - 1:
             return (uniform * n).long().clamp_max(n - 1)
         if self.symmetric:
-            return draw_from_rows(self.matrix(features), uniform)
+            return draw_from_rows(self.matrix(features).index_select(0, itself), uniform)
         place = (uniform * (k + 1)).long().clamp_max(k)  # k stands for the sample itself
-        return torch.where(place == k, itself, nearest_draw(features, k, place.clamp_max(k - 1), self.metric))
+        nearest = nearest_draw(features, k, place.clamp_max(k - 1), self.metric, rows=rows)
+        return torch.where(place == k, itself, nearest)
 
     def weights_of_distances(self, distances: Tensor, *, population: int) -> Tensor:
         """Return the weights as they are on average: the nearest share of the pairs is kept."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from localmixup._validate import ArgumentError, check_choice
@@ -11,10 +14,11 @@ from localmixup.graphs.adaptive import AdaptiveExponentialGraph
 from localmixup.graphs.base import LocalityGraph
 from localmixup.graphs.distance import ExponentialGraph, ThresholdGraph
 from localmixup.graphs.ends import CompleteGraph, IdentityGraph
+from localmixup.graphs.nearest_of import NearestOfGraph
 from localmixup.graphs.rank import KNNGraph
 
 _ALL: tuple[type[LocalityGraph], ...] = (
-    ExponentialGraph, ThresholdGraph, KNNGraph, CompleteGraph, IdentityGraph, AdaptiveExponentialGraph,
+    ExponentialGraph, ThresholdGraph, KNNGraph, NearestOfGraph, CompleteGraph, IdentityGraph, AdaptiveExponentialGraph,
 )  # fmt: skip
 
 GRAPHS: dict[str, type[LocalityGraph]] = {graph.name: graph for graph in _ALL}
@@ -24,6 +28,7 @@ _SETTINGS: dict[str, tuple[str, ...]] = {
     "exponential": ("decay", "metric"),
     "threshold": ("radius", "metric"),
     "knn": ("n_neighbors", "share", "symmetric", "metric"),
+    "nearest-of": ("n_candidates", "metric"),
     "complete": (),
     "identity": (),
     "adaptive": ("mean_weight", "times_median", "momentum", "metric"),
@@ -49,7 +54,7 @@ def make_graph(name: str, value: float | None = None, **options: Any) -> Localit
         return graph(**options)
     if value is None:
         raise ArgumentError(f"{graph.parameter} must be given for the graph {name!r}, got None")
-    whole = graph is KNNGraph and isinstance(value, float) and value.is_integer()
+    whole = graph in (KNNGraph, NearestOfGraph) and isinstance(value, float) and value.is_integer()
     return graph(**{graph.parameter: int(value) if whole else value}, **options)
 
 
@@ -106,6 +111,26 @@ def graph_from_config(config: Any) -> LocalityGraph:
     if needed and needed not in parameters and not (name == "knn" and "share" in parameters):
         raise ArgumentError(f"{needed} must be given for the graph {name!r}, got {dict(config)!r}")
     return GRAPHS[name](**parameters)
+
+
+def read_config(config: Any) -> Any:
+    """Return a configuration, read from its file if a path is given.
+
+    Args:
+        config: the configuration, which is returned as it is; or the path of a JSON file.
+
+    Raises:
+        ValueError: the file cannot be read, or is not JSON.
+    """
+    if not isinstance(config, (str, os.PathLike)):
+        return config
+    path = Path(config)
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ArgumentError(f"config must be a dict or the path of a JSON file, got {path}: {error.strerror}") from None
+    except ValueError as error:
+        raise ArgumentError(f"config must be the path of a JSON file, got {path}, which is none: {error}") from None
 
 
 def settings_of(config: Any, allowed: tuple[str, ...], owner: str) -> dict[str, Any]:

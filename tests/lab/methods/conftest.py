@@ -14,8 +14,10 @@ from localmixup.lab.runs.spec import MethodSpec, TrainingSpec
 def make():
     """A method by its name, with its options as keywords."""
 
-    def build(name, *, parameter=None, task="classification", seed=0, loss_scale=1.0, reduction="mean", **options):
-        settings = TrainingSpec(model="mlp", updates=1, reduction=reduction)
+    def build(
+        name, *, parameter=None, task="classification", seed=0, loss_scale=1.0, reduction="mean", pairs="set", **options
+    ):
+        settings = TrainingSpec(model="mlp", updates=1, reduction=reduction, pairs=pairs)
         given = tuple(sorted(options.items()))
         spec = MethodSpec(method=name, parameter=parameter, loss_scale=loss_scale, options=given)
         return METHODS[name](spec, settings, task, torch.Generator().manual_seed(seed))

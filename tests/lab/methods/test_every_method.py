@@ -45,13 +45,20 @@ def test_partners_by_class(name, make, points, draw):
 
 
 # methods that only mix the inputs; the others are tested in files of their own
+IN_BATCH = ("recipe", "same-displacement")
+
+
+def cases(names):
+    """Every method with every source of pairs that it knows."""
+    return [(name, pairs) for name in names for pairs in ("set", "batch") if pairs == "batch" or name not in IN_BATCH]
+
+
 PLAIN = [n for n, m in METHODS.items() if (m.losses, m.reduced) == (Method.losses, Method.reduced)]
 
 
-@pytest.mark.parametrize("pairs", ["set", "batch"])
-@pytest.mark.parametrize("name", PLAIN)
+@pytest.mark.parametrize(("name", "pairs"), cases(PLAIN))
 def test_the_loss_is_that_of_the_mixed_samples(name, pairs, make, points, network, draw, step, same_gradients):
-    method = make(name, parameter=PARAMETERS.get(name), loss_scale=0.5)
+    method = make(name, parameter=PARAMETERS.get(name), loss_scale=0.5, pairs=pairs)
     batch = draw(method, pairs, *points)
     loss, weights = step(method, network, batch)
     slow = 0.0
@@ -64,12 +71,11 @@ def test_the_loss_is_that_of_the_mixed_samples(name, pairs, make, points, networ
     same_gradients(loss, slow, network)
 
 
-@pytest.mark.parametrize("pairs", ["set", "batch"])
-@pytest.mark.parametrize("name", list(METHODS))
+@pytest.mark.parametrize(("name", "pairs"), cases(METHODS))
 def test_images_pass_and_neither_they_nor_the_global_state_change(name, pairs, make, draw, step):
     x, y = torch.randn(12, 1, 16, 16, generator=torch.Generator().manual_seed(0)), torch.arange(12) % 3
     model = build_model("resnet", (1, 16, 16), 3)
-    method = make(name, parameter=PARAMETERS.get(name))
+    method = make(name, parameter=PARAMETERS.get(name), pairs=pairs)
     companion = method.companion(model, x)
     batch = draw(method, pairs, x, y)
     before, state = (batch.inputs.clone(), batch.partner_inputs.clone()), torch.random.get_rng_state()
@@ -84,8 +90,7 @@ def test_images_pass_and_neither_they_nor_the_global_state_change(name, pairs, m
     assert companion is None or name == "adamixup"
 
 
-@pytest.mark.parametrize("pairs", ["set", "batch"])
-@pytest.mark.parametrize("name", [name for name in METHODS if name != "cutmix"])
+@pytest.mark.parametrize(("name", "pairs"), cases(name for name in METHODS if name != "cutmix"))
 def test_it_learns(name, pairs, prepared):
     training = TrainingSpec(model="mlp", updates=60, batch_size=16, learning_rate=0.01, pairs=pairs)
     parameter = {**PARAMETERS, "local-threshold": 0.7}.get(name)

@@ -12,6 +12,7 @@ from localmixup.lab.methods.local import LocalExponential, LocalKNN, LocalThresh
 from localmixup.lab.methods.manifold import ManifoldLocal, ManifoldMixup
 from localmixup.lab.methods.mixup import Mixup
 from localmixup.lab.methods.published import PublishedCifar, PublishedSpirals
+from localmixup.lab.methods.recipe import Recipe, SameDisplacement
 from localmixup.lab.methods.regmixup import RegMixup
 from localmixup.lab.methods.vanilla import Vanilla
 from localmixup.lab.methods.warping import WarpingMixup
@@ -32,6 +33,8 @@ METHODS: dict[str, type[Method]] = {
     "manifold-local": ManifoldLocal,
     "warping-mixup": WarpingMixup,
     "cutmix": CutMix,
+    "recipe": Recipe,
+    "same-displacement": SameDisplacement,
     "published-spirals": PublishedSpirals,
     "published-cifar": PublishedCifar,
 }

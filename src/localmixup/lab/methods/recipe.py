@@ -1,0 +1,95 @@
+"""A recipe for `LocalMixup`, trained exactly as it draws in a loop, and the control that moves samples as far."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from localmixup import LocalityGraph, LocalMixup, MixPlan
+from localmixup._distances import distances_of_pairs
+from localmixup._validate import ArgumentError
+from localmixup.lab.methods.base import Method
+from localmixup.lab.runs.spec import MethodSpec, TrainingSpec
+
+
+def recipe_spec(recipe: LocalMixup | Mapping[str, Any], *, method: str = "recipe") -> MethodSpec:
+    """Return the method that trains with a recipe.
+
+    Args:
+        recipe: the object, or what its `to_config` returns.
+        method: `"recipe"`, or `"same-displacement"` for its control.
+
+    Raises:
+        ArgumentError: an unknown setting, or one that is out of range.
+    """
+    mix = recipe if isinstance(recipe, LocalMixup) else LocalMixup.from_config(recipe)
+    return MethodSpec(method=method, options=(("config", json.dumps(mix.to_config(), sort_keys=True)),))
+
+
+def config_of(spec: MethodSpec) -> dict[str, Any]:
+    """Return the recipe of a method from `recipe_spec`, as `LocalMixup.from_config` takes it.
+
+    Args:
+        spec: of the method.
+
+    Raises:
+        ArgumentError: the method has no recipe.
+    """
+    text = dict(spec.options).get("config", "")
+    if spec.method not in ("recipe", "same-displacement") or not isinstance(text, str):
+        raise ArgumentError(f"method must be made by recipe_spec, got {spec.method}")
+    return dict(json.loads(text)) if text else LocalMixup().to_config()
+
+
+class Recipe(Method):
+    """Pairs of the batch as `LocalMixup` draws them with the option `config`, a JSON text. Default: `LocalMixup()`."""
+
+    title = "recipe"
+    OPTIONS: ClassVar[dict[str, float | str]] = {"config": ""}
+
+    def __init__(self, spec: MethodSpec, training: TrainingSpec, task: str, generator: torch.Generator) -> None:
+        super().__init__(spec, training, task, generator)
+        if training.pairs != "batch":
+            raise ArgumentError(f"pairs must be 'batch' for {spec.method}, got {training.pairs!r}")
+        self.mix = LocalMixup.from_config(config_of(spec), generator=generator)
+
+    def graph(self) -> LocalityGraph:
+        """Return the graph of the recipe."""
+        return self.mix.graph
+
+    def plan(self, x: Tensor, y: Tensor, size: int) -> MixPlan:
+        """Draw the pairs of several batches; see `Method.plan`."""
+        parts = zip(torch.split(x, size), torch.split(y, size), strict=True)
+        plans = [self.mix.plan(*part) for part in parts]
+        partner = torch.cat([plan.partner + k * size for k, plan in enumerate(plans)])
+        return MixPlan(partner, torch.cat([plan.lam for plan in plans]), torch.cat([plan.weights for plan in plans]))
+
+
+class SameDisplacement(Recipe):
+    """The control of a recipe that mixes with random partners, and moves samples as far as the recipe does.
+
+    Local partners are nearer, so local mixup also moves samples less. Here each mixed sample gets a random partner of
+    the batch and a lam at which its distance to the nearer end is that of the recipe: a half at most, where even the
+    middle of the segment is nearer.
+    """
+
+    title = "random partners at the same displacement"
+
+    def plan(self, x: Tensor, y: Tensor, size: int) -> MixPlan:
+        """Draw the pairs of several batches; see `Method.plan`."""
+        local = super().plan(x, y, size)
+        itself = torch.arange(len(x), device=x.device)
+        start = itself - itself % size
+        steps = torch.randint(max(1, size - 1), (len(x),), generator=self.generator).to(x.device)
+        other = start + (itself - start + 1 + steps) % size
+        moves = local.partner != itself
+        partner = torch.where(moves, other, itself)
+        moved = torch.minimum(local.lam, 1 - local.lam) * distances_of_pairs(x, itself, local.partner)
+        share = (moved / distances_of_pairs(x, itself, partner).clamp_min(1e-30)).clamp_max(0.5)
+        # on the side of the same end as the recipe, which keeps the mean share of the own target
+        lam = torch.where(local.lam >= 0.5, 1 - share, share)
+        return MixPlan(partner, torch.where(moves, lam, 1.0).to(local.lam.dtype), local.weights)

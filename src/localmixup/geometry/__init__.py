@@ -1,6 +1,8 @@
 """What mixup does to a data set: how often it intrudes on other classes, and how steep it makes a network."""
 
 from localmixup.geometry._progress import Progress as Progress
+from localmixup.geometry.effect import Effect as Effect
+from localmixup.geometry.effect import effect_of as effect_of
 from localmixup.geometry.intruding import intrusion as intrusion
 from localmixup.geometry.intruding import intrusion_steps as intrusion_steps
 from localmixup.geometry.intrusion_report import IntrusionReport as IntrusionReport
@@ -13,6 +15,8 @@ from localmixup.geometry.rates import Rates as Rates
 from localmixup.geometry.shapes import ClassShape as ClassShape
 from localmixup.geometry.shapes import class_shapes as class_shapes
 from localmixup.geometry.shapes import class_shapes_steps as class_shapes_steps
+from localmixup.geometry.share import ShareSuggestion as ShareSuggestion
+from localmixup.geometry.share import suggest_share as suggest_share
 from localmixup.geometry.suggestion import SuggestedGraph as SuggestedGraph
 from localmixup.geometry.suggestion import Suggestion as Suggestion
 from localmixup.geometry.suggestion import suggest as suggest
@@ -20,20 +24,24 @@ from localmixup.geometry.virtual import VirtualSamples as VirtualSamples
 
 __all__ = [
     "ClassShape",
+    "Effect",
     "IntrusionReport",
     "LipschitzCurve",
     "Progress",
     "Rate",
     "Rates",
+    "ShareSuggestion",
     "SuggestedGraph",
     "Suggestion",
     "VirtualSamples",
     "Witness",
     "class_shapes",
     "class_shapes_steps",
+    "effect_of",
     "intrusion",
     "intrusion_steps",
     "lipschitz_lower_bound",
     "lipschitz_lower_bound_steps",
     "suggest",
+    "suggest_share",
 ]

@@ -13,10 +13,11 @@ from torch import Tensor
 from localmixup._distances import distances_of_pairs
 from localmixup._plotting import axes_or_new
 from localmixup._validate import ArgumentError
+from localmixup.geometry.batch_ranks import chance_in_batch
 from localmixup.geometry.pairs import LAM_GRID
 from localmixup.geometry.rates import Rate, Rates, n_effective, weighted_rate
 from localmixup.geometry.virtual import VirtualSamples
-from localmixup.graphs import DistanceGraph, KNNGraph, LocalityGraph
+from localmixup.graphs import CompleteGraph, DistanceGraph, KNNGraph, LocalityGraph
 
 _MATRIX_ROWS = 5000
 
@@ -61,6 +62,15 @@ class IntrusionReport:
     overlap: Rate
 
     @property
+    def excess(self) -> float:
+        """Intrusion within classes minus the overlap: what mixup adds to the confusion of the real samples.
+
+        Above zero, mixtures of two samples of a class lie nearest to another class more often than real samples do.
+        This predicts whether mixup harms; see docs/inspect.md.
+        """
+        return self.rates(CompleteGraph())["within"].intrusion.value - self.overlap.value
+
+    @property
     def all_pairs(self) -> Rates:
         """Rates over all pairs that the graph keeps."""
         return self.overall_rates()
@@ -85,15 +95,25 @@ class IntrusionReport:
         Raises:
             ArgumentError: another graph and more samples.
         """
-        return np.repeat(self._pair_weights(graph), self._lams_per_pair)
+        return np.repeat(self.pair_weights(graph), self._lams_per_pair)
 
-    def rates(self, graph: LocalityGraph | None = None) -> dict[str, Rates]:
+    def rates(self, graph: LocalityGraph | None = None, *, batch_size: int | None = None) -> dict[str, Rates]:
         """Return the rates over `"all"` pairs, over pairs `"within"` a class and over pairs `"between"` classes.
 
         Args:
             graph: see `weights`.
+            batch_size: number of samples of the random batch within which the graph is built; None for a graph over
+                the whole data set. It matters for graphs that rank distances only.
         """
-        W, within = self._pair_weights(graph), self._outcomes.within
+        return self.rates_of(self.pair_weights(graph, batch_size=batch_size))
+
+    def rates_of(self, pair_weights: np.ndarray) -> dict[str, Rates]:
+        """Return the rates for weights of one's own.
+
+        Args:
+            pair_weights: weight of each pair, in the order of `pairs`, shape `(q,)`, >= 0.
+        """
+        W, within = pair_weights, self._outcomes.within
         return {"all": self._rates(W), "within": self._rates(W, within), "between": self._rates(W, ~within)}
 
     def overall_rates(self, graph: LocalityGraph | None = None) -> Rates:
@@ -102,7 +122,7 @@ class IntrusionReport:
         Args:
             graph: see `weights`.
         """
-        return self._rates(self._pair_weights(graph))
+        return self._rates(self.pair_weights(graph))
 
     def class_matrix(self, graph: LocalityGraph | None = None) -> np.ndarray:
         """Return the rate of contradiction for pairs of class a and class b, shape `(c, c)`; NaN if none is kept.
@@ -174,9 +194,25 @@ class IntrusionReport:
         )
         return _Outcomes(*constants, *values)
 
-    def _pair_weights(self, graph: LocalityGraph | None) -> np.ndarray:
-        """Return W for every pair, one row per pair."""
+    @property
+    def pairs(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Both ends of each pair, and how many ordered pairs of the data it stands for, shape `(q,)` each."""
+        return self._outcomes.first, self._outcomes.second, self._outcomes.share
+
+    def pair_weights(self, graph: LocalityGraph | None = None, *, batch_size: int | None = None) -> np.ndarray:
+        """Return W for each pair, in the order of `pairs`, shape `(q,)`.
+
+        Args:
+            graph: see `weights`.
+            batch_size: see `rates`; the weights are then those on average over the batches that hold the pair.
+
+        Raises:
+            ArgumentError: see `weights`.
+        """
         graph, p, m = self.graph if graph is None else graph, self._outcomes, len(self.labels)
+        if isinstance(graph, KNNGraph) and batch_size is not None and not graph.symmetric:
+            size = min(batch_size, m)
+            return chance_in_batch(p.rank, m, size, graph.count(size))
         if isinstance(graph, KNNGraph) and not graph.symmetric and graph.metric in ("euclidean", "rms"):
             return (p.rank <= graph.count(m)).astype(float)
         if isinstance(graph, DistanceGraph):

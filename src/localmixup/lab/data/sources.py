@@ -18,12 +18,19 @@ from localmixup.lab.data.tables import read_table
 from localmixup.lab.errors import DataMissingError
 
 
-def load(source: str, *, target: str | None = None, task: str | None = None, data_root: Path | None = None) -> DataSet:
+Source = str | DataSet
+"""Where data come from: a name, a path, or the data themselves, from `localmixup.lab.data.objects.dataset_of`."""
+
+
+def load(
+    source: Source, *, target: str | None = None, task: str | None = None, data_root: Path | None = None
+) -> DataSet:
     """Find and read a data set.
 
     Args:
         source: a name in `NAMED`; a `.csv`, `.parquet` or `.npz` file; a folder with one folder of images per class;
-            a folder of Parquet files in the layout of the Hub; or a name on the Hub, `owner/name`.
+            a folder of Parquet files in the layout of the Hub; or a name on the Hub, `owner/name`. A `DataSet` is
+            returned as it is.
         target: the column to predict, for tables.
         task: `"classification"` or `"regression"`; by default the target decides.
         data_root: the folder that holds named image sets and tables, each in a folder of its name.
@@ -34,6 +41,8 @@ def load(source: str, *, target: str | None = None, task: str | None = None, dat
     Raises:
         ArgumentError: the data cannot be found or read, or cannot be trained on.
     """
+    if isinstance(source, DataSet):
+        return check_dataset(source)
     return check_dataset(_read(source, target=target, task=task, data_root=data_root))
 
 

@@ -51,3 +51,57 @@ def spirals(*, reading: str = "published", per_class: int = 1000, seed: int = 0)
         points = np.concatenate([arm(), -arm()]) + rng.normal(scale=1.5, size=(2 * per_class, 2))
     points = (points - points.mean(axis=0)) / points.std(axis=0)
     return points.astype(np.float32), np.repeat(np.arange(2), per_class)
+
+
+def checkerboard(rows: int, *, cells: int, noise: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw points of the square [0, cells]^2, whose class is the colour of their cell.
+
+    Args:
+        rows: number of points.
+        cells: cells along each side.
+        noise: standard deviation of what is added to the points afterwards, in cells.
+        seed: seed of the draw.
+
+    Returns:
+        Points, shape `(rows, 2)`, and classes, shape `(rows,)`.
+    """
+    rng = np.random.default_rng(seed)
+    points = rng.random((rows, 2)) * cells
+    return points + rng.normal(scale=noise, size=points.shape), np.floor(points).sum(axis=1).astype(np.int64) % 2
+
+
+def spheres(rows: int, *, dimensions: int, classes: int, noise: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw points near concentric spheres of radius 1, 2, ..., one for each class.
+
+    Args:
+        rows: number of points.
+        dimensions: number of columns.
+        classes: number of spheres.
+        noise: standard deviation of the radius.
+        seed: seed of the draw.
+
+    Returns:
+        Points, shape `(rows, dimensions)`, and classes, shape `(rows,)`.
+    """
+    rng = np.random.default_rng(seed)
+    target = rng.integers(classes, size=rows)
+    points = rng.normal(size=(rows, dimensions))
+    radius = target + 1 + rng.normal(scale=noise, size=rows)
+    return points * (radius / np.linalg.norm(points, axis=1))[:, None], target
+
+
+def waves(rows: int, *, noise: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw points of [-3, 3]^2, whose class says on which side of the curve `sin(3 u)` they lie.
+
+    Args:
+        rows: number of points.
+        noise: standard deviation of what is added to the points afterwards.
+        seed: seed of the draw.
+
+    Returns:
+        Points, shape `(rows, 2)`, and classes, shape `(rows,)`.
+    """
+    rng = np.random.default_rng(seed)
+    points = rng.uniform(-3, 3, size=(rows, 2))
+    target = (points[:, 1] / 2 > np.sin(3 * points[:, 0])).astype(np.int64)
+    return points + rng.normal(scale=noise, size=points.shape), target

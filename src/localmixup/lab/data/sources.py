@@ -17,7 +17,6 @@ from localmixup.lab.data.names import CONFIGURATIONS, IMAGE_SETS, SUFFIXES, TABL
 from localmixup.lab.data.tables import read_table
 from localmixup.lab.errors import DataMissingError
 
-
 Source = str | DataSet
 """Where data come from: a name, a path, or the data themselves, from `localmixup.lab.data.objects.dataset_of`."""
 

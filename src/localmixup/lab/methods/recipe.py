@@ -67,12 +67,8 @@ class Recipe(Method):
     def plan(self, x: Tensor, y: Tensor, size: int) -> MixPlan:
         """Draw the pairs of several batches; see `Method.plan`."""
         mix = self.mix
-        if (
-            isinstance(mix.graph, NearestOfGraph)
-            and mix.pairing == "neighbors"
-            and mix.outside == "discard"
-            and size > 1
-        ):
+        by_candidates = isinstance(mix.graph, NearestOfGraph) and mix.pairing == "neighbors"
+        if by_candidates and mix.outside == "discard" and size > 1:
             return self._plan_at_once(mix.graph, x, size)
         parts = zip(torch.split(x, size), torch.split(y, size), strict=True)
         plans = [mix.plan(*part) for part in parts]
@@ -87,13 +83,13 @@ class Recipe(Method):
             uniforms.append(mix._draw_uniform(size, like, self.generator, _CPU))
             lams.append(mix._draw_lam(size, like, self.generator, _CPU).expand(size))
             probs.append(mix._draw_unmixing(size, like, self.generator, _CPU)[1])
-        prob = None if mix.prob == 1 else torch.cat([drawn for drawn in probs if drawn is not None])
-        partner = torch.arange(n, device=x.device)
-        rows = partner if prob is None else (prob < mix.prob).nonzero().squeeze(1)
+        prob = None if mix.prob == 1 else torch.cat([drawn for drawn in probs if drawn is not None]).to(x.device)
+        itself = torch.arange(n, device=x.device)
+        rows = itself if prob is None else (prob < mix.prob).nonzero().squeeze(1)
         within = rows % size
-        candidates = graph.candidates(torch.cat(uniforms)[rows], within, size) + (rows - within)[:, None]
-        partner[rows] = graph.nearest(x.detach(), rows, candidates)
-        return mix._plan_of(partner, torch.cat(lams), ones_like_rows(x, n), (None, prob))[0]
+        candidates = graph.candidates(torch.cat(uniforms).to(x.device)[rows], within, size) + (rows - within)[:, None]
+        partner = itself.clone().index_copy_(0, rows, graph.nearest(x.detach(), rows, candidates))
+        return mix._plan_of(partner, torch.cat(lams).to(x.device), ones_like_rows(x, n), (None, prob))[0]
 
 
 class SameDisplacement(Recipe):

@@ -66,10 +66,10 @@ class Recipe(Method):
 
     def plan(self, x: Tensor, y: Tensor, size: int) -> MixPlan:
         """Draw the pairs of several batches; see `Method.plan`."""
-        mix = self.mix
-        by_candidates = isinstance(mix.graph, NearestOfGraph) and mix.pairing == "neighbors"
-        if by_candidates and mix.outside == "discard" and size > 1:
-            return self._plan_at_once(mix.graph, x, size)
+        mix, graph = self.mix, self.mix.graph
+        drawn_by_row = mix.pairing == "neighbors" and mix.outside == "discard" and size > 1
+        if drawn_by_row and isinstance(graph, NearestOfGraph):
+            return self._plan_at_once(graph, x, size)
         parts = zip(torch.split(x, size), torch.split(y, size), strict=True)
         plans = [mix.plan(*part) for part in parts]
         partner = torch.cat([plan.partner + k * size for k, plan in enumerate(plans)])

@@ -19,7 +19,7 @@ X = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
 Y = np.arange(60) % 3
 
 
-@pytest.fixture(params=["object", "configuration"])
+@pytest.fixture(params=["object", "configuration", "file"])
 def recipe(request, tmp_path):
     if request.param == "object":
         return copy.deepcopy(RECIPE)

@@ -16,6 +16,7 @@ from localmixup import (
     IdentityGraph,
     KNNGraph,
     LocalMixup,
+    NearestOfGraph,
     ThresholdGraph,
 )
 from localmixup.lab.handover import FRAMEWORKS, snippet, write_recipe
@@ -23,6 +24,8 @@ from localmixup.lab.handover import FRAMEWORKS, snippet, write_recipe
 RANK = LocalMixup(KNNGraph(share=0.2), prob=0.3, pairing="neighbors")
 RECIPES = {
     "rank": RANK,
+    "recommended": LocalMixup(),
+    "candidates": LocalMixup(NearestOfGraph(n_candidates=8), prob=0.1, pairing="neighbors"),
     "near": LocalMixup(ThresholdGraph(radius=2.5), mixup_alpha=0.2, outside="unmix"),
     "mixup": LocalMixup(CompleteGraph(), mixup_alpha=math.inf, prob=0.5, per_sample=True),
     "infinite": LocalMixup(ExponentialGraph(decay=0.5, metric="rms"), prob=0.25),
@@ -116,12 +119,13 @@ def _quiet(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # Lightning writes its logs here
 
 
-@pytest.mark.parametrize("task", ["classification", "regression"])
+@pytest.mark.parametrize(
+    ("task", "recipe"), [("classification", RECIPES["rank"]), ("regression", RECIPES["recommended"])]
+)
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_the_snippet_trains_with_the_recommended_settings(framework, task, tmp_path):
+def test_the_snippet_trains_with_the_recommended_settings(framework, task, recipe, tmp_path):
     if framework not in ("pytorch", "sklearn"):
         pytest.importorskip(framework)
-    recipe = RECIPES["rank"]
     names = GIVEN[framework](task, tmp_path)
     code = snippet(recipe.to_config(), framework, task=task)
     before = None if framework == "sklearn" else weights(framework, names)
@@ -142,9 +146,9 @@ def test_the_snippet_trains_with_the_recommended_settings(framework, task, tmp_p
 def test_every_snippet_makes_an_equal_object(framework, recipe):
     """The line that makes it, in all frameworks; beside it no argument that has its default."""
     code = snippet(recipe, framework)
-    start = code.index("LocalMixup(", code.index("\n\n"))
+    lines = "\n".join(line for line in code.splitlines() if not line.strip().startswith("#"))
     expression, depth = "", 0
-    for character in code[start:]:
+    for character in lines[lines.index("LocalMixup(", lines.index("\n\n")) :]:
         expression += character
         depth += {"(": 1, ")": -1}.get(character, 0)
         if character == ")" and depth == 0:
@@ -177,6 +181,18 @@ def test_nothing_to_mix_needs_nothing(recipe):
         assert code == "# Nothing is needed: train as you do now, without mixup.\n"
 
 
+def test_the_recommended_recipe_needs_no_argument_and_its_settings_stand_above():
+    assert "mix = LocalMixup()\n" in snippet(LocalMixup(), "pytorch")
+    for framework in FRAMEWORKS:
+        code = snippet(LocalMixup(), framework)
+        (comment,) = [line.strip(" #") for line in code.splitlines() if line.endswith(", as recommended")]
+        names = {}
+        exec("from localmixup import *", names)
+        assert eval(comment.removesuffix(", as recommended"), names).to_config() == LocalMixup().to_config()
+    almost = LocalMixup.from_config({**LocalMixup().to_config(), "mixup_alpha": 0.9})
+    assert "LocalMixup()" not in snippet(almost, "pytorch")
+
+
 def test_settings_that_are_not_plain_numbers():
     assert 'mixup_alpha=float("inf")' in snippet(RECIPES["mixup"], "pytorch")
     adaptive = LocalMixup(AdaptiveExponentialGraph(times_median=2.0))
@@ -197,4 +213,5 @@ def test_the_file_holds_every_setting_and_makes_the_same_object(tmp_path):
         write_recipe(tmp_path / "local_mixup.json", recipe.to_config())
         held = json.loads((tmp_path / "local_mixup.json").read_text())
         assert held == recipe.to_config()
+        assert LocalMixup.from_config(tmp_path / "local_mixup.json").to_config() == recipe.to_config()
         assert LocalMixup.from_config(held).to_config() == recipe.to_config()

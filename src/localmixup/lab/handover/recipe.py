@@ -49,7 +49,7 @@ def constructor(mix: LocalMixup) -> str:
     """Return the code that makes a recipe, without arguments that equal their default.
 
     Args:
-        mix: the recipe.
+        mix: the recipe. The recommended one is `LocalMixup()`.
 
     Raises:
         ValueError: the graph or its metric is an object of the user's own.
@@ -57,6 +57,20 @@ def constructor(mix: LocalMixup) -> str:
     >>> from localmixup import KNNGraph
     >>> constructor(LocalMixup(KNNGraph(share=0.2), prob=0.3, pairing="neighbors"))
     'LocalMixup(KNNGraph(share=0.2), prob=0.3, pairing="neighbors")'
+    """
+    if mix.to_config() == LocalMixup().to_config():
+        return "LocalMixup()"
+    return written_out(mix)
+
+
+def written_out(mix: LocalMixup) -> str:
+    """Return the code that makes a recipe with its graph, also for the recommended one.
+
+    Args:
+        mix: the recipe.
+
+    >>> written_out(LocalMixup()).startswith("LocalMixup(NearestOfGraph(n_candidates=")
+    True
     """
     config, default = mix.to_config(), LocalMixup(mix.graph).to_config()
     changed = [f"{name}={_literal(value)}" for name, value in config.items() if value != default[name]]

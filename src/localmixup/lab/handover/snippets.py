@@ -6,7 +6,7 @@ import textwrap
 
 from localmixup import CompleteGraph, LocalMixup
 from localmixup._validate import check_choice
-from localmixup.lab.handover.recipe import Recipe, as_mix, constructor, mixes_nothing
+from localmixup.lab.handover.recipe import Recipe, as_mix, constructor, mixes_nothing, written_out
 
 FRAMEWORKS = {
     "pytorch": "PyTorch",
@@ -165,7 +165,8 @@ def _indentation(template: str) -> str:
 
 
 def _note(mix: LocalMixup, framework: str, indentation: str) -> str:
-    """Return comment lines on what distances are measured on; none where random partners need no distance."""
+    """Return comment lines: what distances are measured on, unless partners are random, and what is recommended."""
+    recommended = f"# {written_out(mix)}, as recommended\n{indentation}" if constructor(mix) == "LocalMixup()" else ""
     if isinstance(mix.graph, CompleteGraph):
         return ""
     if framework == "sklearn":
@@ -177,4 +178,4 @@ def _note(mix: LocalMixup, framework: str, indentation: str) -> str:
             "will be the nearest."
         )
     lines = textwrap.wrap(text, 96 - len(indentation))
-    return "".join(f"# {line}\n{indentation}" for line in lines)
+    return "".join(f"# {line}\n{indentation}" for line in lines) + recommended

@@ -232,15 +232,15 @@ def test_the_recipes_name_models_and_methods_that_exist(protocol):
     from localmixup.lab.data.augmentation import AUGMENTATIONS
     from localmixup.lab.data.corruptions import parse
     from localmixup.lab.methods import METHODS
-    from localmixup.lab.runs.optimizers import learning_rates
+    from localmixup.lab.runs.optimizers import rate_shares
 
     for recipe in [*PROTOCOLS[protocol].full.values(), *PROTOCOLS[protocol].small.values()]:
         training = recipe.training.model_copy(update={"updates": 40})
         assert training.model in MODELS
         build_model(training.model, SHAPES[recipe.data], 10)
         assert training.augmentation in AUGMENTATIONS
-        rates = learning_rates(training)
-        assert rates[0] == training.learning_rate > rates[-1]
+        rates = rate_shares(training)
+        assert rates[0] == 1 > rates[-1]
         assert all(parse(name) for name in training.measure)
     assert set(PROTOCOLS[protocol].local.values()) <= set(METHODS)
     cifar = PROTOCOLS[protocol].full["cifar10"]

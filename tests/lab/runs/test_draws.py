@@ -6,7 +6,7 @@ from torch.optim import SGD, lr_scheduler
 
 from localmixup.lab.data.augmentation import augment
 from localmixup.lab.runs.draws import CHUNK, Inputs, Run, batches, inputs_on, shares
-from localmixup.lab.runs.optimizers import build_optimizer, learning_rates
+from localmixup.lab.runs.optimizers import build_optimizer, rate_shares
 from localmixup.lab.runs.spec import DataSpec, MethodSpec, RunSpec, TrainingSpec
 
 
@@ -104,7 +104,8 @@ def test_learning_rates_are_those_of_the_schedulers_of_torch(name):
         expected.append(schedule.get_last_lr()[0])
         optimizer.step()
         schedule.step()
-    assert learning_rates(TrainingSpec(model="mlp", updates=40, **settings)) == pytest.approx(expected, abs=1e-9)
+    shares = rate_shares(TrainingSpec(model="mlp", updates=40, **settings))
+    assert [0.3 * share for share in shares] == pytest.approx(expected, abs=1e-9)
 
 
 def test_unknown_names_are_answered_with_the_known_ones():
@@ -112,7 +113,7 @@ def test_unknown_names_are_answered_with_the_known_ones():
     with pytest.raises(ValueError, match=r"optimizer must be one of .* got 'adamm'; did you mean 'adam"):
         build_optimizer(settings, [torch.nn.Parameter(torch.zeros(1))])
     with pytest.raises(ValueError, match=r"schedule must be one of .* got 'cosin'; did you mean 'cosine'"):
-        learning_rates(settings)
+        rate_shares(settings)
 
 
 @pytest.mark.parametrize("name", ["sgd", "nesterov"])

@@ -4,6 +4,8 @@ A model is an `nn.Sequential`. Its children, run one after another, are its forw
 are those where hidden layers can be mixed. Its last child is the linear head, so that `model[:-1](x)` are the
 penultimate features, shape `(n, features)`.
 
+A model of the user's own is named by `own.adopt_model` and made by `build_model` like the others.
+
 To add a model, write a function `(shape, outputs) -> nn.Sequential` in a new file here, and add a line to `MODELS` and
 one to `_FOR_ANY_SHAPE` or `_FOR_IMAGES`.
 """
@@ -19,6 +21,7 @@ from localmixup.lab.models.dense import mlp, mlp3_softmax, mlp_leaky
 from localmixup.lab.models.densenet import densenet_bc
 from localmixup.lab.models.lenet import lenet5, lenet5_conv3
 from localmixup.lab.models.mnist_cnn import mnist_cnn
+from localmixup.lab.models.own import Factory, adopt_model, build_own, is_own, plain_name
 from localmixup.lab.models.resnet import preact_resnet18, resnet14, resnet18
 
 MODELS = {
@@ -59,16 +62,48 @@ def pick_model(shape: tuple[int, ...]) -> str:
     return "lenet5" if shape[0] == 1 else "resnet"
 
 
+def choose_model(model: str | Factory | None, shape: tuple[int, ...], outputs: int) -> str:
+    """Return the name of the model to train, after checking that it can be made for these data.
+
+    Args:
+        model: a key of `MODELS`; `"package.module:factory"` or a factory of the user's own, see `adopt_model`; None
+            picks by the shape.
+        shape: of one input.
+        outputs: number of classes, or of values.
+
+    Raises:
+        ArgumentError: no such model, or one that does not suit the data.
+    """
+    if model is None:
+        return pick_model(shape)
+    if not isinstance(model, str) or is_own(model):
+        return adopt_model(model, shape, outputs)
+    build_model(model, shape, outputs)
+    return model
+
+
+def describe_model(name: str) -> str:
+    """Return a model in words.
+
+    Args:
+        name: from `choose_model`.
+
+    >>> describe_model("nets:make@3f1c9a2b7d04e8aa")
+    'your own, nets:make'
+    """
+    return f"your own, {plain_name(name)}" if is_own(name) else MODELS[name]
+
+
 def build_model(name: str, shape: tuple[int, ...], outputs: int) -> nn.Sequential:
     """A network with fresh weights from the global random state.
 
     Args:
-        name: a key of `MODELS`.
+        name: from `choose_model`.
         shape: of one input.
         outputs: number of classes, or of values.
 
     Returns:
-        A model whose last child is its linear head; see the top of this file.
+        A model whose last child is its linear head; see the top of this file. One of the user's own may have none.
 
     Raises:
         ValueError: no such model, an image network for inputs that are not images or too small, or a softmax over one
@@ -79,6 +114,8 @@ def build_model(name: str, shape: tuple[int, ...], outputs: int) -> nn.Sequentia
     >>> model[:-1](torch.zeros(2, 1, 28, 28)).shape
     torch.Size([2, 84])
     """
+    if is_own(name):
+        return build_own(name, shape, outputs)
     if check_choice("model", name, MODELS) in _FOR_ANY_SHAPE:
         return _FOR_ANY_SHAPE[name](shape, outputs)
     if len(shape) != 3 or min(shape[1:]) < 16:

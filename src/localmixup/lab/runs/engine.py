@@ -28,7 +28,8 @@ from localmixup.lab.data.prepared import Prepared
 from localmixup.lab.errors import first_line
 from localmixup.lab.methods import METHODS, Method
 from localmixup.lab.models import build_model
-from localmixup.lab.runs.events import Event, Stage, Step
+from localmixup.lab.models.own import is_own, plain_name, stays_here
+from localmixup.lab.runs.events import Event, Note, Stage, Step
 from localmixup.lab.runs.loop import train
 from localmixup.lab.runs.network import can_stack
 from localmixup.lab.runs.outcome import Outcome
@@ -84,6 +85,11 @@ def run(
         return done
     if device == "cpu":
         prepared = prepared._replace(pixels=None)  # only a GPU uses them
+    here = {name for spec in pending for name in (spec.training.model, spec.training.optimizer) if stays_here(name)}
+    if here and (jobs != 1 or backend == "dask"):
+        names = " and ".join(sorted(map(plain_name, here)))
+        yield Note(f"{names} cannot be imported by other processes, so all runs are trained in this one")
+        jobs, backend = 1, "loky"
     workers = jobs or (1 if device == "cuda" else os.cpu_count() or 1)
     stacks = stacks_of(pending, prepared, workers)
     workers, stored = min(workers, len(stacks)), len(done)
@@ -133,7 +139,8 @@ def stack_key(spec: RunSpec, prepared: Prepared) -> Hashable:
         prepared: its data.
     """
     training, method, kind = spec.training, spec.method, METHODS[spec.method.method]
-    plain = training.augmentation == "none" and not training.measure
+    # an optimiser of the user's own may look at all parameters together
+    plain = training.augmentation == "none" and not training.measure and not is_own(training.optimizer)
     if not (plain and kind.stacks and _stackable(training.model, tuple(prepared.x.shape[1:]), prepared.outputs)):
         return spec.key
     # methods that only draw pairs and weights share one loss
@@ -148,6 +155,9 @@ def _draws_only(kind: type[Method]) -> bool:
 
 @lru_cache(maxsize=64)
 def _stackable(model: str, shape: tuple[int, ...], outputs: int) -> bool:
+    if is_own(model):  # its factory may need values
+        with torch.random.fork_rng(devices=[]):
+            return can_stack(build_model(model, shape, outputs))
     with torch.device("meta"):
         return can_stack(build_model(model, shape, outputs))
 

@@ -19,7 +19,7 @@ from localmixup.lab.models import build_model
 from localmixup.lab.runs.draws import Run, batches, inputs_on, shares
 from localmixup.lab.runs.evaluate import corrupted_errors, errors, regions
 from localmixup.lab.runs.network import Network, stack
-from localmixup.lab.runs.optimizers import build_optimizer, learning_rates
+from localmixup.lab.runs.optimizers import build_optimizer, rate_shares
 from localmixup.lab.runs.outcome import Outcome
 from localmixup.lab.runs.spec import RunSpec
 
@@ -51,7 +51,8 @@ def train(specs: Sequence[RunSpec], prepared: Prepared, *, device: str = "cpu") 
     trained = nn.ModuleList([network] if companion is None else [network, companion]).to(where)
     if where.type == "cuda" and inputs.x.ndim == 4:
         _prepare_for_images(network, settings.updates)
-    rates, optimizer = learning_rates(settings), build_optimizer(settings, trained.parameters())
+    shares_of_rate, optimizer = rate_shares(settings), build_optimizer(settings, trained.parameters())
+    rates = [group["lr"] for group in optimizer.param_groups]
     scaler = torch.amp.GradScaler(where.type, enabled=settings.precision == "fp16")
     autocast = torch.autocast(where.type, dtype=_DTYPES.get(settings.precision), enabled=settings.precision != "no")
 
@@ -59,8 +60,8 @@ def train(specs: Sequence[RunSpec], prepared: Prepared, *, device: str = "cpu") 
     for update, batch in enumerate(_batches(runs, network), start=1):
         with autocast:
             losses, weights = method.losses(network, batch)
-        for group in optimizer.param_groups:
-            group["lr"] = rates[update - 1]
+        for group, rate in zip(optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate * shares_of_rate[update - 1]
         optimizer.zero_grad()
         scaler.scale(losses.sum()).backward()  # type: ignore[no-untyped-call]
         scaler.step(optimizer)

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from localmixup._validate import check_choice
+from localmixup.lab.models.own import is_own, own_factory
 from localmixup.lab.runs.spec import TrainingSpec
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
@@ -34,21 +35,25 @@ lowered at each of the milestones."""
 
 
 def build_optimizer(settings: TrainingSpec, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-    """Return the optimiser of a run or stack.
+    """Return the optimiser of a run or stack. One of the user's own keeps its learning rates and weight decay.
 
     Args:
-        settings: has its name, the learning rate at the start, and the weight decay.
+        settings: has its name, from `OPTIMIZERS` or `localmixup.lab.models.own.adopt_optimizer`, the learning
+            rate at the start, and the weight decay.
         parameters: what is updated.
 
     Raises:
         ArgumentError: no such optimiser.
     """
+    if is_own(settings.optimizer):
+        own: torch.optim.Optimizer = own_factory(settings.optimizer)(parameters)
+        return own
     make = OPTIMIZERS[check_choice("optimizer", settings.optimizer, OPTIMIZERS)]
     return make(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay)
 
 
-def learning_rates(settings: TrainingSpec) -> list[float]:
-    """Return the learning rate of every update.
+def rate_shares(settings: TrainingSpec) -> list[float]:
+    """Return the share of the learning rate at the start that every update has.
 
     Args:
         settings: of the run.
@@ -56,8 +61,8 @@ def learning_rates(settings: TrainingSpec) -> list[float]:
     Raises:
         ArgumentError: no such schedule.
 
-    >>> learning_rates(TrainingSpec(model="mlp", updates=4, learning_rate=1.0, schedule="step", milestones=(0.5,)))
+    >>> rate_shares(TrainingSpec(model="mlp", updates=4, schedule="step", milestones=(0.5,)))
     [1.0, 1.0, 0.1, 0.1]
     """
     share = SCHEDULES[check_choice("schedule", settings.schedule, SCHEDULES)]
-    return [settings.learning_rate * share(settings, update) for update in range(settings.updates)]
+    return [float(share(settings, update)) for update in range(settings.updates)]

@@ -9,6 +9,8 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
+from localmixup.lab.handover import terms_of
+
 
 def write_page(path: Path, template: str, **values: Any) -> None:
     """Write a page from a template of this folder.
@@ -24,6 +26,7 @@ def write_page(path: Path, template: str, **values: Any) -> None:
         loader=jinja2.PackageLoader("localmixup.lab.report", ""), autoescape=True, undefined=jinja2.StrictUndefined
     )
     environment.filters["marked"] = marked
+    environment.globals["terms_of"] = terms_of
     environment.filters["count"] = "{:,}".format
     partial = path.with_suffix(".part")
     partial.write_text(environment.get_template(template).render(**values), encoding="utf-8")

@@ -33,7 +33,7 @@ def test_the_ends_are_epochs_of_vanilla_training_and_mixup():
 
 def test_first_ends_follow_the_row_sums_closely():
     w = ThresholdGraph(1.2).matrix(X)
-    first, _ = PairSampler(X, ThresholdGraph(1.2), 3, generator()).sample(900)
+    first, _ = PairSampler(X, ThresholdGraph(1.2), 3, generator(), first_ends="row sums").sample(900)
     wanted = 900 * w.sum(1) / w.sum()
     assert (torch.bincount(first, minlength=9) - wanted).abs().max() <= 100  # one per row and epoch of 9
 

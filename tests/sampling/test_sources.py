@@ -9,11 +9,14 @@ from helpers import generator, p_value
 
 import localmixup.sampling._sources
 from localmixup import (
+    ArgumentError,
     CompleteGraph,
+    DistanceGraph,
     ExponentialGraph,
     IdentityGraph,
     KNNGraph,
     LocalityGraph,
+    NearestOfGraph,
     NeighborLists,
     PairSampler,
     ThresholdGraph,
@@ -25,6 +28,7 @@ GRAPHS = [
     ThresholdGraph(0.9, metric="rms"), ThresholdGraph(0.3, metric="cosine"), KNNGraph(2), KNNGraph(2, symmetric=True),
     KNNGraph(3, metric="cosine"), KNNGraph(share=0.3),
 ]  # fmt: skip
+ROWS = [*GRAPHS, NearestOfGraph(3), NearestOfGraph(2, metric="cosine")]
 
 
 def follows(sampler, expected, draws=15_000):
@@ -48,23 +52,77 @@ def test_pairs_are_drawn_in_proportion_to_w(graph, way, monkeypatch):
         monkeypatch.setattr(localmixup.sampling._sources, "_DENSE_ROWS", 0)
         monkeypatch.setattr(localmixup.sampling._sources, "_LISTED_PAIRS", 0)
     w = graph.matrix(X).double()
-    sampler = PairSampler(X, graph, 4, generator(1))
+    sampler = PairSampler(X, graph, 4, generator(1), first_ends="row sums")
     assert follows(sampler, w / w.sum())
     off = w - torch.eye(9)
     assert sampler.mixed_share == pytest.approx(float(off.sum() / w.sum()), abs=1e-9 if sampler.is_exact else 0.02)
     if off.sum() == 0:
         return
     for share in (0.0, 0.3, 1.0):
-        sampler = PairSampler(X, graph, 4, generator(2), mixed_share=share)
+        sampler = PairSampler(X, graph, 4, generator(2), mixed_share=share, first_ends="row sums")
         assert sampler.mixed_share == share
         assert follows(sampler, share * off / off.sum() + (1 - share) * torch.eye(9) / 9)
+
+
+# a neighbour graph is not a function of the distance, so it has no rejection
+@pytest.mark.parametrize(
+    ("graph", "way"),
+    [*((g, "as chosen") for g in ROWS), *((g, "by rejection") for g in ROWS if isinstance(g, DistanceGraph))],
+)
+def test_every_sample_is_a_first_end_equally_often_and_its_partner_follows_its_row(graph, way, monkeypatch):
+    if way == "by rejection":
+        monkeypatch.setattr(localmixup.sampling._sources, "_DENSE_ROWS", 0)
+        monkeypatch.setattr(localmixup.sampling._sources, "_LISTED_PAIRS", 0)
+    w = graph.matrix(X).double()
+    sampler = PairSampler(X, graph, 4, generator(1))
+    rows = w / w.sum(1, keepdim=True)
+    assert follows(sampler, rows / 9)
+    assert sampler.mixed_share == pytest.approx(
+        1 - float(rows.diagonal().mean()), abs=1e-6 if sampler.is_exact else 0.1
+    )
+    off = w - torch.eye(9)
+    if off.sum() == 0:
+        return
+    alone = (off.sum(1) == 0).double()
+    partner = off / off.sum(1, keepdim=True).clamp_min(1e-300) + torch.diag(alone)
+    for share in (0.0, 0.3, 1.0):
+        assert follows(
+            PairSampler(X, graph, 4, generator(2), mixed_share=share),
+            (share * partner + (1 - share) * torch.eye(9)) / 9,
+        )
+
+
+def test_a_row_whose_proposals_are_hardly_ever_accepted_is_drawn_exactly(monkeypatch):
+    monkeypatch.setattr(localmixup.sampling._sources, "_DENSE_ROWS", 0)
+    monkeypatch.setattr(localmixup.sampling.pairs, "_ROUNDS", 1)
+    x = torch.cat([X, torch.full((1, 2), 30.0)])
+    w = ExponentialGraph(2.0).matrix(x).double()
+    rows = w / w.sum(1, keepdim=True)
+    assert follows(PairSampler(x, ExponentialGraph(2.0), 4, generator(3)), rows / 10)
+
+
+def test_how_the_samples_are_used_is_described():
+    x = torch.tensor([[0.0], [0.5], [1.0], [5.0], [9.0], [9.2]])
+    classes = torch.tensor([0, 0, 0, 1, 1, 1])
+    graph = ThresholdGraph(1.0)  # row sums 2, 2, 2, 0, 1, 1 without the diagonal
+    even = PairSampler(x, graph, 2, mixed_share=1.0).describe(classes)
+    assert even.coverage == pytest.approx(5 / 6)
+    assert even.evenness == 1
+    assert even.class_shift == pytest.approx(3 / 5 - 1 / 2)
+    literal = PairSampler(x, graph, 2, mixed_share=1.0, first_ends="row sums").describe(classes)
+    assert literal.evenness == pytest.approx(8**2 / (6 * 14))
+    assert literal.class_shift == pytest.approx(6 / 8 - 1 / 2)
+    whole = PairSampler(x, CompleteGraph(), 2).describe()
+    assert whole == (pytest.approx(5 / 6), 1, 1, None)
+    with pytest.raises(ArgumentError, match=r"classes must be integers of shape \(6,\)"):
+        PairSampler(x, graph, 2).describe(torch.zeros(3))
 
 
 def test_a_strong_decay_is_drawn_with_a_bound_for_each_row(monkeypatch):
     monkeypatch.setattr(localmixup.sampling._sources, "_DENSE_ROWS", 0)
     x = torch.randn(9, 6, generator=generator(3)) * 4
     off = ExponentialGraph(1.0).matrix(x).double() - torch.eye(9)
-    sampler = PairSampler(x, ExponentialGraph(1.0), 4, generator(4), mixed_share=1.0)
+    sampler = PairSampler(x, ExponentialGraph(1.0), 4, generator(4), mixed_share=1.0, first_ends="row sums")
     assert sampler._pairs.bound.max() < 1
     assert follows(sampler, off / off.sum())
 
@@ -72,7 +130,7 @@ def test_a_strong_decay_is_drawn_with_a_bound_for_each_row(monkeypatch):
 def test_duplicates_are_pairs_also_at_radius_zero():
     x = torch.tensor([[0.0], [0.0], [5.0]])
     expected = torch.tensor([[1.0, 1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]) / 5
-    assert follows(PairSampler(x, ThresholdGraph(0.0), 4, generator()), expected)
+    assert follows(PairSampler(x, ThresholdGraph(0.0), 4, generator(), first_ends="row sums"), expected)
 
 
 # ---- neighbours found elsewhere --------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from localmixup._distances import as_features, distances_of_pairs
 from localmixup._validate import ArgumentError
 from localmixup.graphs.base import LocalityGraph
 from localmixup.graphs.distance import DistanceGraph, ExponentialGraph, ThresholdGraph
+from localmixup.graphs.nearest_of import NearestOfGraph
 from localmixup.graphs.rank import KNNGraph
 from localmixup.sampling._cache import Cache
 from localmixup.sampling.neighbors import NeighborLists, nearest, of_nearest, within_radius
@@ -19,6 +20,7 @@ from localmixup.sampling.neighbors import NeighborLists, nearest, of_nearest, wi
 _DENSE_ROWS = 4096  # a matrix of this many rows takes 128 MB in float64
 _LISTED_PAIRS = 600_000_000  # 2.4 GB of indices
 _PILOT_PAIRS = 100_000
+_ROW_SAMPLE = 200  # columns from which the sums of the rows are estimated
 
 
 class PairSource(ABC):
@@ -37,6 +39,20 @@ class PairSource(ABC):
     @abstractmethod
     def partners(self, first: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Draw a partner for each row of `first`; return the partners and which of them are accepted."""
+
+    def row_mass(self) -> Tensor:
+        """Return the sum of each row of W without its diagonal, exact or estimated, shape `(m,)`, float64."""
+        return self.mass
+
+    def from_whole_rows(self, first: Tensor, generator: torch.Generator, *, with_itself: bool) -> Tensor:
+        """Draw a partner for each row of `first` from its whole row of W; itself where that is empty.
+
+        Args:
+            first: shape `(k,)`.
+            generator: source of the draws.
+            with_itself: whether a sample may be drawn as its own partner, with its weight of 1.
+        """
+        return first  # rows without a partner: all others are accepted at the first proposal
 
 
 class UniformPairs(PairSource):
@@ -105,8 +121,53 @@ class ProposedPairs(PairSource):
         uniform = torch.rand(len(first), dtype=torch.float64, generator=generator)
         return second, uniform * self.bound[first] < self._weights(first, second)
 
+    def row_mass(self) -> Tensor:
+        m = len(self.features)
+        if m <= _DENSE_ROWS:
+            every = torch.arange(m)
+            return torch.stack([self._row(int(i)).sum() for i in every])
+        pilot = torch.Generator().manual_seed(1)
+        columns = torch.randint(m, (_ROW_SAMPLE,), generator=pilot)
+        mass = torch.zeros(m, dtype=torch.float64)
+        for column in columns.tolist():
+            every = torch.arange(m)
+            weights = self._weights(every, torch.full((m,), column)).double()
+            weights[column] = 0.0
+            mass += weights
+        return mass * ((m - 1) / _ROW_SAMPLE)
+
+    def from_whole_rows(self, first: Tensor, generator: torch.Generator, *, with_itself: bool) -> Tensor:
+        partner = first.clone()
+        for place, row in enumerate(first.tolist()):
+            weights = self._row(row)
+            weights[row] = float(with_itself)
+            if float(weights.sum()) > 0:
+                partner[place] = torch.multinomial(weights, 1, generator=generator)[0]
+        return partner
+
+    def _row(self, row: int) -> Tensor:
+        every = torch.arange(len(self.features))
+        weights = self._weights(torch.full_like(every, row), every).double()
+        weights[row] = 0.0
+        return weights
+
     def _weights(self, first: Tensor, second: Tensor) -> Tensor:
         return self.graph.of_distance(distances_of_pairs(self.features, first, second, self.graph.metric))
+
+
+class CandidatePairs(PairSource):
+    """The nearest of a few random candidates, without any search."""
+
+    def __init__(self, features: Tensor, graph: NearestOfGraph) -> None:
+        self.features, self.graph = features, graph
+        m = len(features)
+        self.mass = torch.full((m,), float(graph.rank_weights(m - 1).sum()), dtype=torch.float64)
+        self.total = float(self.mass.sum())
+
+    def partners(self, first: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        lists = [_other_than(first, len(self.features), generator) for _ in range(self.graph.n_candidates)]
+        nearest = self.graph.nearest(self.features, first, torch.stack(lists, dim=1))
+        return nearest, torch.ones_like(first, dtype=torch.bool)
 
 
 def _other_than(first: Tensor, rows: int, generator: torch.Generator) -> Tensor:
@@ -137,6 +198,8 @@ def pair_source(features: Tensor, graph: LocalityGraph | NeighborLists, cache: C
     # a radius of zero still pairs duplicates
     if graph.is_vanilla(m) and not isinstance(graph, ThresholdGraph):
         return ListedPairs(NeighborLists(torch.zeros(m + 1, dtype=torch.int64), torch.zeros(0, dtype=torch.int32)))
+    if isinstance(graph, NearestOfGraph):
+        return CandidatePairs(features, graph)
     product = _for_products(features, graph)
     if isinstance(graph, KNNGraph) and product is not None:
         return ListedPairs(_nearest_lists(product[0], graph, cache))

@@ -1,4 +1,4 @@
-"""Pairs of the whole training set, drawn in proportion to W: eq. (3) sampled exactly.
+"""Pairs of the whole training set, drawn by W.
 
 Within a batch a small radius leaves hardly any pair. Drawn from the whole set, every pair counts 1 and no sample is
 wasted, so a small radius costs no more than a large one.
@@ -9,22 +9,47 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from localmixup._random import check_generator
-from localmixup._validate import ArgumentError, check_integer, check_number
+from localmixup._validate import ArgumentError, check_choice, check_integer, check_number
 from localmixup.graphs.base import LocalityGraph
+from localmixup.graphs.nearest_of import NearestOfGraph
 from localmixup.sampling._cache import Cache
+from localmixup.sampling._queue import RowQueue
 from localmixup.sampling._sources import ProposedPairs, pair_source
 from localmixup.sampling.neighbors import NeighborLists
+
+_ROUNDS = 50  # proposals for a partner before the whole row of W is computed
 
 
 class NoPairsError(ArgumentError):
     """A graph leaves no pair of distinct samples, although some were asked for."""
+
+
+FIRST_ENDS = ("uniform", "row sums")
+
+
+class PairSummary(NamedTuple):
+    """How a `PairSampler` uses the samples.
+
+    Attributes:
+        mixed_share: share of the pairs whose two ends differ.
+        coverage: share of the samples that are ever mixed, because the graph has a partner for them.
+        evenness: how evenly the samples serve as first ends: Kish's effective number of samples over their number,
+            in (0, 1]; 1 if each serves equally often.
+        class_shift: largest change of the share of a class among the first ends of mixed pairs, against its share in
+            the data; None without classes.
+    """
+
+    mixed_share: float
+    coverage: float
+    evenness: float
+    class_shift: float | None
 
 
 class Pair:
@@ -63,11 +88,15 @@ class Pair:
 
 
 class PairSampler(Sampler[list[Pair]]):
-    """Draws pairs `(i, j)` with probability proportional to `W[i, j]` over a whole training set (eq. 3).
+    """Draws pairs `(i, j)` of a whole training set: every sample equally often, its partner by the row `W[i]`.
 
-    A sample with itself is a pair too, of weight 1. First ends are drawn without replacement, in proportion to the sum
-    of their row of W, one epoch at a time. So the ends of the range are what one expects: with `IdentityGraph` each
-    epoch has every sample once with itself, with `CompleteGraph` every sample once with a random partner.
+    A sample with itself is a pair too, of weight 1. First ends are drawn without replacement, one epoch at a time. So
+    the ends of the range are what one expects: with `IdentityGraph` each epoch has every sample once with itself, with
+    `CompleteGraph` every sample once with a random partner.
+
+    Eq. (3) taken literally draws pairs in proportion to `W[i, j]`, and so first ends in proportion to the sum of their
+    row: samples in sparse regions are then rarely mixed, and the classes change their shares. `first_ends="row sums"`
+    does that; `describe` tells how much it matters.
 
     It is a batch sampler for `torch.utils.data.DataLoader` with a `PairDataset`. For data in memory call `sample`.
 
@@ -78,15 +107,16 @@ class PairSampler(Sampler[list[Pair]]):
             probability W.
         batch_size: number of pairs in a batch.
         generator: source of the draws; its state is part of `state_dict`.
-        mixed_share: share of pairs whose two ends differ, in [0, 1]: how often to mix, independent of how locally.
-            None: as W gives it.
+        mixed_share: share of pairs that are mixed, in [0, 1]: how often to mix, independent of how locally. A sample
+            without any partner in the graph stays unmixed. None: as W gives it.
+        first_ends: `"uniform"`, each sample equally often; or `"row sums"`, as in eq. (3).
         num_batches: number of batches in an epoch; default `ceil(m / batch_size)`.
         cache: folder for the results of the neighbour search, which are found again for the same data and graph. It is
             created if it does not exist. None: nothing is written.
 
     Attributes:
         mixed_share: share of pairs whose two ends differ.
-        is_exact: whether that share is exact, or estimated from 100,000 random pairs.
+        is_exact: whether that share is exact, or estimated from random pairs.
 
     Raises:
         ValueError: an argument is out of range, the graph cannot be sampled for so many rows, or `mixed_share` is above
@@ -95,7 +125,7 @@ class PairSampler(Sampler[list[Pair]]):
     >>> from localmixup import ThresholdGraph
     >>> sampler = PairSampler(torch.tensor([[0.0], [1.0], [9.0]]), ThresholdGraph(2.0), 4)
     >>> round(sampler.mixed_share, 3)
-    0.4
+    0.333
     """
 
     def __init__(
@@ -106,6 +136,7 @@ class PairSampler(Sampler[list[Pair]]):
         generator: torch.Generator | None = None,
         *,
         mixed_share: float | None = None,
+        first_ends: str = "uniform",
         num_batches: int | None = None,
         cache: str | os.PathLike[str] | None = None,
     ) -> None:
@@ -122,11 +153,15 @@ class PairSampler(Sampler[list[Pair]]):
             generator = torch.Generator().manual_seed(int(torch.randint(2**62, ())))
         assert generator is not None
         self.generator = generator
+        self.first_ends = check_choice("first_ends", first_ends, FIRST_ENDS)
+        if isinstance(graph, NearestOfGraph) and self.first_ends == "row sums":
+            self.first_ends = "uniform"  # all its rows have the same sum
         self._pairs = pair_source(features.detach().cpu(), graph, Cache(cache))
-        self.is_exact = mixed_share is not None or not isinstance(self._pairs, ProposedPairs)
+        self.is_exact = not isinstance(self._pairs, ProposedPairs) or mixed_share is not None
         if mixed_share is None:
-            total = self._pairs.total
-            self.mixed_share = total / (self.rows + total)
+            total, mass = self._pairs.total, self._pairs.row_mass()
+            by_row_sums = self.first_ends == "row sums"
+            self.mixed_share = total / (self.rows + total) if by_row_sums else float((mass / (1 + mass)).mean())
         else:
             self.mixed_share = check_number("mixed_share", mixed_share, low=0, high=1)
             if self.mixed_share > 0 and self._pairs.total == 0:
@@ -161,6 +196,8 @@ class PairSampler(Sampler[list[Pair]]):
         Returns:
             Indices of the first and of the second ends, int64, shape `(count,)` each.
         """
+        if self.first_ends == "uniform":
+            return self._draw_evenly(count)
         if self._as_given:
             return self._draw("either", count)
         mixed = torch.rand(count, generator=self.generator) < self.mixed_share
@@ -199,6 +236,57 @@ class PairSampler(Sampler[list[Pair]]):
         self._batches_done = self._resume_at = int(state["batches_done"]) % self.num_batches
         for name, waiting in queues.items():
             self._queues[name].waiting = waiting.clone()
+
+    def describe(self, classes: Tensor | None = None) -> PairSummary:
+        """Return how the samples are used: how many are ever mixed, how evenly, and what that does to the classes.
+
+        Args:
+            classes: class of each sample, integers, shape `(m,)`; None without classes.
+
+        Raises:
+            ValueError: `classes` do not have one class per sample.
+        """
+        mass = self._pairs.row_mass()
+        mixable = (mass > 0).double()
+        served = mixable / (1 + mass) * mass if self._as_given else mixable
+        first = torch.ones_like(mass) if self.first_ends == "uniform" else (1 + mass if self._as_given else mass)
+        evenness = float(first.sum() ** 2 / (len(first) * first.square().sum())) if float(first.sum()) > 0 else 1.0
+        shift = None
+        if classes is not None:
+            classes = torch.as_tensor(classes)
+            if classes.shape != (self.rows,) or classes.is_floating_point():
+                raise ArgumentError(
+                    f"classes must be integers of shape ({self.rows},), got {classes.dtype} of shape "
+                    f"{tuple(classes.shape)}"
+                )
+            _, index = torch.unique(classes, return_inverse=True)
+            used = served if self.first_ends == "uniform" else mass
+            shares = torch.bincount(index, weights=used) / used.sum().clamp_min(1e-300)
+            shift = float((shares - torch.bincount(index) / self.rows).abs().max()) if float(used.sum()) > 0 else 0.0
+        return PairSummary(self.mixed_share, float(mixable.mean()), evenness, shift)
+
+    def _draw_evenly(self, count: int) -> tuple[Tensor, Tensor]:
+        """Draw first ends equally often, and for each a partner by its row of W; itself where the row is empty."""
+        first = self._queues["itself"].take(count, self.generator)
+        second, mass = first.clone(), self._pairs.mass
+        waiting = torch.arange(count)
+        if not self._as_given:
+            waiting = (torch.rand(count, generator=self.generator) < self.mixed_share).nonzero().squeeze(1)
+        waiting = waiting[mass[first[waiting]] > 0]
+        for _ in range(_ROUNDS):
+            if not len(waiting):
+                break
+            ends = first[waiting]
+            found, accepted = self._pairs.partners(ends, self.generator)
+            if self._as_given:
+                # a sample with itself has weight 1, against the mass of its row
+                itself = torch.rand(len(ends), generator=self.generator) * (1 + mass[ends]) < 1
+                found, accepted = torch.where(itself, ends, found), accepted | itself
+            second[waiting[accepted]] = found[accepted]
+            waiting = waiting[~accepted]
+        if len(waiting):
+            second[waiting] = self._pairs.from_whole_rows(first[waiting], self.generator, with_itself=self._as_given)
+        return first, second
 
     def _draw(self, queue: str, count: int) -> tuple[Tensor, Tensor]:
         firsts, seconds = [torch.zeros(0, dtype=torch.int64)], [torch.zeros(0, dtype=torch.int64)]
@@ -243,37 +331,3 @@ class PairDataset(Dataset[tuple[Any, Any]]):
         first, second = pair
         sample = self.dataset[first]
         return sample, (sample if second == first else self.dataset[second])
-
-
-class RowQueue:
-    """Rows in random order, each as often as its mass demands, drawn one epoch at a time (systematic sampling).
-
-    Args:
-        mass: how often each row is wanted, relative to the others, shape `(m,)`.
-    """
-
-    def __init__(self, mass: Tensor) -> None:
-        self.even = bool((mass == mass[0]).all())
-        self.cumulated = mass.double().cumsum(0)
-        self.waiting = torch.zeros(0, dtype=torch.int64)
-
-    def take(self, count: int, generator: torch.Generator) -> Tensor:
-        """Return the next rows, shape `(count,)`.
-
-        Args:
-            count: number of rows.
-            generator: source of the draws.
-        """
-        while len(self.waiting) < count:
-            self.waiting = torch.cat([self.waiting, self._epoch(generator)])
-        taken, self.waiting = self.waiting[:count], self.waiting[count:]
-        return taken
-
-    def _epoch(self, generator: torch.Generator) -> Tensor:
-        m = len(self.cumulated)
-        order = torch.randperm(m, generator=generator)
-        if self.even:
-            return order
-        ticks = (torch.arange(m, dtype=torch.float64) + torch.rand((), dtype=torch.float64, generator=generator)) / m
-        rows = torch.searchsorted(self.cumulated, ticks * self.cumulated[-1], right=True).clamp_max(m - 1)
-        return rows[order]

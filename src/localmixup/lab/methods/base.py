@@ -157,7 +157,10 @@ class Method(ABC):
         """
         size = self.training.batch_size
         try:
-            return PairSampler(x, self.graph(), size, self.generator, mixed_share=self.spec.mixed_share)
+            return PairSampler(
+                x, self.graph(), size, self.generator, mixed_share=self.spec.mixed_share,
+                first_ends=self.training.first_ends.replace("_", " "),
+            )  # fmt: skip
         except NoPairsError:  # a split so small that no pair is near: nothing can be mixed
             return PairSampler(x, IdentityGraph(), size, self.generator)
 

@@ -121,7 +121,7 @@ def labels(loaded: Loaded, radius: float) -> dict[str, Any]:
     first = second = torch.arange(len(x))
     if radius > 0:
         graph: LocalityGraph = CompleteGraph() if math.isinf(radius) else ThresholdGraph(radius)
-        first, second = PairSampler(x, graph, 1, generator, mixed_share=1.0).sample(_VIRTUAL)
+        first, second = PairSampler(x, graph, 1, generator, mixed_share=1.0, first_ends="row sums").sample(_VIRTUAL)
     lam = torch.rand(len(first), generator=generator, dtype=torch.float64)
     points = (lam[:, None] * x[first] + (1 - lam)[:, None] * x[second]).numpy()
     label = (lam * y[first] + (1 - lam) * y[second]).numpy()

@@ -82,9 +82,9 @@ def _region_figure(name: str, row: Row, regions: np.ndarray, prepared: Prepared)
 
 def _pairs(x: Tensor, graph: LocalityGraph) -> tuple[Tensor, Tensor]:
     """Draw pairs as the method does, without the samples that it leaves unmixed."""
-    share = PairSampler(x, graph, 1).mixed_share
+    share = PairSampler(x, graph, 1, first_ends="row sums").mixed_share
     generator = torch.Generator().manual_seed(0)
-    sampler = PairSampler(x, graph, 1, generator, mixed_share=1.0 if share > 0 else None)
+    sampler = PairSampler(x, graph, 1, generator, mixed_share=1.0 if share > 0 else None, first_ends="row sums")
     first, second = sampler.sample(SEGMENTS)
     return first, second
 

@@ -99,6 +99,11 @@ def test_dask_gives_them_too_when_a_worker_is_killed(tmp_path, prepared, in_one_
     assert_same_records(records, in_one_process[1])
 
 
+def test_a_run_that_is_trained_alone_stays_alone_where_it_is_listed_twice(prepared):
+    alone = spec(method="adamixup")
+    assert stacks_of([alone, alone], prepared, 1) == [[alone], [alone]]
+
+
 def test_what_is_stored_is_not_run_again(tmp_path, prepared):
     store, wanted = Store(tmp_path / "runs"), specs()
     followed(run(wanted[:5], prepared, store, jobs=1))

@@ -123,7 +123,10 @@ def stacks_of(specs: Sequence[RunSpec], prepared: Prepared, workers: int) -> lis
     for spec in specs:
         groups.setdefault(stack_key(spec, prepared), []).append(spec)
     found = []
-    for group in groups.values():
+    for key, group in groups.items():
+        if isinstance(key, str):  # of a run that is trained alone, also where it is listed twice
+            found += [[spec] for spec in group]
+            continue
         most = min(MOST_RUNS, max(_FEWEST_RUNS, -(-len(specs) // workers)))
         most = max(1, min(most, _RUN_UPDATES // max(1, group[0].training.updates)))
         parts = -(-len(group) // most)

@@ -1,88 +1,105 @@
-"""From the table to a sentence: whether mixup helps, whether locality does, and how sure that is."""
+"""From the answers to the questions to a decision: use local mixup, use mixup, train without mixup, or unclear."""
 
 from __future__ import annotations
 
-from localmixup.lab.analysis.arms import BEST_GRAPH
-from localmixup.lab.analysis.table import Row, Table
-from localmixup.lab.analysis.wording import effect
-from localmixup.lab.methods import LOCAL
+import math
+from collections.abc import Mapping
+
+from pydantic import BaseModel, ConfigDict
+
+from localmixup.lab.analysis.questions import LOCAL, MIXUP, VANILLA, Choice, Contrast
+from localmixup.lab.analysis.sentences import (
+    calibrated,
+    equal_or_not,
+    headline_of,
+    helps,
+    no_gain,
+    nothing_seen,
+    of_harm,
+    of_mixup,
+)
+from localmixup.lab.analysis.wording import LEVEL
+
+UNCLEAR = "unclear"
+"""The decision where nothing can be told."""
 
 
-def verdict_of(table: Table, name: str) -> tuple[str, list[str]]:
-    """Return one sentence for the reader, and one for each comparison behind it.
+class Decision(BaseModel):
+    """What to do.
 
-    It speaks of locality only on the ground of the difference between a local method and its own controls.
+    Attributes:
+        use: `"local mixup"`, `"mixup"`, `"vanilla"` or `"unclear"`.
+        headline: the decision in words.
+        why: one sentence or two.
+        contrast: key of the question whose answer decides.
+        compared: labels of its two arms.
+        probability: that the first one is better, equal within the margin, and worse.
+        difference: the first minus the second, with the ends of its interval.
+        detectable: difference that would have been shown with a probability of 80 %.
+        front: what the rows that choose preferred of mixup and local mixup: the one to try where nothing can be told.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    use: str
+    headline: str
+    why: str
+    contrast: str
+    compared: tuple[str, str]
+    probability: dict[str, float]
+    difference: tuple[float, float, float]
+    detectable: float
+    front: str
+
+
+def decide(contrasts: Mapping[str, Contrast], choice: Choice) -> Decision:
+    """Decide by the primary contrasts.
+
+    Mixing has to be shown to be worth it, by fewer errors or by better probabilities at an error that is not larger.
+    Between two forms that are, the simpler one is used unless local mixup is shown to be better.
 
     Args:
-        table: of the comparison.
-        name: of the data.
+        contrasts: from `contrasts_of`.
+        choice: made on the rows that choose.
     """
-    vanilla, mixup = table.row("vanilla"), table.row("mixup")
-    judged = [row for row in table.rows if row.spec.method in LOCAL and row.control_of is None]
-    details = _details(table)
-    if table.rows and len(table.rows[0].errors) < 2:
-        return f"On {name}: one seed allows no interval and no test; use at least 2, better 5 or more.", details
-    of_mixup = ""
-    if mixup and vanilla:
-        words = {-1: "mixup helps", 0: "no effect of mixup is shown", 1: "mixup harms"}
-        of_mixup = f"against vanilla training {words[effect(table.difference('mixup', 'vanilla'))]}"
-    if not judged:
-        return f"On {name}, {of_mixup or _others(table, vanilla)}.", details
-    best = min(judged, key=lambda row: sum(row.validation_errors))
-    parts = [_of_locality(table, best, name)]
-    if vanilla:
-        words = {-1: "better than", 0: "not distinguishable from", 1: "worse than"}
-        compared = words[effect(table.difference(best.label, "vanilla"))]
-        parts.append(f"it is {compared} vanilla training ({_amount(table, vanilla)})")
-    if of_mixup:
-        parts.append(of_mixup)
-    choice = table.row(best.label.removesuffix(BEST_GRAPH)) or best
-    if choice.spec != best.spec:
-        word = "vanilla training" if choice.spec.method == "vanilla" else f"mixup ({choice.chosen})"
-        parts.append(f"the validation split preferred {word} to every local graph")
-    return f"{'; '.join(parts)}.", details
+    locality, mixup = contrasts["locality"], contrasts["mixup"]
+    of_local = contrasts.get("mixing", locality)
+    front = mixup if choice.front == MIXUP else of_local
+    if math.isnan(locality.low):
+        return _decision(UNCLEAR, "A single resample gives no interval and no test: use at least 5.", front, choice)
+    if locality.shown < 0 and _local_is_the_one(contrasts, choice):
+        return _decision(LOCAL, helps(locality), locality, choice)
+    if mixup.shown < 0:
+        return _decision(MIXUP, f"{helps(mixup)} {of_mixup(locality)}", mixup, choice)
+    if of_local.other == VANILLA and of_local.shown < 0:
+        return _decision(LOCAL, f"{helps(of_local)} {equal_or_not(locality)}", of_local, choice)
+    calibration = contrasts.get("calibration")
+    if calibration and calibration.shown < 0 and front.worse <= LEVEL:
+        return _decision(choice.front, calibrated(front, calibration), calibration, choice)
+    if mixup.shown > 0:
+        return _decision(VANILLA, of_harm(mixup, locality), mixup, choice)
+    if max(of_local.better, mixup.better) <= LEVEL:
+        return _decision(VANILLA, no_gain(of_local, mixup), front, choice)
+    return _decision(UNCLEAR, nothing_seen(front, calibration), front, choice)
 
 
-def _of_locality(table: Table, best: Row, name: str) -> str:
-    """The effect of locality: shown only if it holds against every control."""
-    controls = table.controls_of(best.label)
-    signs = [effect(table.difference(best.label, control.label)) for control in controls]
-    hardest = max(controls, key=lambda control: best.differences[control.label].mean)
-    if all(sign < 0 for sign in signs):
-        words = "locality helps mixup"
-    elif any(sign > 0 for sign in signs):
-        words = "locality harms mixup"
-    else:
-        words = "no effect of locality is shown"
-    measure = "error" if table.unit == "%" else "RMSE"
-    return (
-        f"On {name}, {words}: {best.label} ({best.chosen}) has a test {measure} of {_amount(table, best)} against "
-        f"{_amount(table, hardest)} for {hardest.label.removeprefix(best.label + ': ')}"
+def _local_is_the_one(contrasts: Mapping[str, Contrast], choice: Choice) -> bool:
+    """Whether local mixup, better than its reference, is not behind the third arm."""
+    locality, mixup = contrasts["locality"], contrasts["mixup"]
+    if choice.reference == VANILLA:
+        return mixup.shown >= 0 or choice.front == LOCAL
+    return locality.mean + mixup.mean < 0  # local mixup against vanilla training
+
+
+def _decision(use: str, why: str, contrast: Contrast, choice: Choice) -> Decision:
+    return Decision(
+        use=use,
+        headline=headline_of(use, contrast),
+        why=why,
+        contrast=contrast.question,
+        compared=(contrast.one, contrast.other),
+        probability={"better": contrast.better, "equal": contrast.equal, "worse": contrast.worse},
+        difference=(contrast.mean, contrast.low, contrast.high),
+        detectable=contrast.detectable,
+        front=choice.front,
     )
-
-
-def _details(table: Table) -> list[str]:
-    """Every comparison of mixup and of the local methods, in words."""
-    told = []
-    for row in table.rows:
-        if row.label == "mixup" or row.spec.method in LOCAL:
-            told += [
-                f"{row.label} against {other.removeprefix(f'{row.label}: ')}: {table.against(row.label, other)}"
-                for other in row.differences
-            ]
-    return told
-
-
-def _others(table: Table, vanilla: Row | None) -> str:
-    """What methods without a graph of their own show against vanilla training."""
-    if vanilla is None or len(table.rows) < 2:
-        return "nothing was compared with vanilla training"
-    told = []
-    for word, wanted in (("better", -1), ("worse", 1)):
-        if names := [row.label for row in table.rows if effect(row.differences.get("vanilla")) == wanted]:
-            told.append(f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'} {word} than vanilla training")
-    return ", ".join(told) or "no method is shown to differ from vanilla training"
-
-
-def _amount(table: Table, row: Row) -> str:
-    return f"{row.error.mean:.{table.decimals}f}{' %' if table.unit == '%' else ''}"

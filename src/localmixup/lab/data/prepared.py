@@ -123,10 +123,23 @@ def split_validation(prepared: Prepared, seed: int, share: float = 0.2) -> tuple
         share: the share of the pool used for validation, in [0, 1).
     """
     rows = np.arange(len(prepared.x))
-    if share == 0:
-        return rows, rows[:0]
-    train, validation, _, _ = _split(rows, prepared.y.numpy(), share, seed, prepared.task)
-    return np.sort(train), np.sort(validation)
+    return (rows, rows[:0]) if share == 0 else split_rows(prepared, rows, share, seed)
+
+
+def split_rows(prepared: Prepared, rows: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Divide some rows of the pool at random, with the classes in proportion where there are enough of each.
+
+    Args:
+        prepared: from `prepare`.
+        rows: which rows, shape `(k,)`.
+        share: the share of the second part, in (0, 1), or its number of rows.
+        seed: of the split.
+
+    Returns:
+        Both parts, sorted.
+    """
+    first, second, _, _ = _split(rows, prepared.y.numpy()[rows], share, seed, prepared.task)
+    return np.sort(first), np.sort(second)
 
 
 def _split(

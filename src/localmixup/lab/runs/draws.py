@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from localmixup.lab.data.augmentation import augment
 from localmixup.lab.data.prepared import Prepared, split_validation
+from localmixup.lab.data.resampling import resampled_rows
 from localmixup.lab.methods import METHODS, Batch
 from localmixup.lab.runs.spec import MethodSpec, RunSpec, TrainingSpec
 
@@ -79,6 +81,7 @@ class Run:
     Attributes:
         rows: rows of the pool that it trains on, shape `(m,)`.
         validation_rows: rows of the pool that are held out.
+        test_rows: rows of the pool that it is tested on; empty where the data have a test set.
         method: draws the pairs.
         size: pairs drawn in an update.
         chunk: updates drawn at once.
@@ -87,9 +90,7 @@ class Run:
     def __init__(self, spec: RunSpec, prepared: Prepared, inputs: Inputs, targets: Tensor) -> None:
         self.spec, self.training, self.inputs, self.targets = spec, spec.training, inputs, targets
         self.order, draws, self.crops = (torch.Generator().manual_seed(3 * spec.seed + k) for k in range(3))
-        self.rows, self.validation_rows = map(
-            torch.from_numpy, split_validation(prepared, spec.seed, spec.training.validation_share)
-        )
+        self.rows, self.validation_rows, self.test_rows = map(torch.from_numpy, _rows_of(spec, prepared))
         self.method = METHODS[spec.method.method](spec.method, spec.training, prepared.task, draws)
         of_set = spec.training.pairs == "set"
         self.size = spec.training.batch_size if of_set else drawn_size(spec.training, spec.method, len(self.rows))
@@ -141,6 +142,13 @@ class Run:
         counts = torch.full((updates,), self.size, device=rows.device)
         shape = (updates, self.size)
         return Draws(rows.view(shape), partner_rows.view(shape), lam.view(shape), weights.view(shape), counts)
+
+
+def _rows_of(spec: RunSpec, prepared: Prepared) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    if spec.training.resample != "none":
+        return resampled_rows(prepared, spec.training.resample, spec.seed, split_seed=spec.data.split_seed)
+    train, validation = split_validation(prepared, spec.seed, spec.training.validation_share)
+    return train, validation, train[:0]
 
 
 def without_zeros(draws: Draws) -> Draws:

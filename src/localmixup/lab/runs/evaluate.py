@@ -6,6 +6,7 @@ import base64
 import math
 import zlib
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor
 from localmixup.lab.data.corruptions import corrupt, parse
 from localmixup.lab.data.prepared import Prepared
 from localmixup.lab.runs.network import Network
+from localmixup.lab.runs.scores import row_losses, scores_of
 
 REGION_SIDE = 120
 """Side of the grid of predictions that is kept for two-dimensional data."""
@@ -39,11 +41,50 @@ def errors(network: Network, x: Tensor, y: Tensor, prepared: Prepared, rows: Ten
         return [math.nan] * network.runs
     device = next(network.parameters()).device
     targets = (y.expand(network.runs, -1) if rows is None else y[rows.to(y.device)]).to(device)
-    outputs = predict(network, x, rows)
+    return _errors_of(predict(network, x, rows), targets, prepared)
+
+
+def _errors_of(outputs: Tensor, targets: Tensor, prepared: Prepared) -> list[float]:
     if prepared.task == "regression":
         squares = (outputs[..., 0].double() - targets.double()).square()
         return (squares.mean(dim=1).sqrt() * prepared.y_scale).tolist()
     return ((outputs.argmax(dim=2) != targets).double().mean(dim=1) * 100).tolist()
+
+
+class Tested(NamedTuple):
+    """What one run shows on its test rows: see `Outcome`."""
+
+    error: float
+    scores: dict[str, float]
+    row_losses: dict[str, str]
+
+
+def test(network: Network, prepared: Prepared, rows: Tensor, *, judges: bool) -> list[Tested]:
+    """Test every run.
+
+    Args:
+        network: in any mode, which is kept.
+        prepared: the data.
+        rows: the rows of the pool that each run is tested on, shape `(R, n)`; none where the data have a test set.
+        judges: measure all scores, and on a test set the loss of every row, beside the error.
+    """
+    own_set = len(prepared.x_test) > 0
+    if not judges or not (own_set or rows.shape[1]):
+        found = errors(network, prepared.x_test, prepared.y_test, prepared)
+        return [Tested(error, {}, {}) for error in found]
+    x, targets = prepared.x_test, prepared.y_test.expand(network.runs, -1)
+    if not own_set:
+        x, targets = prepared.x, prepared.y[rows]
+    outputs, targets = predict(network, x, None if own_set else rows).cpu(), targets.cpu()
+    found = _errors_of(outputs, targets, prepared)
+    return [
+        Tested(
+            found[r],
+            scores_of(outputs[r], targets[r], prepared.task, prepared.y_scale),
+            row_losses(outputs[r], targets[r], prepared.task) if own_set else {},
+        )
+        for r in range(network.runs)
+    ]
 
 
 @torch.no_grad()

@@ -17,7 +17,7 @@ from localmixup.lab.data.prepared import Prepared
 from localmixup.lab.methods import Batch
 from localmixup.lab.models import build_model
 from localmixup.lab.runs.draws import Run, batches, inputs_on, shares
-from localmixup.lab.runs.evaluate import corrupted_errors, errors, regions
+from localmixup.lab.runs.evaluate import corrupted_errors, errors, regions, test
 from localmixup.lab.runs.network import Network, stack
 from localmixup.lab.runs.optimizers import build_optimizer, rate_shares
 from localmixup.lab.runs.outcome import Outcome
@@ -71,15 +71,15 @@ def train(specs: Sequence[RunSpec], prepared: Prepared, *, device: str = "cpu") 
         if watch.is_due(update):
             watch.look(update)
     watch.restore_best()
-    return _outcomes(specs, prepared, network, watch, sum(p.numel() for p in trained.parameters() if p.requires_grad))
+    return _outcomes(runs, prepared, network, watch, sum(p.numel() for p in trained.parameters() if p.requires_grad))
 
 
 def _outcomes(
-    specs: Sequence[RunSpec], prepared: Prepared, network: Network, watch: _Watch, parameters: int
+    runs: Sequence[Run], prepared: Prepared, network: Network, watch: _Watch, parameters: int
 ) -> list[Outcome]:
     """Measure the trained networks, and put together what each run leaves behind."""
-    settings, seeds = specs[0].training, [spec.seed for spec in specs]
-    test_errors = errors(network, prepared.x_test, prepared.y_test, prepared)
+    settings, seeds = runs[0].training, [run.spec.seed for run in runs]
+    tested = test(network, prepared, torch.stack([run.test_rows for run in runs]), judges=settings.resample == "judge")
     measured = {name: corrupted_errors(network, name, seeds, prepared) for name in settings.measure}
     kept = regions(network, prepared) if settings.regions and prepared.x.shape[1:] == (2,) else None
     # in eq. (3) a sample counts as much as its weight, so the updates are averaged by their mean weight
@@ -87,8 +87,8 @@ def _outcomes(
     return [
         Outcome(
             validation_error=watch.validation_errors[r],
-            test_error=test_errors[r],
-            train_seconds=watch.seconds / len(specs),
+            test_error=tested[r].error,
+            train_seconds=watch.seconds / len(runs),
             mixed_share=moved[r] / max(weight[r], 1e-12),
             ess_ratio=ess[r],
             mean_weight=weight[r],
@@ -96,9 +96,11 @@ def _outcomes(
             regions=None if kept is None else kept[r],
             train_errors=[of_runs[r] for of_runs in watch.train_errors],
             measured={name: of_runs[r] for name, of_runs in measured.items()},
-            parameters=parameters // len(specs),
+            parameters=parameters // len(runs),
+            scores=tested[r].scores,
+            row_losses=tested[r].row_losses,
         )
-        for r in range(len(specs))
+        for r in range(len(runs))
     ]
 
 

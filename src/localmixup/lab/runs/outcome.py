@@ -21,6 +21,10 @@ class Outcome(NamedTuple):
         train_errors: error on the training data at the points of the curve, where asked for.
         measured: test error under each corruption that was asked for.
         parameters: number of trained parameters, companions of the model included.
+        scores: what else was measured on the test rows of a run that judges, by the names of
+            `localmixup.lab.runs.scores`.
+        row_losses: of a run that judges on a test set of its own, the loss of every test row, packed; by the measures
+            `"error"` (0 or 1, or the squared error of the standardised target) and `"nll"`.
     """
 
     validation_error: float
@@ -34,6 +38,8 @@ class Outcome(NamedTuple):
     train_errors: list[float] = []  # noqa: RUF012
     measured: dict[str, float] = {}  # noqa: RUF012
     parameters: int = 0
+    scores: dict[str, float] = {}  # noqa: RUF012
+    row_losses: dict[str, str] = {}  # noqa: RUF012
 
 
 def outcome_from_json(content: dict[str, Any]) -> Outcome:

@@ -61,6 +61,9 @@ class TrainingSpec(Frozen):
             sum(w l) / sum(w); `"sum"`.
         precision: `"no"` (float32), `"bf16"` or `"fp16"`.
         validation_share: of the pool, held out of training; 0 trains on all of it and chooses nothing.
+        resample: which rows a run gets. `"none"`: each seed holds `validation_share` of the pool out. `"choose"` and
+            `"judge"`: the two stages of `localmixup compare`, see `localmixup.lab.data.resampling`; `validation_share`
+            does not count.
         keep: `"last"`, the weights after the last update, or `"best"`, those of the lowest validation error.
         curve_points: approximate number of evaluations; 1 evaluates the end only.
         measure: what else is measured after training: names of `localmixup.lab.data.corruptions`, as `"gaussian 0.01"`.
@@ -84,6 +87,7 @@ class TrainingSpec(Frozen):
     reduction: Literal["mean", "weighted_mean", "sum"] = "mean"
     precision: Literal["no", "bf16", "fp16"] = "no"
     validation_share: float = 0.2
+    resample: Literal["none", "choose", "judge"] = "none"
     keep: Literal["last", "best"] = "last"
     curve_points: int = 60
     measure: tuple[str, ...] = ()

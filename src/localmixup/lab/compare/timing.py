@@ -1,0 +1,73 @@
+"""How long runs will take, from a few updates of the very stacks that will be trained."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Hashable, Sequence
+
+from localmixup.lab.data.prepared import Prepared
+from localmixup.lab.runs.engine import stack_key, stacks_of
+from localmixup.lab.runs.loop import train
+from localmixup.lab.runs.spec import RunSpec
+
+SHORT, LONG = 4, 16
+"""Updates of the two trainings that are timed: their difference leaves out what is done once."""
+
+
+def seconds_for(specs: Sequence[RunSpec], prepared: Prepared, *, jobs: int | None = None, device: str = "cpu") -> float:
+    """Return how many seconds some runs will take, roughly.
+
+    Args:
+        specs: the runs.
+        prepared: their data.
+        jobs: number of processes.
+        device: `"cpu"` or `"cuda"`.
+    """
+    if not specs:
+        return 0.0
+    workers = jobs or (1 if device == "cuda" else os.cpu_count() or 1)
+    kinds: dict[Hashable, tuple[float, float]] = {}
+    total, longest = 0.0, 0.0
+    stacks = stacks_of(specs, prepared, workers)
+    for stack in stacks:
+        # stacks of one kind are timed once, and one of half the runs is taken to last as long: the calls dominate
+        kind = (stack_key(stack[0], prepared), len(stack)) if len(stack) > 1 else _kind(stack[0])
+        if kind not in kinds:
+            kinds[kind] = _timed(stack, prepared, device)
+        once, each = kinds[kind]
+        seconds = once + each * stack[0].training.updates
+        total, longest = total + seconds, max(longest, seconds)
+    return max(longest, total / min(workers, len(stacks)))
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in words.
+
+    >>> [duration(s) for s in (4, 75, 600, 9000)]
+    ['a few seconds', '1 min', '10 min', '2.5 h']
+    """
+    if seconds < 15:
+        return "a few seconds"
+    if seconds < 50:
+        return f"{10 * round(seconds / 10)} s"
+    return f"{max(1, round(seconds / 60))} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _kind(spec: RunSpec) -> Hashable:
+    return spec.training, spec.method.method
+
+
+def _timed(stack: Sequence[RunSpec], prepared: Prepared, device: str) -> tuple[float, float]:
+    """The seconds that a stack takes once, and with every update."""
+    took = []
+    for updates in (SHORT, SHORT, LONG):  # the first training warms up
+        start = time.perf_counter()
+        short = {"updates": updates, "curve_points": 1, "regions": False}
+        train(
+            [s.model_copy(update={"training": s.training.model_copy(update=short)}) for s in stack], prepared,
+            device=device,
+        )  # fmt: skip
+        took.append(time.perf_counter() - start)
+    each = max(0.0, took[2] - took[1]) / (LONG - SHORT)
+    return max(0.0, took[1] - SHORT * each), each

@@ -1,0 +1,95 @@
+"""Differences over resamples: against formulas by hand, and by simulation with a known truth."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from localmixup.lab.analysis.resampled import Design, Estimate, Measured, difference_of
+
+DRAWN = Design(overlap=0.25, rows=100)
+
+
+def both(d, design=DRAWN, **options):
+    return difference_of(Measured(np.asarray(d, dtype=float)), Measured(np.zeros(len(d))), design, **options)
+
+
+def test_test_rows_drawn_anew_give_nadeau_and_bengios_interval():
+    d = np.array([1.0, 2.0, 4.0, 5.0])
+    found = both(d)
+    error = math.sqrt(d.var(ddof=1) * (1 / 4 + 0.25 / 0.75))
+    assert found[:4] == pytest.approx((3.0, error, 3, 4))
+    assert found.interval(0.1) == pytest.approx(stats.t.interval(0.9, 3, 3.0, error))
+    assert found.p == pytest.approx(2 * stats.t.sf(3 / error, 3))
+    # Benavoli et al.: the posterior is Student's t with the same mean, scale and degrees of freedom
+    posterior = stats.t(3, loc=3.0, scale=error)
+    below, above = posterior.cdf(-0.5), posterior.sf(0.5)
+    assert found.probabilities(0.5) == pytest.approx((below, 1 - below - above, above))
+
+
+def test_one_test_set_adds_the_variance_of_its_rows():
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(4, 1)) + rng.normal(size=(1, 50)) + rng.normal(size=(4, 50))
+    zero = Measured(np.zeros(4), np.zeros((4, 50)))
+    found = difference_of(Measured(rows.mean(axis=1), rows), zero, DRAWN)
+    effect, resample = rows.mean(axis=0), rows.mean(axis=1)
+    left = sum((rows[r, i] - effect[i] - resample[r] + rows.mean()) ** 2 for r in range(4) for i in range(50))
+    fixed = (effect.var(ddof=1) - left / (3 * 49) / 4) / 50
+    first = resample.var(ddof=1) / 4
+    assert found.error == pytest.approx(math.sqrt(first + fixed))
+    assert found.df == pytest.approx((first + fixed) ** 2 / (first**2 / 3 + fixed**2 / 49))
+    assert found.fixed == pytest.approx(fixed)
+
+
+@pytest.mark.parametrize("case", ["drawn", "test set"])
+def test_a_true_null_is_rejected_in_at_most_five_of_a_hundred(case):
+    """Rows with an effect of their own, resamples with noise: 2,000 simulations, 10 resamples each."""
+    rng, rejected, pool, tested = np.random.default_rng(1), 0, 120, 30
+    for _ in range(2000):
+        effects, shifts = rng.normal(size=pool), 0.1 * rng.normal(size=10)
+        rows = effects + shifts[:, None] + rng.normal(size=(10, pool))
+        if case == "drawn":
+            values = np.array([row[rng.permutation(pool)[:tested]].mean() for row in rows])
+            one = Measured(values)
+        else:
+            one = Measured(rows.mean(axis=1), rows)
+        other = Measured(np.zeros(10), np.zeros((10, pool)))
+        rejected += difference_of(one, other, Design(tested / pool, pool)).p < 0.05
+    # 4.4 standard deviations of a right test
+    assert rejected / 2000 < 0.05 + 4.4 * math.sqrt(0.05 * 0.95 / 2000)
+
+
+def test_arms_that_agree_on_every_row_are_not_known_to_be_equal():
+    equal = both([0.0] * 5, grain=1.0)
+    assert equal.error == 1.0
+    assert equal.p == 1.0
+    assert equal.interval()[1] == pytest.approx(stats.t.ppf(0.975, 4))
+    assert both([2.0] * 5, grain=0.5).error == 0.5
+    assert both([0.0] * 5).p == 1.0
+    assert both([0.0] * 5).probabilities(0.1) == (0.0, 1.0, 0.0)
+    assert both([1.0] * 5).probabilities(0.1) == (0.0, 0.0, 1.0)
+    assert math.isnan(both([1.0]).error)
+
+
+def test_what_is_called_detectable_is_shown_in_four_of_five_cases():
+    rng, shown = np.random.default_rng(2), 0
+    detectable = Estimate(0.0, math.sqrt(1 / 10), 9, 10, 1.0, 0.0).detectable(0.02)
+    for d in rng.normal(detectable, 1.0, size=(2000, 10)):
+        shown += both(d, Design(0.0, 100)).p < 0.02
+    assert shown / 2000 == pytest.approx(0.8, abs=0.04)
+
+
+def test_the_number_of_resamples_a_difference_needs_is_the_smallest_that_detects_it():
+    found = both([1.0, -1.0, 2.0, -2.0, 0.5, -0.5], Design(0.1, 100))
+
+    def detects(count, difference):
+        error = math.sqrt(found.between / count + found.fixed)
+        return Estimate(0.0, error, count - 1, count, 0, 0).detectable(0.05) <= difference
+
+    needed = found.resamples_for(2.0)
+    assert detects(needed, 2.0)
+    assert not detects(needed - 1, 2.0)
+    limit = 2.8 * math.sqrt(found.fixed)
+    assert found.resamples_for(0.99 * limit) is None
+    assert found.resamples_for(1.1 * limit) < 1000

@@ -120,7 +120,9 @@ class World:
         ]
         judged = {label: self.judge(label, arm, tests) for label, arm in arms.items()}
         count = self.data.tested if self.data.own_set else len(rest)
-        contrasts = contrasts_of(judged, choice, Design(self.data.tested / count, count), "%")
+        contrasts = contrasts_of(
+            judged, choice, Design(1.0 if self.data.own_set else self.data.tested / count, count), "%"
+        )
         truth = {label: self.gains[label][arm] for label, arm in arms.items()}
         return decide(contrasts, choice), contrasts, truth, choice
 
@@ -129,8 +131,11 @@ class World:
         runs = [self.train(label, candidate, seed) for seed in range(len(tests))]
         found = []
         for place, scale in ((0, 100.0), (1, 1.0)):
-            rows = np.array([run[place][test] for run, test in zip(runs, tests, strict=True)]) * scale
-            found.append(Measured(rows.mean(axis=1), rows if self.data.own_set else None))
+            rows = np.full((len(tests), len(self.near)), np.nan)
+            for run, test, of_run in zip(runs, tests, rows, strict=True):
+                of_run[test] = scale * run[place][test]
+            rows = rows[:, ~np.isnan(rows).all(axis=0)]
+            found.append(Measured(np.nanmean(rows, axis=1), rows))
         return Judged(*found)
 
 
@@ -145,10 +150,8 @@ def wrong_claims(decision, contrasts, truth, choice, nll):
             decision.contrast == "calibration" or any(truth[decision.use] >= error for error in beaten)
         ):
             claims.append(f"use {decision.use}")
-    for contrast in contrasts.values():
-        if contrast.unit == "%" and contrast.shown > 0 and truth[contrast.one] <= truth[contrast.other]:
-            claims.append(f"{contrast.one} harms")
-    return claims
+    errors = [c for c in contrasts.values() if c.unit == "%"]
+    return claims + [f"{c.one} harms" for c in errors if c.shown > 0 and truth[c.one] <= truth[c.other]]
 
 
 def simulate(data, truth, resamples, tables, seed=0):

@@ -1,86 +1,87 @@
-"""The sentence at the end of a comparison."""
+"""The decision and its words: what to use in each case that can occur."""
 
 import re
 
+import numpy as np
 import pytest
-from made_up import result
 
-from localmixup.lab.analysis.decisions import verdict_of
-from localmixup.lab.analysis.table import table_of
-from localmixup.lab.runs.spec import MethodSpec
-
-LOCAL = MethodSpec(method="local-threshold", parameter=1.0, kept_share=0.05, mixed_share=0.5)
-LABEL = "local mixup, threshold"
+from localmixup.lab.analysis.decisions import decide
+from localmixup.lab.analysis.questions import LOCAL, MIXUP, VANILLA, Choice, Judged, contrasts_of
+from localmixup.lab.analysis.resampled import Design, Measured
 
 
-def noisy(mean, shift):
-    return [mean + 0.1 * ((k * shift) % 5 - 2) for k in range(5)]
+def arm(error, nll, seed, noise, unit):
+    rng = np.random.default_rng(seed)
+    values = error + noise * rng.normal(size=12)
+    return Judged(Measured(values), None if unit != "%" else Measured(nll + 0.004 * rng.normal(size=12)))
 
 
-def verdict(local, vanilla=10.0, mixup=10.0, share=10.0, chosen=None):
-    rows = [
-        result("vanilla", noisy(vanilla, 1), method=MethodSpec(method="vanilla")),
-        result("mixup", noisy(mixup, 2), method=MethodSpec(method="mixup")),
-    ]
-    label = LABEL
-    if chosen is not None:
-        rows.append(rows[0].labelled(LABEL))
-        label += ", its best graph"
-    rows += [
-        result(label, noisy(local, 4), method=LOCAL),
-        result(f"{label}: mixup at the same mixed share", noisy(share, 3), control_of=label),
-        rows[1].labelled(f"{label}: mixup with the loss x 1", control_of=label),
-    ]
-    return verdict_of(table_of(rows), "toys")[0]
+def decision(vanilla, mixup, local, choice, *, nll=(0.5, 0.5, 0.5), noise=0.05, unit="%"):
+    """Decide about three arms with these errors and log-likelihoods."""
+    values = zip((VANILLA, MIXUP, LOCAL), (vanilla, mixup, local), nll, range(3), strict=True)
+    judged = {label: arm(error, of_nll, seed, noise, unit) for label, error, of_nll, seed in values}
+    contrasts = contrasts_of(judged, choice, Design(0.25, 2000), unit)
+    return decide(contrasts, choice)
+
+
+OVER_VANILLA, OVER_MIXUP = Choice(0, 0, VANILLA, LOCAL), Choice(0, 0, MIXUP, LOCAL)
+MIXUP_AHEAD = Choice(0, 0, MIXUP, MIXUP)
+BETTER = (0.5, 0.4, 0.3)
 
 
 @pytest.mark.parametrize(
-    ("errors", "parts"),
+    ("errors", "choice", "options", "use", "words"),
     [
-        ({"local": 5.0}, ["On toys, locality helps mixup", "5.00 % against 10.00 %", "better than vanilla training"]),
-        ({"local": 15.0}, ["locality harms mixup", "worse than vanilla training"]),
-        ({"local": 10.02}, ["no effect of locality is shown", "not distinguishable from vanilla"]),
-        # better than plain mixup, but not better than mixup of as few samples: that is not locality
-        ({"local": 5.0, "share": 5.0}, ["no effect of locality is shown", "for mixup at the same mixed share"]),
-        ({"local": 5.0, "share": 7.0, "mixup": 20.0}, ["locality helps mixup", "against 7.00 %", "mixup harms"]),
-        ({"local": 10.0, "mixup": 5.0, "share": 5.0}, ["locality harms", "against vanilla training mixup helps"]),
-        (
-            {"local": 5.0, "share": 9.0, "mixup": 20.0, "vanilla": 5.0, "chosen": "vanilla"},
-            ["locality helps mixup", "its best graph", "the validation split preferred vanilla training"],
-        ),
+        ((5, 5, 3), OVER_VANILLA, {}, LOCAL, "Local mixup makes fewer errors than training without mixup: 3."),
+        ((5, 4, 3), OVER_MIXUP, {}, LOCAL, "Local mixup makes fewer errors than mixup"),
+        ((5, 3, 3.02), MIXUP_AHEAD, {}, MIXUP, "Local mixup is not shown to be better still"),
+        ((5, 3, 4), MIXUP_AHEAD, {}, MIXUP, "Local mixup is worse"),
+        # better than a mixup that harms, and still worse than nothing
+        ((5, 8, 6), OVER_MIXUP, {}, VANILLA, "Mixup makes more errors than training without mixup"),
+        ((5, 8, 5.02), OVER_VANILLA, {}, VANILLA, "Local mixup is not shown to be better than training without mixup"),
+        ((5, 5, 5), OVER_VANILLA, {}, VANILLA, "Neither mixup nor local mixup makes the error smaller by more than 0.3"),
+        ((5, 5, 5), OVER_VANILLA, {"nll": BETTER}, LOCAL, "its probabilities are better than those of training"),
+        ((5, 5, 5), MIXUP_AHEAD, {"nll": BETTER}, MIXUP, "Mixup does not make the error larger by more than 0.3 points"),
+        ((5, 5, 5), OVER_VANILLA, {"noise": 2.0}, "unclear", "Changing nothing in your training is safe."),
+        ((5, 5, 5), OVER_VANILLA, {"noise": 2.0, "nll": BETTER}, "unclear", "but a larger error is not excluded"),
+        ((5, 5, 3), OVER_VANILLA, {"unit": "RMSE"}, LOCAL, "Local mixup has a smaller error than training without"),
     ],
-)
-def test_the_verdict_says_what_was_found_in_one_sentence(errors, parts):
-    sentence = verdict(**errors)
-    for part in parts:
-        assert part in sentence
-    assert sentence.count(".") - len(re.findall(r"\d\.\d", sentence)) == 1
+)  # fmt: skip
+def test_what_to_use(errors, choice, options, use, words):
+    found = decision(*errors, choice, **options)
+    assert found.use == use
+    assert words in found.why
+    headline = {LOCAL: "Use local mixup", MIXUP: "Use mixup", VANILLA: "Train without mixup"}
+    assert found.headline == headline.get(use, found.headline)
+    assert sum(found.probability.values()) == pytest.approx(1)
+    low, high = found.difference[1:]
+    assert low < found.difference[0] < high
+    assert found.detectable > 0
 
 
-def test_the_details_name_every_comparison_of_mixup_and_of_local_methods():
-    rows = [
-        result("vanilla", noisy(10, 1), method=MethodSpec(method="vanilla")),
-        result("mixup", noisy(12, 2), method=MethodSpec(method="mixup")),
-        result(LABEL, noisy(11, 4), method=LOCAL),
-        result(f"{LABEL}: as often", noisy(9, 3), control_of=LABEL),
-    ]
-    _, details = verdict_of(table_of(rows), "toys")
-    assert [line.split(":")[0] for line in details] == [
-        "mixup against vanilla", f"{LABEL} against vanilla", f"{LABEL} against mixup", f"{LABEL} against as often"
-    ]  # fmt: skip
-    assert details[0].startswith("mixup against vanilla: +2.00 points (95 % ")
+def test_better_than_vanilla_but_not_than_mixup_is_told_as_that():
+    found = decision(5.0, 4.8, 4.7, OVER_MIXUP, noise=0.1)
+    assert found.use == LOCAL
+    assert found.contrast == "mixing"
+    assert "Whether it is better than mixup cannot be told" in found.why
 
 
-def test_one_seed_gives_no_verdict():
-    sentence, _ = verdict_of(table_of([result("only", [1.0])]), "toys")
-    assert "one seed allows no interval and no test" in sentence
+def test_where_nothing_can_be_told_the_headline_says_what_it_would_take():
+    few = decision(5, 5, 5, OVER_VANILLA, noise=0.5)
+    assert few.use == "unclear"
+    # without rows the bound of Nadeau and Bengio holds: no number of resamples is enough
+    assert re.fullmatch(
+        r"Cannot tell \(a difference of 0.\d+ points is too small .* [\d.]+ points or more can be seen\)", few.headline
+    )
+    rng = np.random.default_rng(5)
+    rows = {label: 5 + rng.normal(size=(6, 1)) + rng.normal(size=(6, 4000)) for label in (VANILLA, MIXUP, LOCAL)}
+    arms = {label: Judged(Measured(of.mean(axis=1), of)) for label, of in rows.items()}
+    many = decide(contrasts_of(arms, OVER_VANILLA, Design(1.0, 4000), "%"), OVER_VANILLA)
+    assert re.fullmatch(r"Cannot tell \(a difference of 0.\d+ points needs about [\d,]+ resamples\)", many.headline)
 
 
-def test_methods_without_a_graph_are_judged_against_vanilla_training():
-    vanilla, same = result("vanilla", noisy(10, 1)), result("manifold", noisy(10.02, 3))
-    better, worse = result("regmixup", noisy(8, 2)), result("cutmix", noisy(12, 4))
-    sentence, _ = verdict_of(table_of([vanilla, better, worse, same]), "pets")
-    assert sentence == "On pets, regmixup is better than vanilla training, cutmix is worse than vanilla training."
-    sentence, _ = verdict_of(table_of([vanilla, same]), "pets")
-    assert sentence == "On pets, no method is shown to differ from vanilla training."
-    assert "nothing was compared" in verdict_of(table_of([vanilla]), "pets")[0]
+def test_a_single_resample_decides_nothing():
+    arms = {label: Judged(Measured(np.array([1.0]))) for label in (VANILLA, MIXUP, LOCAL)}
+    found = decide(contrasts_of(arms, OVER_VANILLA, Design(0.25, 100), "%"), OVER_VANILLA)
+    assert found.use == "unclear"
+    assert "at least 2 resamples" in found.headline

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from localmixup.lab.analysis.resampled import Design, Estimate, Measured, difference_of
+from localmixup.lab.analysis.resampled import Design, Estimate, Measured, difference_of, variance_of_rows
 
 DRAWN = Design(overlap=0.25, rows=100)
 
@@ -15,7 +15,7 @@ def both(d, design=DRAWN, **options):
     return difference_of(Measured(np.asarray(d, dtype=float)), Measured(np.zeros(len(d))), design, **options)
 
 
-def test_test_rows_drawn_anew_give_nadeau_and_bengios_interval():
+def test_without_rows_the_interval_is_nadeau_and_bengios():
     d = np.array([1.0, 2.0, 4.0, 5.0])
     found = both(d)
     error = math.sqrt(d.var(ddof=1) * (1 / 4 + 0.25 / 0.75))
@@ -32,32 +32,53 @@ def test_one_test_set_adds_the_variance_of_its_rows():
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(4, 1)) + rng.normal(size=(1, 50)) + rng.normal(size=(4, 50))
     zero = Measured(np.zeros(4), np.zeros((4, 50)))
-    found = difference_of(Measured(rows.mean(axis=1), rows), zero, DRAWN)
-    effect, resample = rows.mean(axis=0), rows.mean(axis=1)
-    left = sum((rows[r, i] - effect[i] - resample[r] + rows.mean()) ** 2 for r in range(4) for i in range(50))
-    fixed = (effect.var(ddof=1) - left / (3 * 49) / 4) / 50
-    first = resample.var(ddof=1) / 4
+    found = difference_of(Measured(rows.mean(axis=1), rows), zero, Design(1.0, 50))
+    centred = rows - rows.mean(axis=1, keepdims=True)
+    products = [centred[r, i] * centred[s, i] for r in range(4) for s in range(4) if r != s for i in range(50)]
+    fixed, first = np.mean(products) / 50, rows.mean(axis=1).var(ddof=1) / 4
     assert found.error == pytest.approx(math.sqrt(first + fixed))
     assert found.df == pytest.approx((first + fixed) ** 2 / (first**2 / 3 + fixed**2 / 49))
     assert found.fixed == pytest.approx(fixed)
 
 
-@pytest.mark.parametrize("case", ["drawn", "test set"])
+def simulated(rng, *, pool=160, tested=40, count=10, effects=1.0, noise=1.0, training=0.1, own_set=False):
+    """Differences of resamples: rows with an effect of their own, trainings with noise; the true difference is 0."""
+    effect = effects * rng.normal(size=pool)
+    rows = effect + training * rng.normal(size=(count, 1)) + noise * rng.normal(size=(count, pool))
+    if not own_set:
+        for of_resample in rows:
+            of_resample[rng.permutation(pool)[tested:]] = np.nan
+    zero = Measured(np.zeros(count), np.zeros_like(rows))
+    return difference_of(
+        Measured(np.nanmean(rows, axis=1), rows), zero, Design(1.0 if own_set else tested / pool, pool)
+    )
+
+
+@pytest.mark.parametrize("case", [{}, {"own_set": True}, {"noise": 4.0}, {"count": 5}, {"training": 1.0}])
 def test_a_true_null_is_rejected_in_at_most_five_of_a_hundred(case):
-    """Rows with an effect of their own, resamples with noise: 2,000 simulations, 10 resamples each."""
-    rng, rejected, pool, tested = np.random.default_rng(1), 0, 120, 30
-    for _ in range(2000):
-        effects, shifts = rng.normal(size=pool), 0.1 * rng.normal(size=10)
-        rows = effects + shifts[:, None] + rng.normal(size=(10, pool))
-        if case == "drawn":
-            values = np.array([row[rng.permutation(pool)[:tested]].mean() for row in rows])
-            one = Measured(values)
-        else:
-            one = Measured(rows.mean(axis=1), rows)
-        other = Measured(np.zeros(10), np.zeros((10, pool)))
-        rejected += difference_of(one, other, Design(tested / pool, pool)).p < 0.05
+    rng = np.random.default_rng(1)
+    rejected = np.mean([simulated(rng, **case).p < 0.05 for _ in range(2000)])
     # 4.4 standard deviations of a right test
-    assert rejected / 2000 < 0.05 + 4.4 * math.sqrt(0.05 * 0.95 / 2000)
+    assert rejected < 0.05 + 4.4 * math.sqrt(0.05 * 0.95 / 2000)
+
+
+def test_the_error_is_that_of_the_mean_and_never_above_nadeau_and_bengios():
+    rng = np.random.default_rng(3)
+    found = [simulated(rng, noise=2.0) for _ in range(2000)]
+    assert np.mean([e.error**2 for e in found]) == pytest.approx(np.var([e.mean for e in found]), rel=0.1)
+    bounds = np.array([e.between * (1 / 10 + 0.25 / 0.75) for e in found])
+    assert (np.array([e.error**2 for e in found]) <= bounds + 1e-12).all()
+    assert np.mean([e.error**2 for e in found]) < 0.6 * bounds.mean()
+
+
+def test_the_variance_of_rows_is_free_of_noise():
+    rng = np.random.default_rng(4)
+    d = 2.0 * rng.normal(size=4000) + 3.0 * rng.normal(size=(6, 4000))
+    d[rng.random(d.shape) < 0.6] = np.nan
+    assert variance_of_rows(d) == pytest.approx(4.0, rel=0.15)
+    once = np.full((2, 4), np.nan)
+    once[0, :2], once[1, 2:] = 1.0, 2.0
+    assert variance_of_rows(once) == math.inf
 
 
 def test_arms_that_agree_on_every_row_are_not_known_to_be_equal():

@@ -14,10 +14,11 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from localmixup import KNNGraph, LocalMixup
 from localmixup.lab.cli.app import app
 from localmixup.lab.cli.options import results_folder
 
-FAST = ["--seeds", "3", "--epochs", "1", "--kept-shares", "0.1", "--jobs", "1"]
+FAST = ["--resamples", "3", "--epochs", "1", "--jobs", "1"]
 
 
 def compare(*arguments):
@@ -61,50 +62,60 @@ def test_a_table_from_file_to_report(folder):
     assert done.exit_code == 0, done.output
     assert "pets.csv: 60 rows of 2 values, classification; model mlp" in done.stderr
     assert "target 'kind': 2 classes (classification)" in done.stderr
-    for part in (
-        "pets.csv: mlp, 3 seeds",
-        "vanilla",
-        "local mixup, threshold",
-        "control: mixup at the same",
-        "report: ",
-    ):
+    assert "trainings choose and 15 judge, in 3 resamples: about a few seconds" in done.stderr
+    lines = done.stdout.strip().splitlines()
+    assert lines[0].startswith(("Use ", "Train ", "Cannot tell"))
+    assert "LocalMixup(" in done.stdout
+    for part in ("pets.csv: mlp, 3 resamples", "vanilla", "control: random partners, mixed as", "report: "):
         assert part in done.stdout
     again = compare("pets.csv", "--target", "kind", *FAST, "--json")
     assert "are in the store already" in again.stderr
     numbers = json.loads(again.stdout)
-    assert [len(row["errors"]) for row in numbers["rows"]] == [3] * len(numbers["rows"])
-    assert numbers["verdict"] in " ".join(done.stdout.split())
+    assert [len(row["errors"]) for row in numbers["rows"]] == [3] * 5
+    decision = numbers["decision"]
+    assert decision["use"] in ("local mixup", "mixup", "vanilla", "unclear")
+    assert set(decision["probability"]) == {"better", "equal", "worse"}
+    assert len(decision["difference"]) == 3
+    assert decision["headline"] == lines[0]
     results = folder / "localmixup-results" / "pets.csv--kind"
     assert json.loads((results / "comparison.json").read_text()) == numbers
-    assert numbers["verdict"] in (results / "report.html").read_text().replace("&#39;", "'")
+    assert decision["why"] in (results / "report.html").read_text().replace("&#39;", "'")
+    assert json.loads((results / "local_mixup.json").read_text()) == numbers["recipe"]
 
 
 def test_a_quantity_is_measured_by_its_rmse(folder):
-    done = compare("pets.csv", "--target", "size", "--methods", "vanilla,mixup", *FAST)
+    done = compare("pets.csv", "--target", "size", *FAST)
     assert done.exit_code == 0, done.output
     assert "a quantity (regression)" in done.stderr
-    assert "RMSE" in done.stdout
+    assert "square)" in done.stdout  # the head of the column, folded
+    assert "mean absolute" in done.stdout
 
 
-def test_parameters_set_by_hand_leave_nothing_to_choose(folder):
-    methods = "local-threshold,local-exponential,local-knn"
-    for values in (("0", "0", "3"), ("inf", "inf", "0")):
-        fixed = [text for pair in zip(("--radius", "--decay", "--n-neighbors"), values, strict=True) for text in pair]
-        done = compare("pets.csv", "--target", "kind", "--methods", methods, *fixed, *FAST, "--json")
-        assert done.exit_code == 0, done.output
-        rows = {row["spec"]["method"]: row for row in json.loads(done.stdout)["rows"] if row["control_of"] is None}
-        assert [float(rows[name]["spec"]["parameter"]) for name in methods.split(",")] == [float(v) for v in values]
-    assert rows["local-exponential"]["mixed_share"] == 0  # an infinite decay is vanilla training
-    assert rows["local-knn"]["mixed_share"] == 0
+def test_a_recipe_is_one_more_candidate(folder):
+    (folder / "mine.json").write_text(json.dumps(LocalMixup(KNNGraph(n_neighbors=2), prob=0.4).to_config()))
+    done = compare("pets.csv", "--target", "kind", "--recipe", "mine.json", *FAST, "--json")
+    assert done.exit_code == 0, done.output
+    candidates = json.loads(done.stdout)["candidates"]
+    assert len(candidates) == 1 + 9 + 9
+    assert any("n_neighbors=2" in candidate["settings"] for candidate in candidates)
 
 
-def test_a_table_so_small_that_no_pair_may_be_near(folder):
+def test_a_budget_sets_the_resamples(folder):
+    done = compare("pets.csv", "--target", "kind", "--budget", "1s", *FAST[2:], "--json")
+    assert done.exit_code == 0, done.output
+    assert "5 resamples are the fewest allowed and take longer than the budget" in done.stderr
+    assert json.loads(done.stdout)["resamples"] == 5
+
+
+def test_a_table_so_small_that_hardly_a_row_judges(folder):
     rng = np.random.default_rng(0)
     columns = {"a": rng.normal(size=20), "b": rng.normal(size=20), "label": np.arange(20) % 2}
     pd.DataFrame(columns).to_csv("small.csv", index=False)
-    done = compare("small.csv", "--epochs", "1", "--jobs", "1", "--seeds", "3", "--json")
+    done = compare("small.csv", "--methods", "local-threshold", *FAST, "--json")
     assert done.exit_code == 0, done.output
-    assert all(np.isfinite(row["errors"]).all() for row in json.loads(done.stdout)["rows"])
+    numbers = json.loads(done.stdout)
+    assert numbers["decision"]["use"] == "unclear"
+    assert all(np.isfinite(row["errors"]).all() for row in numbers["rows"])
 
 
 def test_every_data_set_and_target_has_its_own_folder(folder):
@@ -124,20 +135,14 @@ def test_every_data_set_and_target_has_its_own_folder(folder):
     ("arguments", "message"),
     [
         (["empty.csv"], "the file is empty"),
-        (["digits", "--decay", "3"], "--decay is for local-exponential, which is not among --methods"),
         (["digits", "--methods", ","], "--methods must name at least one of"),
-        (["digits", "--methods", "lokal"], "did you mean 'local'?"),
-        (["digits", "--decay", "-1"], "--decay must be >= 0 (0 is classical mixup, inf vanilla training), got -1.0"),
-        (["digits", "--decay", "nan"], "got nan"),
-        (
-            ["digits", "--radius", "far"],
-            "--radius must be >= 0 (0 is vanilla training, inf classical mixup), got 'far'",
-        ),
-        (["digits", "--n-neighbors", "1.5"], "--n-neighbors must be a whole number >= 0, got 1.5"),
-        (["digits", "--seeds", "0"], "--seeds must be a whole number >= 1, got 0"),
+        (["digits", "--methods", "cutmx"], "did you mean 'cutmix'?"),
+        (["digits", "--recipe", "mine.json"], "--recipe mine.json: no such file"),
+        (["digits", "--recipe", "pets.csv"], "--recipe pets.csv: not a recipe"),
+        (["digits", "--scheduler", "tcp://a:1"], "--scheduler needs --backend dask"),
+        (["digits", "--resamples", "1"], "--resamples must be a whole number >= 2, got 1"),
         (["digits", "--epochs", "inf"], "--epochs must be > 0 and at most 1e+09, got inf"),
         (["digits", "--lr", "nan"], "--lr must be > 0 and at most 1e+09, got nan"),
-        (["digits", "--mixup-alpha", "0"], "--mixup-alpha must be > 0 and at most 1e+09, got 0.0"),
         (["digits", "--model", "resnet50"], "did you mean 'resnet'?"),
         (["digits", "--model", "resnet"], "needs images of at least 16 x 16"),
         (["spirals", "--augment", "crop"], "--augment crop needs images, spirals is a table"),
@@ -164,13 +169,13 @@ def test_mistakes_end_in_one_line(folder, arguments, message):
 
 def test_killed_and_interrupted_and_started_again_the_table_is_the_same(folder):
     # so many runs that neither process can come to its end before the signal
-    options = ["pets.csv", "--target", "kind", "--methods", "vanilla", "--epochs", "5", "--out", "out"]
+    options = ["pets.csv", "--target", "kind", "--epochs", "5", "--out", "out"]
     environment = {k: v for k, v in os.environ.items() if k != "LOCALMIXUP_CHECK_SHAPES"}
     store = folder / "out" / "results.sqlite"
     for number in (signal.SIGKILL, signal.SIGINT):
         before = stored(store)
         run = subprocess.Popen(
-            [sys.executable, "-m", "localmixup", "compare", *options, "--seeds", "20000", "--jobs", "1"],
+            [sys.executable, "-m", "localmixup", "compare", *options, "--resamples", "4000", "--jobs", "1"],
             env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
         )  # fmt: skip
         while stored(store) == before and run.poll() is None:
@@ -180,12 +185,12 @@ def test_killed_and_interrupted_and_started_again_the_table_is_the_same(folder):
         assert stored(store) > before, told
         if number == signal.SIGINT:
             assert run.returncode == 130
-            assert f"{before:,} of 20,000 are in the store already" in told
+            assert "are in the store already" in told
             assert told.splitlines()[-1].startswith("interrupted: finished runs are stored")
             assert "Traceback" not in told
-    found = [compare(*options, "--seeds", "3", "--jobs", "1", "--json"), None]
+    found = [compare(*options, "--resamples", "3", "--jobs", "1", "--json"), None]
     assert "are in the store already" in found[0].stderr
-    found[1] = compare(*options[:-1], "whole", "--seeds", "3", "--jobs", "1", "--json")
+    found[1] = compare(*options[:-1], "whole", "--resamples", "3", "--jobs", "1", "--json")
     assert "already" not in found[1].stderr
     assert without_times(json.loads(found[0].stdout)) == without_times(json.loads(found[1].stdout))
 
@@ -195,5 +200,5 @@ def test_demo(folder):
     done = CliRunner().invoke(app, ["demo"])
     assert done.exit_code == 0, done.output
     assert done.stdout.count("report: localmixup-results/") == 2
-    assert "On digits" in done.stdout
-    assert "On spirals, locality helps mixup" in done.stdout
+    assert done.stdout.count("digits: ") >= 1
+    assert "In your training loop" in done.stdout or "all the same" in done.stdout

@@ -5,20 +5,22 @@ import dataclasses
 import pytest
 
 from localmixup._validate import ArgumentError
-from localmixup.lab.compare.job import Job, training_of
+from localmixup.lab.compare.job import Job, further_training, training_of
 
 JOB = Job("blobs", ("vanilla",))
 
 
 def test_what_the_user_did_not_say_is_picked_from_the_data(blobs):
     training = training_of(JOB, blobs)
-    assert (training.model, training.pairs, training.updates, training.augmentation) == ("mlp", "set", 1500, "none")
+    assert (training.model, training.pairs, training.updates, training.augmentation) == ("mlp", "batch", 1500, "none")
+    assert training.reduction == "weighted_mean"  # as LocalMixup reduces
+    assert further_training(training, blobs).pairs == "set"
 
 
 @pytest.mark.parametrize(
     ("train_size", "updates"),
-    # of 120 rows a fifth is for testing, and of the rest a fifth for validation: 77 rows, 5 batches of 16
-    [(None, 10), (40, 4)],
+    # of 120 rows a fifth is for testing: 96 rows, 6 batches of 16
+    [(None, 12), (40, 4)],
 )
 def test_epochs_are_passes_over_the_training_part(blobs, train_size, updates):
     job = dataclasses.replace(JOB, epochs=2, batch_size=16, train_size=train_size)

@@ -10,15 +10,18 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from localmixup import CompleteGraph, LocalMixup
 from localmixup.geometry import LipschitzCurve, Witness, class_shapes, intrusion, suggest
 from localmixup.graphs.fit import sample_distances
-from localmixup.lab.analysis.comparison import Comparison
-from localmixup.lab.analysis.statistics import mean_of, paired
-from localmixup.lab.analysis.table import Row
+from localmixup.lab.analysis.comparison import Candidate, ComparedArm, Comparison
+from localmixup.lab.analysis.decisions import Decision
+from localmixup.lab.analysis.questions import Contrast
+from localmixup.lab.analysis.statistics import Mean, mean_of
 from localmixup.lab.data.dataset import DataSet
 from localmixup.lab.data.prepared import prepare
 from localmixup.lab.inspection import Inspection
-from localmixup.lab.runs.spec import DataSpec, MethodSpec, TrainingSpec
+from localmixup.lab.methods.recipe import recipe_spec
+from localmixup.lab.runs.spec import DataSpec, TrainingSpec
 
 NASTY = "</title></script><script>alert(1)</script><!-- $x^ & \"b\" 'c'"
 TAGS = {
@@ -94,46 +97,65 @@ def read_page(path):
     return page
 
 
-def row(label, errors, spec, *, control_of=None, others=(), chosen="so local"):
-    return Row(
-        label=label, spec=spec, control_of=control_of, chosen=chosen, errors=errors, validation_errors=errors,
-        error=mean_of(errors), wanted=len(errors), differences={o.label: paired(errors, o.errors) for o in others},
-        train_seconds=1.25, mixed_share=0.5, ess_ratio=0.75, mean_weight=1, keys=[f"{label}-{k}" for k in range(len(errors))],
+def compared(label, errors, spec, *, kind="arm", settings="so local", against=None):
+    values = {"nll": 0.25, "brier": 0.125}
+    return ComparedArm(
+        label=label, kind=kind, settings=settings, spec=spec, errors=errors, error=mean_of(errors), scores=values,
+        against_vanilla=against, mixed_share=0.5, train_seconds=1.25, keys=[f"{label}-{k}" for k in range(len(errors))],
     )  # fmt: skip
 
 
-def make_comparison(name="blobs", *, radius=1.5, unit="%", regions=True):
-    """A comparison of three methods with made-up errors, and its records."""
-    local = MethodSpec(method="local-threshold", parameter=radius, kept_share=0.05, mixed_share=0.5)
-    vanilla = row("vanilla", [10.0, 11.0, 12.5], MethodSpec(method="vanilla"), chosen="")
-    mixup = row("mixup", [0.0, 1.0, 9.0], MethodSpec(method="mixup"), others=[vanilla], chosen="")
-    label = "local mixup, threshold"
-    control = row(
-        f"{label}: at the same share",
-        [9.0, 9.5, 9.25],
-        MethodSpec(method="mixup", mixed_share=0.5),
-        control_of=label,
-    )
-    rows = [vanilla, mixup, row(label, [7.0, 8.0, 9.0], local, others=[vanilla, mixup, control]), control]
-    grid = [
-        MethodSpec(method="vanilla"),
-        local,
-        MethodSpec(method="local-threshold", parameter=9.0, kept_share=0.2),
+def made_contrast(question, one, other, unit, values):
+    return Contrast(
+        question=question, one=one, other=other, unit=unit, values=values, mean=values[0] - values[1], low=-4.0, high=-1.0,
+        confidence=0.975, p=0.004, margin=0.5, better=0.9, equal=0.1, worse=0.0, detectable=1.5, limit=1.0, needed=20,
+    )  # fmt: skip
+
+
+def make_comparison(name="blobs", *, unit="%", use="local mixup"):
+    """A comparison of three arms with made-up errors, and its records."""
+    local, front = LocalMixup().to_config(), LocalMixup(CompleteGraph(), prob=0.25).to_config()
+    nothing = LocalMixup(CompleteGraph(), prob=0).to_config()
+    specs = {"vanilla": nothing, "mixup": front, "local mixup": local}
+    errors = {"vanilla": [10.0, 11.0, 12.5], "mixup": [0.0, 1.0, 9.0], "local mixup": [7.0, 8.0, 9.0]}
+    difference = Mean(-3.17, -4.0, -2.0)
+    rows = [
+        compared(label, errors[label], recipe_spec(config), against=None if label == "vanilla" else difference)
+        for label, config in specs.items()
     ]
+    rows.append(
+        compared("control: at the same share", [9.0, 9.5, 9.25], recipe_spec(front), kind="control", against=difference)
+    )
+    candidates = [
+        Candidate(label=label, settings=settings, spec=recipe_spec(local), validation_error=error, chosen=chosen, keys=["local mixup-0"])
+        for label, settings, error, chosen in (
+            ("vanilla", "no mixing", 11.0, True), ("local mixup", "wide", 12.0, False), ("local mixup", "near", 8.0, True),
+            ("local mixup", "diverged", float("inf"), False),
+        )
+    ]  # fmt: skip
+    locality = made_contrast("locality", "local mixup", "vanilla", unit, (8.0, 11.17))
+    contrasts = {"locality": locality, "mixup": made_contrast("mixup", "mixup", "vanilla", unit, (3.33, 11.17))}
+    if unit == "%":
+        contrasts["calibration"] = made_contrast("calibration", "local mixup", "vanilla", "nll", (0.2, 0.3))
+    headline = {"unclear": "Cannot tell"}.get(use, f"Use {use}")
     comparison = Comparison(
-        rows=rows, unit=unit, decimals=2, data=DataSpec(name=name, fingerprint="x"), seeds=[0, 1, 2],
-        training=TrainingSpec(model="mlp", updates=20), task="classification" if unit == "%" else "regression",
-        sizes={"train": 77, "validation": 19, "test": 24}, grid={"vanilla": grid[:1], "local-threshold": grid},
-        grid_errors={"vanilla": [11.0], "local-threshold": [11.0, 8.0, float("inf")]},
-        verdict=f"On {name}, nothing.", details=[f"{name} against {name}"], notes=[name], versions={"torch": "2"},
+        decision=Decision(
+            use=use, headline=headline, why=f"Because of {name}.", contrast="locality", compared=("local mixup", "vanilla"),
+            probability={"better": 0.9, "equal": 0.1, "worse": 0.0}, difference=(-3.17, -4.0, -1.0), detectable=1.5, front="mixup",
+        ),
+        recipe=nothing if use == "unclear" else specs[use], front=front, contrasts=contrasts, attribution="Nearness helps.",
+        controls={"control: at the same share": difference}, rows=rows, candidates=candidates, unit=unit, decimals=2,
+        task="classification" if unit == "%" else "regression", data=DataSpec(name=name, fingerprint="x"),
+        training=TrainingSpec(model="mlp", updates=20), resamples=3, sizes={"train": 77, "choose": 19, "test": 24},
+        own_test_set=False, notes=[name], versions={"torch": "2"},
     )  # fmt: skip
     square = (np.arange(120 * 120) % 2).astype(np.uint8).tobytes()
     outcome = SimpleNamespace(
         curve=[(10, 1.0, 40.0), (20, 0.5, 30.0)],
-        regions=base64.b64encode(zlib.compress(square)).decode() if regions else None,
+        regions=base64.b64encode(zlib.compress(square)).decode(),
     )
-    records = {key: SimpleNamespace(outcome=outcome) for r in rows for key in r.keys}
-    return comparison, records
+    keys = [key for r in rows for key in r.keys]
+    return comparison, {key: SimpleNamespace(outcome=outcome) for key in keys}
 
 
 @cache

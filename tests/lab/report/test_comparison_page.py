@@ -1,22 +1,19 @@
-"""The page of a comparison: every figure and table, with the numbers of the comparison."""
+"""The page of a comparison: the decision and the code first, then every figure and table with its numbers."""
 
 import matplotlib.figure
 import pytest
 from made_up_pages import NASTY, images, make_comparison, read_page
 
-from localmixup.graphs.fit import sample_distances
 from localmixup.lab.data.prepared import prepare
 from localmixup.lab.report.comparison_figures import choice_figures, error_figure
-from localmixup.lab.report.comparison_page import cells, head, write_comparison
-from localmixup.lab.report.comparison_pictures import strip_figures
+from localmixup.lab.report.comparison_page import answers, cells, code_of, code_title, head, write_comparison
 
 
 @pytest.fixture
 def write(tmp_path):
     def write(comparison, records, data, prepared):
         path = tmp_path / "report.html"
-        labels = prepared.y.numpy() if prepared.task == "classification" else None
-        write_comparison(path, comparison, records, data, prepared, sample_distances(prepared.x, labels))
+        write_comparison(path, comparison, records, data, prepared)
         assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
         return read_page(path)
 
@@ -29,85 +26,81 @@ def axes_of(figure):
     return canvas.axes[0]
 
 
-def test_the_page_holds_every_figure_with_its_numbers(blobs, prepared, write):
+def test_the_page_begins_with_the_decision_and_the_code_and_holds_every_figure(blobs, prepared, write):
     comparison, records = make_comparison(NASTY)
     page = write(comparison, records, blobs, prepared)
-    names = ["errors", "choice-local-threshold", "curves", "distances", "regions-0", "regions-1", "regions-2"]
-    assert list(page.tables) == names
+    assert list(page.tables) == ["errors", "choice-local-mixup", "curves", "regions-0", "regions-1", "regions-2"]
     assert page.tables["errors"][1:] == [
-        ["vanilla", "11.17", "8.041 to 14.29", "10, 11, 12.5"],
-        ["mixup", "3.333", "0 to 15.59", "0, 1, 9"],
-        ["local mixup, threshold", "8", "5.516 to 10.48", "7, 8, 9"],
-        ["local mixup, threshold: at the same share", "9.25", "8.629 to 9.871", "9, 9.5, 9.25"],
+        ["vanilla", "11.17", "10, 11, 12.5"],
+        ["mixup", "3.333", "0, 1, 9"],
+        ["local mixup", "8", "7, 8, 9"],
+        ["control: at the same share", "9.25", "9, 9.5, 9.25"],
     ]
-    chosen = "radius 1.5 (nearest 5 % of pairs), 50 % mixed (chosen)"
-    assert [row[1] for row in page.tables["choice-local-threshold"][1:]] == ["11", "8", "inf"]
-    assert page.tables["choice-local-threshold"][2][0] == chosen
+    assert page.tables["choice-local-mixup"][1:] == [["near (chosen)", "8"], ["wide", "12"], ["diverged", "inf"]]
     assert page.tables["curves"][1:3] == [["vanilla", "10", "40"], ["vanilla", "20", "30"]]
     text = "".join(page.texts)
-    assert f"Does Local Mixup help on {NASTY}?" in text
+    places = [text.index(part) for part in (
+        f"{NASTY}: Use local mixup", f"Because of {NASTY}.", "mix = LocalMixup(NearestOfGraph(", "What was measured",
+        "The questions and their answers", "Nearness helps.",
+    )]  # fmt: skip
+    assert places == sorted(places)
     assert "mixup: 3.33 % error" in text
 
 
-def test_regression_has_no_regions_and_says_rmse(blobs, prepared, write):
-    comparison, records = make_comparison(unit="RMSE", regions=False)
+def test_where_nothing_can_be_told_the_code_tries_what_was_ahead(blobs, prepared, write):
+    comparison, records = make_comparison(use="unclear")
+    assert "CompleteGraph(), prob=0.25" in code_of(comparison)
+    assert code_title(comparison) == "To try mixup all the same, in your training loop:"
+    text = "".join(write(comparison, records, blobs, prepared).texts)
+    assert "that recipe mixes nothing" in text
+    used, _ = make_comparison()
+    assert code_title(used) == "In your training loop:"
+    assert "NearestOfGraph" in code_of(used)
+
+
+def test_regression_has_no_regions_and_no_abbreviations(blobs, prepared, write):
+    comparison, records = make_comparison(unit="RMSE")
     page = write(comparison, records, blobs, prepared._replace(task="regression", y=prepared.y.float()))
-    assert list(page.tables) == ["errors", "choice-local-threshold", "curves", "distances"]
-    assert page.tables["errors"][0][1] == "mean RMSE"
-    assert page.tables["distances"][1][0] == "all pairs"
+    assert list(page.tables) == ["errors", "choice-local-mixup", "curves"]
+    assert page.tables["errors"][0][1] == "mean error (root mean square)"
+    assert "RMSE" not in "".join(page.texts).split("The whole specification")[0]
 
 
 def test_the_table_is_that_of_the_comparison():
     comparison, _ = make_comparison()
-    names = [
-        "method",
-        "chosen on validation",
-        "test error (95 %)",
-        "vs vanilla (p)",
-        "vs mixup (p)",
-        "mixed",
-        "ESS / n",
-        "s / run",
-    ]
-    assert head(comparison) == names
+    assert head(comparison) == [
+        "method", "test error, %", "difference from vanilla", "negative log-likelihood", "samples mixed",
+        "seconds per training", "settings",
+    ]  # fmt: skip
     rows = [cells(row, comparison) for row in comparison.rows]
-    assert rows[0] == ["vanilla", "", "11.17 ± 3.1", "", "", "50 %", "0.75", "1.2"]
-    assert rows[2][:3] == ["local mixup, threshold", "so local", "8.00 ± 2.5"]
-    assert rows[2][3].startswith("-3.17 (0.00")
-    assert rows[3][:2] == ["↳ control: at the same share", "so local"]
+    assert rows[0] == ["vanilla", "11.17 ± 3.1", "", "0.25", "50 %", "1.2", "so local"]
+    assert rows[2][:3] == ["local mixup", "8.00 ± 2.5", "-3.17 (-4.00 to -2.00)"]
+    assert answers(comparison)[0][1:] == [
+        "local mixup: 8.00, vanilla: 11.17", "-3.17", "-4.00 and -1.00", "97.5 %", "0.004", "90 %", "10 %", "0 %", "1.50",
+    ]  # fmt: skip
 
 
-def test_no_interval_of_an_error_reaches_below_zero():
+def test_errors_start_at_zero_or_above():
     comparison, _ = make_comparison()
-    assert comparison.row("mixup").error.low < 0
     axes = axes_of(error_figure(comparison))
     assert axes.get_xlim()[0] >= 0
-    assert min(x for line in axes.lines for x in line.get_xdata()) == 0
     labels = [label.get_text().replace("\n", " ") for label in axes.get_yticklabels()]
     assert labels == [row.label for row in comparison.rows]
     assert axes.yaxis_inverted()
 
 
-def test_bars_of_candidates_start_at_zero_and_leave_out_what_diverged():
+def test_candidates_are_sorted_and_leave_out_what_diverged():
     comparison, _ = make_comparison()
     (figure,) = choice_figures(comparison)
     axes = axes_of(figure)
     assert axes.get_xlim()[0] == 0
     widths = [bar.get_width() for bar in axes.patches]
-    assert widths[:2] == [11.0, 8.0]
+    assert widths[:2] == [8.0, 12.0]
     assert widths[2] != widths[2]
     assert axes.patches[1].get_facecolor() != axes.patches[0].get_facecolor()
 
 
-def test_mixed_images_run_from_near_to_far_with_the_weight_of_the_chosen_graph(write):
-    prepared = prepare(images())
-    sample = sample_distances(prepared.x)
-    comparison, records = make_comparison(radius=sample.quantile(0.4), regions=False)
-    figures = strip_figures(comparison, images(), prepared)
-    parts = [figure.caption.removeprefix("distance ").split(", weight ") for figure in figures]
-    distances = [float(distance) for distance, _ in parts]
-    assert len(figures) == 7
-    assert distances == sorted(distances)
-    assert [weight for _, weight in parts] == ["1", "1", "1", "0", "0", "0", "0"]
-    page = write(comparison, records, images(), prepared)
+def test_mixed_images_run_from_near_to_far(write):
+    comparison, records = make_comparison()
+    page = write(comparison, records, images(), prepare(images()))
     assert [name for name in page.tables if name.startswith("strip")] == [f"strip-{k}" for k in range(7)]

@@ -57,5 +57,7 @@ def test_the_losses_of_rows_add_up_to_the_scores():
     packed = row_losses(outputs, y, "classification")
     assert unpack(packed["nll"]).mean() == pytest.approx(scores_of(outputs, y, "classification")["nll"], rel=1e-3)
     assert unpack(packed["error"]).mean() == pytest.approx(float((outputs.argmax(1) != y).double().mean()))
-    assert unpack(row_losses(outputs[:, :1], outputs[:, 0] + 0.5, "regression")["error"]) == pytest.approx(0.25, rel=1e-3)
+    assert unpack(row_losses(outputs[:, :1], outputs[:, 0] + 0.5, "regression")["error"]) == pytest.approx(
+        0.25, rel=1e-3
+    )
     assert len(pack(np.zeros(10_000))) < 200

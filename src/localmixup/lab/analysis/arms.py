@@ -13,9 +13,6 @@ from localmixup.lab.runs.store import Record
 SAME_SHARE = "mixup at the same mixed share"
 """Label of the control with random partners."""
 
-BEST_GRAPH = ", its best graph"
-"""Ends the label of the best local graph where the validation split preferred vanilla training or mixup to it."""
-
 
 class ArmResult(NamedTuple):
     """An arm and those of its runs that are finished.

@@ -17,6 +17,7 @@ from localmixup.lab.analysis.sentences import (
     nothing_seen,
     of_harm,
     of_mixup,
+    worse_probabilities,
 )
 from localmixup.lab.analysis.wording import LEVEL
 
@@ -66,21 +67,23 @@ def decide(contrasts: Mapping[str, Contrast], choice: Choice) -> Decision:
     of_local = contrasts.get("mixing", locality)
     front = mixup if choice.front == MIXUP else of_local
     if math.isnan(locality.low):
-        return _decision(UNCLEAR, "A single resample gives no interval and no test: use at least 5.", front, choice)
+        return _decision(
+            UNCLEAR, "A single resample gives no interval and no test: use at least 5.", front, contrasts, choice
+        )
     if locality.shown < 0 and _local_is_the_one(contrasts, choice):
-        return _decision(LOCAL, helps(locality), locality, choice)
+        return _decision(LOCAL, helps(locality), locality, contrasts, choice)
     if mixup.shown < 0:
-        return _decision(MIXUP, f"{helps(mixup)} {of_mixup(locality)}", mixup, choice)
+        return _decision(MIXUP, f"{helps(mixup)} {of_mixup(locality)}", mixup, contrasts, choice)
     if of_local.other == VANILLA and of_local.shown < 0:
-        return _decision(LOCAL, f"{helps(of_local)} {equal_or_not(locality)}", of_local, choice)
+        return _decision(LOCAL, f"{helps(of_local)} {equal_or_not(locality)}", of_local, contrasts, choice)
     calibration = contrasts.get("calibration")
     if calibration and calibration.shown < 0 and front.worse <= LEVEL:
-        return _decision(choice.front, calibrated(front, calibration), calibration, choice)
+        return _decision(choice.front, calibrated(front, calibration), calibration, contrasts, choice)
     if mixup.shown > 0:
-        return _decision(VANILLA, of_harm(mixup, locality), mixup, choice)
+        return _decision(VANILLA, of_harm(mixup, locality), mixup, contrasts, choice)
     if max(of_local.better, mixup.better) <= LEVEL:
-        return _decision(VANILLA, no_gain(of_local, mixup), front, choice)
-    return _decision(UNCLEAR, nothing_seen(front, calibration), front, choice)
+        return _decision(VANILLA, no_gain(of_local, mixup), front, contrasts, choice)
+    return _decision(UNCLEAR, nothing_seen(front, calibration), front, contrasts, choice)
 
 
 def _local_is_the_one(contrasts: Mapping[str, Contrast], choice: Choice) -> bool:
@@ -91,7 +94,10 @@ def _local_is_the_one(contrasts: Mapping[str, Contrast], choice: Choice) -> bool
     return locality.mean + mixup.mean < 0  # local mixup against vanilla training
 
 
-def _decision(use: str, why: str, contrast: Contrast, choice: Choice) -> Decision:
+def _decision(use: str, why: str, contrast: Contrast, contrasts: Mapping[str, Contrast], choice: Choice) -> Decision:
+    calibration = contrasts.get("calibration")
+    if calibration and calibration.one == use and calibration.shown > 0:
+        why = f"{why} {worse_probabilities(calibration)}"
     return Decision(
         use=use,
         headline=headline_of(use, contrast),

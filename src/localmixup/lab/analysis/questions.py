@@ -1,4 +1,4 @@
-"""The questions of a comparison: which arms face which, chosen on the rows that choose and answered on those that judge.
+"""The questions of a comparison: which arms face which. Some rows choose the arms, others answer.
 
 Every question has one primary contrast, and Holm's method keeps the probability that any of them is answered wrongly
 at `LEVEL`. A fixed sequence would ask the second question only after a positive answer to the first: where mixup helps
@@ -64,7 +64,7 @@ def choose(vanilla: float, mixup: Sequence[float], local: Sequence[float]) -> Ch
 
 def first_lowest(errors: Sequence[float]) -> int:
     """Return the place of the lowest error, the first of equal ones; NaN counts as infinity."""
-    values = np.nan_to_num(np.asarray(errors, dtype=float), nan=math.inf)
+    values = np.nan_to_num(np.asarray(errors, dtype=float), nan=math.inf, posinf=math.inf)
     lowest = values.min()
     return int(np.argmax(values <= lowest + 1e-9 * max(1.0, abs(lowest)))) if math.isfinite(lowest) else 0
 
@@ -199,7 +199,14 @@ def levels_of(p_values: Sequence[float]) -> list[float]:
 
 
 def _contrast(
-    question: str, one: str, other: str, unit: str, estimate: Estimate, judged: Mapping[str, Judged], level: float, p: float
+    question: str,
+    one: str,
+    other: str,
+    unit: str,
+    estimate: Estimate,
+    judged: Mapping[str, Judged],
+    level: float,
+    p: float,
 ) -> Contrast:
     measures = [judged[label].nll if unit == "nll" else judged[label].error for label in (one, other)]
     means = [math.nan if measured is None else float(measured.values.mean()) for measured in measures]

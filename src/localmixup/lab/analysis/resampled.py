@@ -1,19 +1,21 @@
 """Differences of two arms over resamples of the data: how large, how sure, and what could have been seen.
 
-Resamples share training rows and test rows, so that their differences are correlated and Student's t-test is far too
-sure. Two cases are told apart.
+Resamples share training rows and test rows, so that their differences are correlated, and Student's t-test is far too
+sure. Nadeau and Bengio (2003, Inference for the generalization error) take that into account: with a correlation `rho`
+of two resamples, the mean of R differences with the sample variance `S^2` has the variance
 
-*Test rows drawn anew.* Nadeau and Bengio (2003, Inference for the generalization error): with a correlation `rho`
-between two resamples, the variance of the mean of R differences with sample variance `S^2` is `S^2 (1/R + rho /
-(1 - rho))`, and `rho` is the share of its test rows that a resample has in common with another one. A difference on
-test rows is the mean effect of its rows, so that two resamples covary by `sigma_row^2 / M`, where M is the number of
-rows from which the n_test are drawn, and each varies by at least `sigma_row^2 / n_test`: the correlation is at most
-`n_test / M`. Where all rows may be drawn, this is their `n_test / (n_test + n_train)`. The Bayesian test of Benavoli et
-al. (2017, Time for a change) has the same mean, error and degrees of freedom.
+    S^2 (1 / R + rho / (1 - rho)) = S^2 / R + covariance of two resamples,
 
-*One test set.* The rows are a sample too. Of the differences `d[r, i]` of resample r on row i, the mean varies by the
-variance between resamples over R, and by that of the effects of the rows over T. The second is the variance of the row
-means without the noise that is left in them. More resamples reduce the first part only.
+in which more resamples reduce the first part only. They set `rho` to `n_test / (n_test + n_train)`, the share of its
+test rows that a resample has in common with another one. Here test rows are drawn from M rows, so that this share is
+`n_test / M`. It is a bound. A difference is the mean effect of the rows that it is measured on, plus the noise of the
+training, and two resamples covary by `sigma_row^2 / M`, where `sigma_row` is the standard deviation of the effects of
+the rows. The bound takes all of `S^2` for effects of rows. Many rows are tested in several resamples, and the product
+of the differences of one row in two of them estimates `sigma_row^2` without the noise. That estimate is used, and
+never more than the bound. Where all resamples share one test set of M rows the same formula holds, without a bound.
+
+The Bayesian test of Benavoli et al. (2017, Time for a change) has the same mean, error and degrees of freedom. All of
+this holds for models that are trained on these rows: how other training rows would change the difference is not seen.
 """
 
 from __future__ import annotations
@@ -36,8 +38,8 @@ class Measured(NamedTuple):
 
     Attributes:
         values: the measure, such as the error in percent, shape `(R,)`.
-        rows: its contributions of the rows of a common test set, whose mean over the rows is the measure, shape
-            `(R, T)`; None where each resample has test rows of its own.
+        rows: the contribution of every row that can judge, shape `(R, M)`, NaN where a resample does not test it. The
+            mean over the tested rows is the measure. None if only the measure is known.
     """
 
     values: np.ndarray
@@ -48,7 +50,7 @@ class Design(NamedTuple):
     """How the resamples were drawn.
 
     Attributes:
-        overlap: share of its test rows that a resample has in common with another one; not used with a test set.
+        overlap: share of its test rows that a resample has in common with another one; 1 for one test set.
         rows: number of rows that can judge.
     """
 
@@ -142,21 +144,33 @@ def difference_of(one: Measured, other: Measured, design: Design, *, grain: floa
     count, mean = len(d), float(np.mean(d))
     if count < 2:
         return Estimate(mean, math.nan, math.nan, count, math.nan, math.nan)
-    between, df = float(d.var(ddof=1)), float(count - 1)
-    if one.rows is None or other.rows is None:
-        fixed = between * design.overlap / (1 - design.overlap)
-    else:
-        fixed = _variance_of_rows(one.rows - other.rows)
-        if (total := between / count + fixed) > 0:
-            df = total**2 / ((between / count) ** 2 / df + fixed**2 / (one.rows.shape[1] - 1))
-    lacking = grain**2 - between / count - fixed
-    return Estimate(mean, math.sqrt(between / count + fixed + max(0.0, lacking)), df, count, between, max(fixed, grain**2))
+    between = float(d.var(ddof=1))
+    bound = between * design.overlap / (1 - design.overlap) if design.overlap < 1 else math.inf
+    fixed, df = bound, float(count - 1)
+    if one.rows is not None and other.rows is not None:
+        fixed = min(bound, variance_of_rows(one.rows - other.rows) / design.rows)
+        if 0 < fixed < bound:  # Satterthwaite: the rows are many more than the resamples
+            first = between / count
+            df = (first + fixed) ** 2 / (first**2 / (count - 1) + fixed**2 / (design.rows - 1))
+    lacking = max(0.0, grain**2 - between / count - fixed)
+    error = math.sqrt(between / count + fixed + lacking)
+    return Estimate(mean, error, df, count, between, max(fixed, grain**2))
 
 
-def _variance_of_rows(d: np.ndarray) -> float:
-    """Return by how much the mean over the rows would vary with other test rows, from differences `(R, T)`."""
-    count, rows = d.shape
-    of_rows = d.mean(axis=0)
-    left = d - of_rows - d.mean(axis=1, keepdims=True) + d.mean()
-    noise = float(np.square(left).sum() / ((count - 1) * (rows - 1)))
-    return max(0.0, float(of_rows.var(ddof=1)) - noise / count) / rows
+def variance_of_rows(d: np.ndarray) -> float:
+    """Return the variance of the effects of the rows, from the differences of every row in every resample.
+
+    The product of two differences of one row is on average the square of its effect: noise is not the same twice.
+
+    Args:
+        d: shape `(R, M)`, NaN where a row is not tested.
+
+    Returns:
+        At least 0; infinity if no row is tested twice.
+    """
+    tested = ~np.isnan(d)
+    centred = np.where(tested, d - np.nanmean(d, axis=1, keepdims=True), 0.0)
+    counts = tested.sum(axis=0)
+    pairs = int((counts * (counts - 1)).sum())
+    products = np.square(centred.sum(axis=0)) - np.square(centred).sum(axis=0)
+    return max(0.0, float(products.sum()) / pairs) if pairs else math.inf

@@ -45,7 +45,9 @@ def of_mixup(locality: Contrast) -> str:
 
 def equal_or_not(locality: Contrast) -> str:
     """Return what is known of local mixup against mixup where local mixup is used for beating vanilla training."""
-    return f"Whether it is better than mixup cannot be told ({_range(locality)}); it did better on the rows that choose."
+    return (
+        f"Whether it is better than mixup cannot be told ({_range(locality)}); it did better on the rows that choose."
+    )
 
 
 def calibrated(front: Contrast, calibration: Contrast) -> str:
@@ -54,6 +56,14 @@ def calibrated(front: Contrast, calibration: Contrast) -> str:
         f"{_name(front.one)} does not make the error larger by more than {amount(front.margin, front)} "
         f"({_range(front)}), and its probabilities are better than those of {_WORDS[front.other]}: the negative "
         f"log-likelihood is {_values(calibration)}."
+    )
+
+
+def worse_probabilities(calibration: Contrast) -> str:
+    """Return that the price of fewer errors is worse probabilities."""
+    return (
+        f"Its probabilities are worse than without mixup, though: the negative log-likelihood is "
+        f"{_values(calibration)}. Where you need probabilities, calibrate them afterwards."
     )
 
 
@@ -70,7 +80,9 @@ def of_harm(mixup: Contrast, locality: Contrast) -> str:
 def no_gain(local: Contrast, mixup: Contrast) -> str:
     """Return that nothing is gained by mixing."""
     gains = " and ".join(f"{_WORDS[c.one]} against {_WORDS[c.other]}: {_range(c)}" for c in (mixup, local))
-    return f"Neither mixup nor local mixup makes the error smaller by more than {amount(mixup.margin, mixup)} ({gains})."
+    return (
+        f"Neither mixup nor local mixup makes the error smaller by more than {amount(mixup.margin, mixup)} ({gains})."
+    )
 
 
 def nothing_seen(front: Contrast, calibration: Contrast | None) -> str:
@@ -85,6 +97,17 @@ def nothing_seen(front: Contrast, calibration: Contrast | None) -> str:
             f"{_values(calibration)}), but a larger error is not excluded."
         )
     return f"{told} Changing nothing in your training is safe."
+
+
+def answer(c: Contrast) -> str:
+    """Return the answer to one question: yes, no or not shown, with the numbers."""
+    word = {-1: "Yes", 1: "No, worse", 0: "Not shown"}[c.shown]
+    of = f"{c.one} {c.values[0]:.{_decimals(c)}f}, {c.other} {c.values[1]:.{_decimals(c)}f}"
+    odds = ", ".join(
+        f"{100 * share:.0f} % {name}"
+        for share, name in ((c.better, "better"), (c.equal, "about equal"), (c.worse, "worse"))
+    )
+    return f"{word}: {of}; {_range(c)} ({odds})."
 
 
 def amount(value: float, c: Contrast) -> str:
@@ -116,4 +139,4 @@ def _range(c: Contrast) -> str:
     """A difference with its interval: what is most likely, and what is not excluded."""
     unit = " points" if c.unit == "%" else ""
     mean, low, high = (f"{value:+.{_decimals(c)}f}" for value in (c.mean, c.low, c.high))
-    return f"{mean}{unit}, at least {low} and at most {high} with {100 * c.confidence:.3g} % confidence"
+    return f"{mean}{unit}, between {low} and {high} with {100 * c.confidence:.3g} % confidence"

@@ -1,4 +1,4 @@
-"""`localmixup compare`: does Local Mixup help on a data set?"""
+"""`localmixup compare`: what should I use: local mixup, mixup, or neither?"""
 
 from __future__ import annotations
 
@@ -10,25 +10,33 @@ import typer
 from localmixup._validate import ArgumentError
 from localmixup.lab.cli import options
 from localmixup.lab.cli.errors import interruptible
-from localmixup.lab.cli.names import ALIASES, METHODS, PARAMETERS
+from localmixup.lab.cli.names import BACKENDS, METHODS
 from localmixup.lab.data.names import check_source
 
 if TYPE_CHECKING:
     from localmixup.lab.analysis.comparison import Comparison
 
-DEFAULT_METHODS = "vanilla,mixup,local"
 STORED = "finished runs are stored; the same command continues from there"
-
-_RADIUS = "0 is vanilla training, inf classical mixup"
-_DECAY = "0 is classical mixup, inf vanilla training"
 
 
 def compare(
     data: options.Data = "digits",
+    resamples: Annotated[
+        int, typer.Option(parser=options.whole(2), help="How often the data are split anew to judge.")
+    ] = 10,
+    budget: Annotated[
+        float | None,
+        typer.Option(
+            parser=options.duration, metavar="TIME", help="Fit the resamples to a time, such as 10m or 2h (at least 5)."
+        ),
+    ] = None,
+    recipe: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="One more candidate: the local_mixup.json of `inspect`.")
+    ] = None,
     methods: Annotated[
-        str, typer.Option(metavar="A,B,...", help=f"Any of {', '.join([*METHODS, *ALIASES])}.")
-    ] = DEFAULT_METHODS,
-    seeds: Annotated[int, typer.Option(parser=options.whole(), help="Runs per method.")] = 5,
+        str | None,
+        typer.Option(metavar="A,B,...", help=f"Further methods to compare with: any of {', '.join(METHODS)}."),
+    ] = None,
     epochs: Annotated[
         float | None, typer.Option(parser=options.positive(), help="Passes over the training data.")
     ] = None,
@@ -38,68 +46,48 @@ def compare(
     as_json: options.AsJson = False,
     target: options.Target = None,
     task: options.Task = None,
-    pairs: Annotated[
-        str | None,
-        typer.Option(
-            parser=options.choice(("set", "batch")),
-            metavar="set|batch",
-            help="Mix pairs of the whole training set or of the batch [set if it fits into memory].",
-        ),
-    ] = None,
     train_size: options.TrainSize = None,
-    radius: Annotated[
-        float | None,
-        typer.Option(parser=options.real(0, meaning=_RADIUS), help="Radius of local-threshold; nothing is chosen."),
-    ] = None,
-    decay: Annotated[
-        float | None,
-        typer.Option(parser=options.real(0, meaning=_DECAY), help="Decay of local-exponential; nothing is chosen."),
-    ] = None,
-    n_neighbors: Annotated[
-        int | None, typer.Option(parser=options.whole(0), help="Neighbours of local-knn; nothing is chosen.")
-    ] = None,
-    kept_shares: Annotated[
-        str | None, typer.Option(metavar="A,B,...", help="Grid of local methods: shares of nearest pairs.")
-    ] = None,
-    mixup_alpha: options.MixupAlpha = 1.0,
     batch_size: Annotated[int, typer.Option(parser=options.whole(2))] = 64,
     lr: Annotated[float, typer.Option(parser=options.positive(), help="Learning rate of AdamW.")] = 0.002,
     weight_decay: Annotated[float, typer.Option(parser=options.real(0))] = 0.01,
     augment: options.Augment = None,
     device: options.Device = "cpu",
     precision: options.Precision = "no",
+    backend: Annotated[
+        str, typer.Option(parser=options.choice(BACKENDS), metavar="loky|dask", help="loky is this machine.")
+    ] = "loky",
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="A running Dask scheduler, for --backend dask.")
+    ] = None,
     data_root: options.DataRoot = None,
     store: options.StoreUrl = None,
 ) -> None:
-    """Does Local Mixup help on DATA? Train, choose on a validation split, test against controls, and report.
+    """What should I use on DATA: local mixup, mixup, or neither?
 
-    It can be interrupted at any time: the same command continues from there.
+    Candidates for mixup and for local mixup are chosen on some rows and judged on others, in fresh resamples. It ends
+    in a decision and the code for it. It can be interrupted at any time: the same command continues from there.
     """
-    chosen = options.methods_of(methods)
-    given = {"local-threshold": radius, "local-exponential": decay, "local-knn": n_neighbors}
-    fixed = {method: float(value) for method, value in given.items() if value is not None}
-    for method in fixed:
-        if method not in chosen:
-            raise ArgumentError(f"--{PARAMETERS[method]} is for {method}, which is not among --methods ({methods})")
+    if scheduler is not None and backend != "dask":
+        raise ArgumentError(f"--scheduler needs --backend dask, got --backend {backend}")
     settings: dict[str, Any] = {
-        "methods": chosen,
-        "seeds": seeds,
+        "methods": () if methods is None else options.methods_of(methods),
+        "resamples": resamples,
+        "budget": budget,
+        "recipe": recipe,
         "epochs": epochs,
         "model": model,
         "jobs": jobs,
         "target": target,
         "task": task,
-        "pairs": pairs,
         "train_size": train_size,
-        "fixed": fixed,
-        "kept_shares": None if kept_shares is None else options.shares_of(kept_shares),
-        "mixup_alpha": mixup_alpha,
         "batch_size": batch_size,
         "learning_rate": lr,
         "weight_decay": weight_decay,
         "augmentation": augment,
         "device": device,
         "precision": precision,
+        "backend": backend,
+        "scheduler": scheduler,
         "data_root": data_root,
         "store": store,
     }
@@ -133,24 +121,43 @@ def run(data: str, out: Path, settings: dict[str, Any]) -> tuple[Comparison, Pat
 
 
 def print_comparison(comparison: Comparison) -> None:
-    """Print the table of a comparison and what it shows."""
+    """Print the decision, the code for it, and below them the grounds."""
+    from localmixup.lab.cli.console import console
+    from localmixup.lab.report.comparison_page import code_of, code_title
+
+    console.print(f"\n{comparison.decision.headline}", style="bold", soft_wrap=True)
+    console.print(f"{comparison.decision.why}\n", soft_wrap=True)
+    console.print(code_title(comparison))
+    for line in code_of(comparison).splitlines():
+        console.print(f"    {line}", soft_wrap=True, markup=False)
+    _print_table(comparison)
+    _print_answers(comparison)
+    console.print(comparison.attribution, soft_wrap=True)
+
+
+def _print_table(comparison: Comparison) -> None:
     from rich import box
     from rich.table import Table
 
     from localmixup.lab.cli.console import console
     from localmixup.lab.report.comparison_page import cells, head
 
-    seeds = len(comparison.seeds)
-    title = f"{comparison.data.name}: {comparison.training.model}, {seeds} {'seed' if seeds == 1 else 'seeds'}"
+    title = f"{comparison.data.name}: {comparison.training.model}, {comparison.resamples} resamples"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    names = head(comparison)
-    for k, name in enumerate([names[0], *names[2:]]):
-        table.add_column(name, justify="right" if k else "left", overflow="fold", min_width=None if k else 34)
+    for k, name in enumerate(head(comparison)[:-2]):
+        table.add_column(name, justify="right" if k else "left", overflow="fold", min_width=None if k else 30)
     for row in comparison.rows:
-        method, chosen, *numbers = cells(row, comparison)
-        # the parameters get their own line, so that the table fits the terminal
-        table.add_row(f"{method}\n  {chosen}" if chosen else method, *numbers, style="dim" if row.control_of else None)
+        method, *numbers, _, settings = cells(row, comparison)
+        # the settings get their own line, so that the table fits the terminal
+        table.add_row(f"{method}\n  {settings}", *numbers, style="dim" if row.kind == "control" else None)
+    console.print()
     console.print(table)
-    for line in comparison.details:
-        console.print(f"  {line}", soft_wrap=True)
-    console.print(f"\n{comparison.verdict}", style="bold", soft_wrap=True)
+
+
+def _print_answers(comparison: Comparison) -> None:
+    from localmixup.lab.analysis.sentences import answer
+    from localmixup.lab.cli.console import console
+    from localmixup.lab.report.comparison_page import QUESTIONS
+
+    for question, contrast in comparison.contrasts.items():
+        console.print(f"{QUESTIONS[question]} {answer(contrast)}", soft_wrap=True)

@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from localmixup.lab.cli import options
-from localmixup.lab.cli.compare import DEFAULT_METHODS, print_comparison, run
+from localmixup.lab.cli.compare import print_comparison, run
 
 EPOCHS = {"digits": 25.0, "spirals": 60.0}
+RESAMPLES = 5
 
 
 def demo(
@@ -20,7 +21,7 @@ def demo(
     """`compare digits` and `compare spirals`, in about a minute on two cores."""
     done = []
     for data, epochs in EPOCHS.items():
-        settings = {"methods": options.methods_of(DEFAULT_METHODS), "epochs": epochs, "jobs": jobs}
+        settings = {"resamples": RESAMPLES, "epochs": epochs, "jobs": jobs}
         comparison, report = run(data, out / data, settings)
         print_comparison(comparison)
         done.append((comparison, report))
@@ -28,4 +29,8 @@ def demo(
 
     console.print("\nIn short:")
     for comparison, report in done:
-        console.print(f"  {comparison.verdict}\n    report: {report}", soft_wrap=True)
+        console.print(
+            f"  {comparison.data.name}: {comparison.decision.headline}. {comparison.decision.why}\n"
+            f"    report: {report}",
+            soft_wrap=True,
+        )

@@ -4,16 +4,13 @@ The registries themselves import PyTorch. A test keeps these tables equal to the
 """
 
 METHODS = (
-    "vanilla", "mixup", "local-threshold", "local-exponential", "local-knn", "within-class", "between-class",
+    "local-threshold", "local-exponential", "local-knn", "within-class", "between-class",
     "adamixup", "c-mixup", "k-mixup", "regmixup", "manifold-mixup", "manifold-local", "warping-mixup", "cutmix",
 )  # fmt: skip
-"""Methods that `compare` accepts: those of `localmixup.lab.methods.METHODS` that are not only for the paper."""
+"""Further methods that `compare` accepts: those of `localmixup.lab.methods.METHODS` that are not only for the paper."""
 
-ALIASES = {"local": "local-threshold"}
-"""Shorter names of methods."""
-
-PARAMETERS = {"local-threshold": "radius", "local-exponential": "decay", "local-knn": "n-neighbors"}
-"""The option that sets the parameter of a local method."""
+ALWAYS = ("vanilla", "mixup", "local")
+"""What `compare` compares in any case."""
 
 MODELS = (
     "mlp", "mlp3-softmax", "mlp-leaky", "lenet5", "lenet5-conv3", "resnet", "resnet18", "preact-resnet18",

@@ -13,7 +13,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from localmixup._validate import ArgumentError, check_choice, check_integer, check_number
-from localmixup.lab.cli.names import ALIASES, AUGMENTATIONS, METHODS, MODELS
+from localmixup.lab.cli.names import ALWAYS, AUGMENTATIONS, METHODS, MODELS
 
 T = TypeVar("T")
 
@@ -77,34 +77,42 @@ def _number(value: object) -> object:
 
 
 def methods_of(text: str) -> tuple[str, ...]:
-    """Return the methods named in a list with commas, each once.
+    """Return the further methods named in a list with commas, each once.
 
     Args:
-        text: such as `"vanilla,mixup,local"`.
+        text: such as `"c-mixup,cutmix"`. What is compared in any case may be named and is left out.
 
     Raises:
         ArgumentError: a name is unknown, or there is none.
 
     >>> methods_of("mixup, local,local-threshold")
-    ('mixup', 'local-threshold')
+    ('local-threshold',)
     """
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
         raise ArgumentError(f"--methods must name at least one of {', '.join(METHODS)}, got {text!r}")
-    chosen = [check_choice("--methods", name, [*METHODS, *ALIASES]) for name in names]
-    return tuple(dict.fromkeys(ALIASES.get(name, name) for name in chosen))
+    chosen = [check_choice("--methods", name, [*METHODS, *ALWAYS]) for name in names]
+    return tuple(dict.fromkeys(name for name in chosen if name not in ALWAYS))
 
 
-def shares_of(text: str) -> tuple[float, ...]:
-    """Return the shares in a list with commas.
+def duration(value: object) -> float:
+    """Return a time such as `"90s"`, `"10m"` or `"2h"` in seconds; a bare number is minutes.
 
     Args:
-        text: such as `"0.01,0.05"`.
+        value: as the user typed it.
 
     Raises:
-        ArgumentError: one of them is not a number in (0, 1].
+        typer.BadParameter: it is not a time.
+
+    >>> duration("10m"), duration("1.5h"), duration("2")
+    (600.0, 5400.0, 120.0)
     """
-    return tuple(check_number("--kept-shares", _number(part), low=1e-6, high=1) for part in text.split(","))
+    text = str(value).strip().lower()
+    factor = {"s": 1.0, "m": 60.0, "h": 3600.0}.get(text[-1:])
+    number = _number(text[:-1] if factor else text)
+    if not isinstance(number, float) or not 0 < number < math.inf:
+        raise typer.BadParameter(f"must be a time such as 90s, 10m or 2h, got {str(value)!r}")
+    return number * (factor or 60.0)
 
 
 Data = Annotated[str, typer.Argument(metavar="DATA", help=DATA_HELP)]

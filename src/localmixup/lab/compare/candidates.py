@@ -15,8 +15,6 @@ from localmixup.lab.analysis.questions import LOCAL, MIXUP, VANILLA
 
 Config = dict[str, Any]
 
-_SPARE = {MIXUP: (0.75, 1.0), LOCAL: (8, 0.3, 1.0)}  # for the kind that gets no recipe from the user
-
 
 class Candidates(NamedTuple):
     """Recipes from which the rows that choose pick.
@@ -48,19 +46,31 @@ def candidates(recipe: Path | None = None) -> Candidates:
         ArgumentError: the file cannot be read, or does not hold a recipe.
     """
     mixup = [_mixup(prob, alpha) for prob in (0.1, 0.25, 0.5, 1.0) for alpha in (0.2, 1.0)]
-    widths = [(16, 0.1, 0.2), (16, 0.3, 1.0), (2, 0.3, 1.0), (4, 0.5, 0.2), (16, 1.0, 1.0), (4, 1.0, 1.0), (2, 1.0, 1.0)]
+    widths = [
+        (16, 0.1, 0.2),
+        (16, 0.3, 1.0),
+        (2, 0.3, 1.0),
+        (4, 0.5, 0.2),
+        (16, 1.0, 1.0),
+        (4, 1.0, 1.0),
+        (2, 1.0, 1.0),
+    ]
     local = [LocalMixup().to_config(), *(_local(*width) for width in widths)]
     if recipe is None:
         return Candidates(mixup, local)
     config = read_recipe(recipe)
     kind = kind_of(config)
     if kind == VANILLA:
-        return Candidates(mixup, local, f"--recipe {recipe} mixes nothing: it is vanilla training, which is compared anyway")
+        return Candidates(
+            mixup, local, f"--recipe {recipe} mixes nothing: it is vanilla training, which is compared anyway"
+        )
     if config in (*mixup, *local):
         return Candidates(mixup, local, f"--recipe {recipe} is among the candidates already")
     if kind == MIXUP:
-        return Candidates([*mixup, config], [*local, _local(*_SPARE[LOCAL])], f"--recipe {recipe} is mixup: random partners")
-    return Candidates([*mixup, _mixup(*_SPARE[MIXUP])], [*local, config])
+        return Candidates(
+            [*mixup, config], [*local, _local(8, 0.3, 1.0)], f"--recipe {recipe} is mixup: random partners"
+        )
+    return Candidates([*mixup, _mixup(0.75, 1.0)], [*local, config])
 
 
 def read_recipe(path: Path) -> Config:

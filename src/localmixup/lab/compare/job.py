@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -11,12 +11,18 @@ import torch
 from localmixup._validate import ArgumentError
 from localmixup.lab.data.augmentation import AUGMENTATIONS
 from localmixup.lab.data.dataset import DataSet
-from localmixup.lab.data.prepared import training_rows
+from localmixup.lab.data.resampling import KEPT, judging_rows
 from localmixup.lab.models import MODELS, build_model, pick_model
 from localmixup.lab.runs.spec import TrainingSpec
 
+RESAMPLES = 10
+"""How many resamples judge, where the user does not say."""
+
+FEWEST = 5
+"""Resamples that a budget leaves at least."""
+
 _DEFAULT_UPDATES = {"mlp": 1500, "lenet5": 1000, "resnet": 2000}
-_SET_BYTES = 4 * 2**30  # larger training inputs are mixed within the batch
+_SET_BYTES = 4 * 2**30  # pairs of a larger training set are drawn from the batch
 
 
 @dataclass(frozen=True)
@@ -25,8 +31,10 @@ class Job:
 
     Attributes:
         source: the data, see `localmixup.lab.data.sources.load`.
-        methods: keys of `localmixup.lab.methods.METHODS`.
-        seeds: number of runs of every method.
+        methods: keys of `localmixup.lab.methods.METHODS` to compare beside vanilla training, mixup and local mixup.
+        resamples: number of resamples that judge.
+        budget: seconds to which the number of resamples is fitted; None for `resamples`.
+        recipe: a file with one more candidate for local mixup.
         epochs: passes over the training data.
         model: a key of `localmixup.lab.models.MODELS`.
         out: folder of the results.
@@ -35,22 +43,22 @@ class Job:
         target: column of a table to predict.
         task: `"classification"` or `"regression"`.
         data_root: folder of the named data sets.
-        pairs: `"set"` or `"batch"`, see `TrainingSpec`.
-        train_size: number of rows for training and validation.
+        train_size: number of rows to use, beside those of a test set.
         batch_size: counted samples per update.
         learning_rate: of AdamW.
         weight_decay: of AdamW.
         augmentation: a key of `localmixup.lab.data.augmentation.AUGMENTATIONS`.
-        mixup_alpha: `lam` is drawn from `Beta(mixup_alpha, mixup_alpha)`.
         device: `"cpu"` or `"cuda"`.
         precision: `"no"` (float32), `"bf16"` or `"fp16"`.
-        kept_shares: the grid of locality, shares of nearest pairs.
-        fixed: graph parameters that the user set, by method. Nothing is chosen for these methods.
+        backend: a key of `localmixup.lab.runs.engine.BACKENDS`.
+        scheduler: address of a running Dask scheduler.
     """
 
     source: str
-    methods: tuple[str, ...]
-    seeds: int = 5
+    methods: tuple[str, ...] = ()
+    resamples: int = RESAMPLES
+    budget: float | None = None
+    recipe: Path | None = None
     epochs: float | None = None
     model: str | None = None
     out: Path = Path("localmixup-results")
@@ -59,21 +67,19 @@ class Job:
     target: str | None = None
     task: str | None = None
     data_root: Path | None = None
-    pairs: str | None = None
     train_size: int | None = None
     batch_size: int = 64
     learning_rate: float = 2e-3
     weight_decay: float = 1e-2
     augmentation: str | None = None
-    mixup_alpha: float = 1.0
     device: str = "cpu"
     precision: str = "no"
-    kept_shares: tuple[float, ...] | None = None
-    fixed: dict[str, float] = field(default_factory=dict)
+    backend: str = "loky"
+    scheduler: str | None = None
 
 
 def training_of(job: Job, data: DataSet) -> TrainingSpec:
-    """Return what all methods have in common, picked from the data where the user did not say.
+    """Return what all arms have in common, picked from the data where the user did not say.
 
     Args:
         job: what is asked for.
@@ -85,22 +91,33 @@ def training_of(job: Job, data: DataSet) -> TrainingSpec:
     model = job.model or pick_model(data.shape)
     augmentation = job.augmentation or ("crop-flip" if data.name in ("cifar10", "cifar100") else "none")
     _check(job, data, model, augmentation)
-    settings = TrainingSpec(
+    pool = min(len(data.x), job.train_size or len(data.x))
+    rows = round(KEPT * pool) if data.x_test is not None else pool - judging_rows(pool)
+    per_epoch = max(1, math.ceil(rows / job.batch_size))
+    return TrainingSpec(
         model=model,
-        updates=1,
+        pairs="batch",
+        reduction="weighted_mean",
+        updates=_DEFAULT_UPDATES.get(model, 1500) if job.epochs is None else math.ceil(job.epochs * per_epoch),
         batch_size=job.batch_size,
         learning_rate=job.learning_rate,
         weight_decay=job.weight_decay,
         augmentation=augmentation,
-        mixup_alpha=job.mixup_alpha,
         precision=job.precision,  # type: ignore[arg-type]
+        curve_points=20,
     )
-    pool = len(data.x) if data.x_test is not None else round(0.8 * len(data.x))
-    rows = training_rows(min(pool, job.train_size or pool), settings.validation_share)
-    per_epoch = max(1, math.ceil(rows / job.batch_size))
-    updates = _DEFAULT_UPDATES[model] if job.epochs is None else math.ceil(job.epochs * per_epoch)
-    fits = rows * data.x[0].size * 4 <= _SET_BYTES
-    return settings.model_copy(update={"updates": updates, "pairs": job.pairs or ("set" if fits else "batch")})
+
+
+def further_training(training: TrainingSpec, data: DataSet) -> TrainingSpec:
+    """Return how methods beside the three arms are trained: pairs of the whole set where it fits into memory.
+
+    Args:
+        training: of the three arms.
+        data: as read.
+    """
+    fits = len(data.x) * data.x[0].size * 4 <= _SET_BYTES
+    update = {"pairs": "set" if fits else "batch", "reduction": "mean", "first_ends": "uniform"}
+    return training.model_copy(update=update)
 
 
 def _check(job: Job, data: DataSet, model: str, augmentation: str) -> None:

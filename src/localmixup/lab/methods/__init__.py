@@ -40,9 +40,6 @@ METHODS: dict[str, type[Method]] = {
 }
 """Every method by its name on the command line."""
 
-ALIASES = {"local": "local-threshold"}
-"""Shorter names."""
-
 LOCAL = ("local-threshold", "local-exponential", "local-knn")
 """The methods with a graph whose parameter is chosen on the validation split."""
 

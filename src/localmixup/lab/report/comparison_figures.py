@@ -10,12 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from localmixup.graphs.fit import DistanceSample
-from localmixup.lab.analysis.comparison import Comparison
-from localmixup.lab.analysis.table import Row
-from localmixup.lab.methods import LOCAL
-from localmixup.lab.methods.graphs import describe_spec, graph_of
-from localmixup.lab.report.distance_figures import distance_figure
+from localmixup.lab.analysis.comparison import Candidate, ComparedArm, Comparison
 from localmixup.lab.report.figure import COLORS, GREY, Figure, Series, chart
 from localmixup.lab.runs.store import Record
 
@@ -24,11 +19,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 _WIDTH = 6.0
-_LABEL_CHARACTERS = 26
+_LABEL_CHARACTERS = 34
 
 
 def error_figure(comparison: Comparison) -> Figure:
-    """Return the test errors by method: every run as a dot, and the mean with its interval.
+    """Return the test errors by method: every resample as a dot, and the mean.
 
     Args:
         comparison: what was found.
@@ -41,124 +36,95 @@ def error_figure(comparison: Comparison) -> Figure:
             color = _color(comparison, row)
             axes.plot(row.errors, [k] * len(row.errors), "o", color=color, alpha=0.45, markersize=6, linewidth=0)
             axes.plot(row.error.mean, k, "|", color=color, markersize=16, markeredgewidth=2.5)
-            if not math.isnan(row.error.low):
-                axes.plot([max(0.0, row.error.low), row.error.high], [k, k], color=color)
         _name_rows(axes, [row.label for row in rows])
         axes.set_xlabel(f"test {_measure(comparison)}")
         axes.set_xlim(left=max(0.0, axes.get_xlim()[0]))
 
-    table = [
-        [
-            row.label,
-            f"{row.error.mean:.4g}",
-            "" if math.isnan(row.error.low) else f"{max(0.0, row.error.low):.4g} to {row.error.high:.4g}",
-            ", ".join(f"{error:.4g}" for error in row.errors),
-        ]
-        for row in rows
-    ]
+    table = [[row.label, f"{row.error.mean:.4g}", ", ".join(f"{error:.4g}" for error in row.errors)] for row in rows]
     return Figure(
         "errors",
         "Test error by method",
-        "Dots are single runs, ticks are means, and lines are 95 % intervals of the means (Student's t), cut at 0. "
-        "Controls are grey.",
+        "Each dot is one resample, the tick is their mean. All methods have the same resamples, so that two methods "
+        "differ by less than the dots scatter.",
         draw,
-        ["method", f"mean {_measure(comparison)}", "95 % interval", "every run"],
+        ["method", f"mean {_measure(comparison)}", "every resample"],
         table,
         size=(_WIDTH, 1.0 + 0.42 * len(rows)),
     )
 
 
 def curve_figure(comparison: Comparison, records: Mapping[str, Record]) -> Figure:
-    """Return the validation error during training, as the mean over the seeds.
+    """Return the error on the rows that choose during training, for what was chosen.
 
     Args:
         comparison: what was found.
-        records: the records of its rows, by key.
+        records: the records behind it, by key.
     """
     series, table = [], []
-    for row in comparison.rows:
-        if row.control_of is None:
-            points = np.array([records[key].outcome.curve for key in row.keys])
+    for candidate in comparison.candidates:
+        if candidate.chosen:
+            points = np.array([records[key].outcome.curve for key in candidate.keys])
             updates, means = points[0, :, 0], points[:, :, 2].mean(axis=0)
-            series.append(Series(row.label, updates.tolist(), means.tolist()))
+            series.append(Series(candidate.label, updates.tolist(), means.tolist()))
             marks = np.unique(np.linspace(0, len(updates) - 1, 5).astype(int))
-            table += [[row.label, f"{updates[k]:,.0f}", f"{means[k]:.4g}"] for k in marks]
-    label = f"validation {_measure(comparison)}"
-    caption = "Mean over the seeds. Controls are left out."
+            table += [[candidate.label, f"{updates[k]:,.0f}", f"{means[k]:.4g}"] for k in marks]
+    label = _measure(comparison)
+    caption = "Mean over the trainings that choose, on the rows that choose."
     figure = chart("curves", "Learning curves", "updates", label, series, caption=caption, at_least=0.0)
     return dataclasses.replace(figure, head=["method", "updates", label], rows=table)
 
 
 def choice_figures(comparison: Comparison) -> list[Figure]:
-    """Return for every local method what the validation split chose from.
+    """Return for every method with several candidates how they did on the rows that choose.
 
     Args:
         comparison: what was found.
     """
+    by_label: dict[str, list[Candidate]] = {}
+    for candidate in comparison.candidates:
+        by_label.setdefault(candidate.label, []).append(candidate)
     return [
-        _choice_figure(comparison, method)
-        for method, grid in comparison.grid.items()
-        if method in LOCAL and len(grid) > 1
+        _choice_figure(comparison, label, sorted(of, key=lambda c: (c.validation_error, not c.chosen)))
+        for label, of in by_label.items()
+        if len(of) > 1
     ]
 
 
-def _choice_figure(comparison: Comparison, method: str) -> Figure:
-    names = [describe_spec(spec) for spec in comparison.grid[method]]
-    found = comparison.grid_errors[method]
-    best = int(np.argmin(found))
+def _choice_figure(comparison: Comparison, label: str, candidates: list[Candidate]) -> Figure:
+    names, found = [c.settings for c in candidates], [c.validation_error for c in candidates]
 
     def draw(canvas: Canvas) -> None:
         axes = canvas.subplots()
-        colors = [COLORS[1] if k == best else GREY for k in range(len(names))]
-        axes.barh(range(len(names)), [error if math.isfinite(error) else math.nan for error in found], color=colors)
+        colors = [COLORS[1] if c.chosen else GREY for c in candidates]
+        bars = axes.barh(range(len(names)), [e if math.isfinite(e) else math.nan for e in found], color=colors)
+        axes.bar_label(bars, [f"{error:.3g}" for error in found], padding=3, fontsize=9)
         _name_rows(axes, names)
-        axes.set_xlabel(f"mean validation {_measure(comparison)}")
+        axes.set_xlabel(f"{_measure(comparison)} on the rows that choose")
         axes.set_xlim(left=0)
+        axes.margins(x=0.12)
 
     return Figure(
-        f"choice-{method}",
-        f"Candidates of {method}",
-        "Mean validation error of every candidate over the seeds. The one in colour was chosen. The test set plays no "
-        "part in the choice.",
+        f"choice-{label.replace(' ', '-').replace(',', '')}",
+        f"Candidates for {label}",
+        "Mean over the trainings that choose. The one in colour was chosen; of equal ones, the milder. None of these "
+        "rows judges.",
         draw,
-        ["candidate", f"mean validation {_measure(comparison)}"],
+        ["candidate", f"{_measure(comparison)} on the rows that choose"],
         [
-            [f"{name} (chosen)" if k == best else name, f"{error:.4g}"]
-            for k, (name, error) in enumerate(zip(names, found, strict=True))
+            [f"{c.settings} (chosen)" if c.chosen else c.settings, f"{error:.4g}"]
+            for c, error in zip(candidates, found, strict=True)
         ],
-        size=(_WIDTH, 0.9 + 0.36 * len(names)),
+        size=(_WIDTH, 0.9 + 0.4 * len(names)),
     )
 
 
-def comparison_distances(comparison: Comparison, sample: DistanceSample) -> Figure:
-    """Return the histogram of distances, with the weights of the chosen graphs over it.
-
-    Args:
-        comparison: what was found.
-        sample: distances of the standardised training data.
-    """
-    chosen = {f"weight, {row.label}": row for row in local_rows(comparison)}
-    figure = distance_figure(sample, {label: graph_of(row.spec) for label, row in chosen.items()})
-    notes = [f"Chosen for {row.label}: {row.chosen}." for row in chosen.values()]
-    return dataclasses.replace(figure, caption=" ".join([figure.caption, *notes]))
-
-
-def local_rows(comparison: Comparison) -> list[Row]:
-    """Return the rows of methods with a local graph.
-
-    Args:
-        comparison: what was found.
-    """
-    return [row for row in comparison.rows if row.spec.method in LOCAL]
-
-
-def _color(comparison: Comparison, row: Row) -> str:
-    labels = [other.label for other in comparison.rows if other.control_of is None]
-    return GREY if row.control_of else COLORS[labels.index(row.label) % (len(COLORS) - 1)]
+def _color(comparison: Comparison, row: ComparedArm) -> str:
+    labels = [other.label for other in comparison.rows if other.kind != "control"]
+    return GREY if row.kind == "control" else COLORS[labels.index(row.label) % (len(COLORS) - 1)]
 
 
 def _measure(comparison: Comparison) -> str:
-    return "error (%)" if comparison.unit == "%" else "RMSE"
+    return "error (%)" if comparison.unit == "%" else "error (root mean square)"
 
 
 def _name_rows(axes: Axes, names: list[str]) -> None:

@@ -3,64 +3,87 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Mapping
 from pathlib import Path
 
-from localmixup.graphs.fit import DistanceSample
-from localmixup.lab.analysis.comparison import Comparison
-from localmixup.lab.analysis.table import BASELINES, Row
-from localmixup.lab.analysis.wording import ESS, difference_cell, error_text
+from localmixup.lab.analysis.comparison import ComparedArm, Comparison
+from localmixup.lab.analysis.statistics import Mean
+from localmixup.lab.analysis.wording import error_text
 from localmixup.lab.data.augmentation import AUGMENTATIONS
 from localmixup.lab.data.dataset import DataSet
 from localmixup.lab.data.prepared import Prepared
+from localmixup.lab.handover import FRAMEWORKS, snippet
 from localmixup.lab.models import MODELS
-from localmixup.lab.report.comparison_figures import (
-    choice_figures,
-    comparison_distances,
-    curve_figure,
-    error_figure,
-)
+from localmixup.lab.report.comparison_figures import choice_figures, curve_figure, error_figure
 from localmixup.lab.report.comparison_pictures import SEGMENTS, STRIP_SAMPLES, region_figures, strip_figures
 from localmixup.lab.report.page import write_page
+from localmixup.lab.runs.scores import NAMES
 from localmixup.lab.runs.store import Record
+
+QUESTIONS = {
+    "locality": "Is local mixup better than what it has to beat?",
+    "mixup": "Is mixup better than training without mixup?",
+    "mixing": "Is local mixup better than training without mixup?",
+    "calibration": "Are the probabilities better than without mixup?",
+}
+"""What each contrast asks."""
 
 
 def write_comparison(
-    path: Path,
-    comparison: Comparison,
-    records: dict[str, Record],
-    data: DataSet,
-    prepared: Prepared,
-    sample: DistanceSample,
+    path: Path, comparison: Comparison, records: Mapping[str, Record], data: DataSet, prepared: Prepared
 ) -> None:
     """Write the page of a comparison.
 
     Args:
         path: path of the HTML file.
         comparison: what was found.
-        records: the records of its rows, by key.
+        records: the records behind it, by key.
         data: the data as they were read.
-        prepared: the data that the methods were trained on.
-        sample: distances of the training data.
+        prepared: the data that the arms were trained on.
     """
     write_page(
         path,
         "comparison.html.j2",
         c=comparison,
+        code=code_of(comparison),
+        frameworks={FRAMEWORKS[name]: snippet(comparison.recipe, name, task=comparison.task) for name in FRAMEWORKS},
         table_head=head(comparison),
         table=[cells(row, comparison) for row in comparison.rows],
+        score_head=score_head(comparison),
+        scores=[score_cells(row, comparison) for row in comparison.rows],
+        answer_head=ANSWER_HEAD,
+        answers=answers(comparison),
         errors=error_figure(comparison),
         choices=choice_figures(comparison),
         curves=curve_figure(comparison, records),
-        distances=comparison_distances(comparison, sample),
-        pairs_measured=sample.n_pairs,
         regions=region_figures(comparison, records, prepared),
         segments=SEGMENTS,
-        strip=strip_figures(comparison, data, prepared),
+        strip=strip_figures(data, prepared),
         strip_samples=STRIP_SAMPLES,
-        model=MODELS[comparison.training.model],
+        model=MODELS.get(comparison.training.model, comparison.training.model),
         augmentation=AUGMENTATIONS[comparison.training.augmentation],
-        specification=json.dumps(comparison.model_dump(mode="json", exclude={"rows", "details", "verdict"}), indent=1),
+        specification=json.dumps(
+            comparison.model_dump(mode="json", exclude={"rows", "decision", "candidates"}), indent=1
+        ),
     )
+
+
+def code_of(comparison: Comparison) -> str:
+    """Return the code that does what was decided, or tries what was ahead where nothing can be told.
+
+    Args:
+        comparison: what was found.
+    """
+    recipe = comparison.front if comparison.decision.use == "unclear" else comparison.recipe
+    return snippet(recipe, "pytorch", task=comparison.task)
+
+
+def code_title(comparison: Comparison) -> str:
+    """Return what stands above the code."""
+    if comparison.decision.use == "unclear":
+        return f"To try {comparison.decision.front} all the same, in your training loop:"
+    return "In your training loop:"
 
 
 def head(comparison: Comparison) -> list[str]:
@@ -69,28 +92,77 @@ def head(comparison: Comparison) -> list[str]:
     Args:
         comparison: what was found.
     """
-    unit = "test error" if comparison.unit == "%" else "test RMSE"
-    columns = ["method", "chosen on validation", f"{unit} (95 %)"]
-    return [*columns, *(f"vs {label} (p)" for label in _baselines(comparison)), "mixed", ESS, "s / run"]
+    measure = "test error, %" if comparison.unit == "%" else "test error (root mean square)"
+    other = "negative log-likelihood" if comparison.unit == "%" else "mean absolute error"
+    return ["method", measure, "difference from vanilla", other, "samples mixed", "seconds per training", "settings"]
 
 
-def cells(row: Row, comparison: Comparison) -> list[str]:
+def cells(row: ComparedArm, comparison: Comparison) -> list[str]:
     """Return one row of the table as text, for the terminal and the page.
 
     Args:
         row: a row of the comparison.
         comparison: what was found.
     """
+    other = row.scores.get("nll" if comparison.unit == "%" else "mae", math.nan)
     return [
-        row.marked_label,
-        row.chosen,
+        row.label,
         error_text(row.error, comparison.decimals),
-        *(difference_cell(row.differences.get(label), comparison.decimals) for label in _baselines(comparison)),
+        interval_text(row.against_vanilla, comparison.decimals),
+        f"{other:.3g}",
         f"{100 * row.mixed_share:.0f} %",
-        f"{row.ess_ratio:.2f}",
         f"{row.train_seconds:.1f}",
+        row.settings,
     ]
 
 
-def _baselines(comparison: Comparison) -> list[str]:
-    return [label for label in BASELINES if comparison.row(label)]
+def interval_text(mean: Mean | None, decimals: int) -> str:
+    """Return a difference with its interval; empty for None.
+
+    >>> interval_text(Mean(-1.0, -1.5, -0.5), 2)
+    '-1.00 (-1.50 to -0.50)'
+    """
+    if mean is None:
+        return ""
+    return f"{mean.mean:+.{decimals}f} ({mean.low:+.{decimals}f} to {mean.high:+.{decimals}f})"
+
+
+def score_head(comparison: Comparison) -> list[str]:
+    """Return the column names of the table of all measures."""
+    return ["method", *(NAMES[name] for name in comparison.rows[0].scores)]
+
+
+def score_cells(row: ComparedArm, comparison: Comparison) -> list[str]:
+    """Return one row of the table of all measures."""
+    return [row.label, *(f"{row.scores[name]:.4g}" for name in comparison.rows[0].scores)]
+
+
+ANSWER_HEAD = [
+    "question", "compared", "difference", "between", "confidence", "corrected p", "better", "about equal", "worse",
+    "detectable difference",
+]  # fmt: skip
+"""Column names of the answers."""
+
+
+def answers(comparison: Comparison) -> list[list[str]]:
+    """Return the answer to every question as text.
+
+    Args:
+        comparison: what was found.
+    """
+    found = []
+    for c in comparison.contrasts.values():
+        decimals = 3 if c.unit == "nll" else comparison.decimals
+        found.append(
+            [
+                QUESTIONS[c.question],
+                f"{c.one}: {c.values[0]:.{decimals}f}, {c.other}: {c.values[1]:.{decimals}f}",
+                f"{c.mean:+.{decimals}f}",
+                f"{c.low:+.{decimals}f} and {c.high:+.{decimals}f}",
+                f"{100 * c.confidence:.3g} %",
+                f"{c.p:.2g}",
+                *(f"{100 * share:.0f} %" for share in (c.better, c.equal, c.worse)),
+                f"{c.detectable:.{decimals}f}",
+            ]
+        )
+    return found

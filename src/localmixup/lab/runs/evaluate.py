@@ -81,7 +81,7 @@ def test(network: Network, prepared: Prepared, rows: Tensor, *, judges: bool) ->
         Tested(
             found[r],
             scores_of(outputs[r], targets[r], prepared.task, prepared.y_scale),
-            row_losses(outputs[r], targets[r], prepared.task) if own_set else {},
+            row_losses(outputs[r], targets[r], prepared.task),
         )
         for r in range(network.runs)
     ]

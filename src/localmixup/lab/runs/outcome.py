@@ -23,8 +23,8 @@ class Outcome(NamedTuple):
         parameters: number of trained parameters, companions of the model included.
         scores: what else was measured on the test rows of a run that judges, by the names of
             `localmixup.lab.runs.scores`.
-        row_losses: of a run that judges on a test set of its own, the loss of every test row, packed; by the measures
-            `"error"` (0 or 1, or the squared error of the standardised target) and `"nll"`.
+        row_losses: of a run that judges, the loss of every test row, packed; by the measures `"error"` (0 or 1, or the
+            squared error of the standardised target) and `"nll"`.
     """
 
     validation_error: float

@@ -37,7 +37,7 @@ LAB = [
     "analysis",
     "inspection",
     "report",
-    "compare",
+    "comparison",
     "paper",
     "cli",
 ]

@@ -131,6 +131,25 @@ def test_every_data_set_and_target_has_its_own_folder(folder):
     assert {key: results_folder(*key).relative_to("localmixup-results").as_posix() for key in names} == names
 
 
+def test_a_model_of_the_current_folder(folder):
+    """Also in worker processes, which have to find its file."""
+    (folder / "pet_nets.py").write_text(
+        "from torch import nn\n"
+        "def make(shape, outputs):\n"
+        "    return nn.Sequential(nn.Linear(*shape, 4), nn.ReLU(), nn.Linear(4, outputs))\n"
+    )
+    done = compare(
+        "pets.csv", "--target", "kind", *FAST, "--model", "pet_nets:make", "--optimizer", "sgd", "--jobs", "2"
+    )
+    assert done.exit_code == 0, done.output
+    assert "pets.csv: 60 rows of 2 values, classification; model pet_nets:make\n" in done.stderr
+    assert "pets.csv: pet_nets:make, 3 resamples" in done.stdout
+    page = (folder / "localmixup-results" / "pets.csv--kind" / "report.html").read_text(encoding="utf-8")
+    assert "your own, pet_nets:make" in page
+    assert "sgd, learning rate" in page
+    assert "What the words mean" in page
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -145,6 +164,8 @@ def test_every_data_set_and_target_has_its_own_folder(folder):
         (["digits", "--lr", "nan"], "--lr must be > 0 and at most 1e+09, got nan"),
         (["digits", "--model", "resnet50"], "did you mean 'resnet'?"),
         (["digits", "--model", "resnet"], "needs images of at least 16 x 16"),
+        (["digits", "--model", "nets:make"], "--model nets:make: no module 'nets' in the current folder"),
+        (["digits", "--optimizer", "lions"], "--optimizer must be one of 'adamw', 'adam', 'sgd', 'nesterov'"),
         (["spirals", "--augment", "crop"], "--augment crop needs images, spirals is a table"),
         (["digits", "--precision", "fp16"], "--precision fp16 needs a GPU"),
         (["digits", "--store", "shop.sqlite"], "this is another program's database"),

@@ -84,10 +84,12 @@ def test_the_names_of_the_options_are_those_of_the_registries():
     from localmixup.lab.paper import ITEMS
     from localmixup.lab.paper.protocols import PROTOCOLS, SCALES
     from localmixup.lab.runs.engine import BACKENDS
+    from localmixup.lab.runs.optimizers import OPTIMIZERS
 
     within = ("vanilla", "mixup", "recipe", "same-displacement", *PUBLISHED)
     assert tuple(name for name in METHODS if name not in within) == names.METHODS
     assert tuple(MODELS) == names.MODELS
+    assert tuple(OPTIMIZERS) == names.OPTIMIZERS
     assert tuple(AUGMENTATIONS) == names.AUGMENTATIONS
     assert tuple(ITEMS) == names.ITEMS
     assert tuple(PROTOCOLS) == names.PROTOCOLS

@@ -34,5 +34,5 @@ def test_a_report_holds_its_terms_folded():
     template = environment.from_string('{% from "glossary.html.j2" import glossary %}{{ glossary(terms) }}')
     html = template.render(terms=terms_of("compare"))
     assert html.strip().startswith('<details id="glossary"><summary>What the words mean</summary>')
-    assert html.count("<dt>") == len(terms_of("compare"))
+    assert html.count("<li>") == len(terms_of("compare"))
     assert "<code>local_mixup.json</code>" in html

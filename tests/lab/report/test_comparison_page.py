@@ -40,7 +40,7 @@ def test_the_page_begins_with_the_decision_and_the_code_and_holds_every_figure(b
     assert page.tables["curves"][1:3] == [["vanilla", "10", "40"], ["vanilla", "20", "30"]]
     text = "".join(page.texts)
     places = [text.index(part) for part in (
-        f"{NASTY}: Use local mixup", f"Because of {NASTY}.", "mix = LocalMixup(NearestOfGraph(", "What was measured",
+        f"{NASTY}: Use local mixup", f"Because of {NASTY}.", "mix = LocalMixup()", "What was measured",
         "The questions and their answers", "Nearness helps.",
     )]  # fmt: skip
     assert places == sorted(places)

@@ -41,6 +41,7 @@ def compare(
         float | None, typer.Option(parser=options.positive(), help="Passes over the training data.")
     ] = None,
     model: options.Model = None,
+    optimizer: options.Optimizer = None,
     out: options.Out = None,
     jobs: options.Jobs = None,
     as_json: options.AsJson = False,
@@ -48,7 +49,7 @@ def compare(
     task: options.Task = None,
     train_size: options.TrainSize = None,
     batch_size: Annotated[int, typer.Option(parser=options.whole(2))] = 64,
-    lr: Annotated[float, typer.Option(parser=options.positive(), help="Learning rate of AdamW.")] = 0.002,
+    lr: Annotated[float, typer.Option(parser=options.positive(), help="Learning rate at the start.")] = 0.002,
     weight_decay: Annotated[float, typer.Option(parser=options.real(0))] = 0.01,
     augment: options.Augment = None,
     device: options.Device = "cpu",
@@ -76,6 +77,7 @@ def compare(
         "recipe": recipe,
         "epochs": epochs,
         "model": model,
+        "optimizer": optimizer,
         "jobs": jobs,
         "target": target,
         "task": task,
@@ -114,7 +116,7 @@ def run(data: str, out: Path, settings: dict[str, Any]) -> tuple[Comparison, Pat
         The comparison, and the path of its page.
     """
     from localmixup.lab.cli.console import show
-    from localmixup.lab.compare import Job, compare
+    from localmixup.lab.comparison import Job, compare
 
     with interruptible(STORED):
         return show(compare(Job(source=data, out=out, **settings)))
@@ -140,9 +142,10 @@ def _print_table(comparison: Comparison) -> None:
     from rich.table import Table
 
     from localmixup.lab.cli.console import console
+    from localmixup.lab.models import plain_name
     from localmixup.lab.report.comparison_page import cells, head
 
-    title = f"{comparison.data.name}: {comparison.training.model}, {comparison.resamples} resamples"
+    title = f"{comparison.data.name}: {plain_name(comparison.training.model)}, {comparison.resamples} resamples"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for k, name in enumerate(head(comparison)[:-2]):
         table.add_column(name, justify="right" if k else "left", overflow="fold", min_width=None if k else 30)

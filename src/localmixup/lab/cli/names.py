@@ -18,6 +18,9 @@ MODELS = (
 )  # fmt: skip
 """Models of `localmixup.lab.models.MODELS`."""
 
+OPTIMIZERS = ("adamw", "adam", "sgd", "nesterov")
+"""Optimisers of `localmixup.lab.runs.optimizers.OPTIMIZERS`."""
+
 AUGMENTATIONS = ("none", "crop", "crop-flip", "crop-flip-batch")
 """Augmentations of `localmixup.lab.data.augmentation.AUGMENTATIONS`."""
 

@@ -13,7 +13,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from localmixup._validate import ArgumentError, check_choice, check_integer, check_number
-from localmixup.lab.cli.names import ALWAYS, AUGMENTATIONS, METHODS, MODELS
+from localmixup.lab.cli.names import ALWAYS, AUGMENTATIONS, METHODS, MODELS, OPTIMIZERS
 
 T = TypeVar("T")
 
@@ -57,6 +57,11 @@ def positive(high: float = 1e9) -> Callable[[object], float]:
 def choice(names: Iterable[str]) -> Callable[[object], str]:
     """Return a parser of one of `names`; its message suggests the nearest name."""
     return _parser(lambda value: check_choice("", value, names))
+
+
+def name_or_factory(names: Iterable[str]) -> Callable[[object], str]:
+    """Return a parser of one of `names`, or of `package.module:factory`, which is looked up later."""
+    return _parser(lambda value: value if isinstance(value, str) and ":" in value else check_choice("", value, names))
 
 
 def _parser(check: Callable[[object], T]) -> Callable[[object], T]:
@@ -145,7 +150,22 @@ Precision = Annotated[
     str, typer.Option(parser=choice(("no", "bf16", "fp16")), metavar="no|bf16|fp16", help="no is float32.")
 ]
 Model = Annotated[
-    str | None, typer.Option(parser=choice(MODELS), metavar="NAME", help=f"One of {', '.join(MODELS)} [by the data].")
+    str | None,
+    typer.Option(
+        parser=name_or_factory(MODELS),
+        metavar="NAME",
+        help=f"One of {', '.join(MODELS)}; or your own, package.module:factory, called with the shape of an input and "
+        "the number of outputs [by the data].",
+    ),
+]
+Optimizer = Annotated[
+    str | None,
+    typer.Option(
+        parser=name_or_factory(OPTIMIZERS),
+        metavar="NAME",
+        help=f"One of {', '.join(OPTIMIZERS)}; or your own, package.module:factory, called with the parameters "
+        "[adamw].",
+    ),
 ]
 Augment = Annotated[
     str | None,

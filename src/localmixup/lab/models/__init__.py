@@ -21,7 +21,9 @@ from localmixup.lab.models.dense import mlp, mlp3_softmax, mlp_leaky
 from localmixup.lab.models.densenet import densenet_bc
 from localmixup.lab.models.lenet import lenet5, lenet5_conv3
 from localmixup.lab.models.mnist_cnn import mnist_cnn
-from localmixup.lab.models.own import Factory, adopt_model, build_own, is_own, plain_name
+from localmixup.lab.models.own import Factory as Factory
+from localmixup.lab.models.own import adopt_model, build_own, is_own
+from localmixup.lab.models.own import plain_name as plain_name
 from localmixup.lab.models.resnet import preact_resnet18, resnet14, resnet18
 
 MODELS = {

@@ -14,10 +14,11 @@ from localmixup.lab.data.augmentation import AUGMENTATIONS
 from localmixup.lab.data.dataset import DataSet
 from localmixup.lab.data.prepared import Prepared
 from localmixup.lab.handover import FRAMEWORKS, snippet
-from localmixup.lab.models import MODELS
+from localmixup.lab.models import describe_model
 from localmixup.lab.report.comparison_figures import choice_figures, curve_figure, error_figure
 from localmixup.lab.report.comparison_pictures import SEGMENTS, STRIP_SAMPLES, region_figures, strip_figures
 from localmixup.lab.report.page import write_page
+from localmixup.lab.runs.optimizers import describe_optimizer
 from localmixup.lab.runs.scores import NAMES
 from localmixup.lab.runs.store import Record
 
@@ -61,7 +62,8 @@ def write_comparison(
         segments=SEGMENTS,
         strip=strip_figures(data, prepared),
         strip_samples=STRIP_SAMPLES,
-        model=MODELS.get(comparison.training.model, comparison.training.model),
+        model=describe_model(comparison.training.model),
+        optimizer=describe_optimizer(comparison.training),
         augmentation=AUGMENTATIONS[comparison.training.augmentation],
         specification=json.dumps(
             comparison.model_dump(mode="json", exclude={"rows", "decision", "candidates"}), indent=1

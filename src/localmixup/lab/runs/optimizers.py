@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from localmixup._validate import check_choice
-from localmixup.lab.models.own import is_own, own_factory
+from localmixup.lab.models.own import Factory, adopt_optimizer, is_own, own_factory, plain_name
 from localmixup.lab.runs.spec import TrainingSpec
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
@@ -32,6 +32,39 @@ SCHEDULES: dict[str, Callable[[TrainingSpec, int], float]] = {
 }
 """Schedules: the share of the learning rate at each update, counted from 0. Constant, along a cosine to zero, or
 lowered at each of the milestones."""
+
+
+def choose_optimizer(optimizer: str | Factory | None) -> str:
+    """Return the name of the optimiser to train with, after checking it.
+
+    Args:
+        optimizer: a key of `OPTIMIZERS`; `"package.module:factory"` or a factory of the user's own, see
+            `localmixup.lab.models.own.adopt_optimizer`; None for AdamW.
+
+    Raises:
+        ArgumentError: no such optimiser, or one that cannot make a step.
+    """
+    if optimizer is None:
+        return "adamw"
+    if not isinstance(optimizer, str) or is_own(optimizer):
+        return adopt_optimizer(optimizer)
+    return check_choice("optimizer", optimizer, OPTIMIZERS)
+
+
+def describe_optimizer(settings: TrainingSpec) -> str:
+    """Return the optimiser of a run with its settings in words.
+
+    Args:
+        settings: of the run.
+
+    >>> describe_optimizer(TrainingSpec(model="mlp", updates=1))
+    'adamw, learning rate 0.002 with cosine decay to zero, weight decay 0.01'
+    """
+    schedule = {"cosine": "with cosine decay to zero", "step": "lowered in steps"}.get(settings.schedule, "throughout")
+    if is_own(settings.optimizer):
+        return f"your own, {plain_name(settings.optimizer)}, its learning rate {schedule}"
+    rate = f"learning rate {settings.learning_rate:g} {schedule}"
+    return f"{settings.optimizer}, {rate}, weight decay {settings.weight_decay:g}"
 
 
 def build_optimizer(settings: TrainingSpec, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:

@@ -13,9 +13,9 @@ from localmixup.lab.analysis.attribution import AS_FAR, AS_OFTEN
 from localmixup.lab.analysis.compared import Arms
 from localmixup.lab.analysis.questions import LOCAL, MIXUP, VANILLA, Choice, choose, first_lowest
 from localmixup.lab.analysis.resampled import Design
-from localmixup.lab.compare.candidates import candidates, describe, random_partners, vanilla_config
-from localmixup.lab.compare.grid import grid_of
-from localmixup.lab.compare.job import Job
+from localmixup.lab.comparison.candidates import candidates, describe, random_partners, vanilla_config
+from localmixup.lab.comparison.grid import grid_of
+from localmixup.lab.comparison.job import Job
 from localmixup.lab.data.prepared import Prepared
 from localmixup.lab.data.resampling import overlap, resampled_rows, rows_that_can_judge
 from localmixup.lab.methods import LOCAL as WITH_GRAPHS

@@ -2,10 +2,10 @@
 
 import pytest
 
-from localmixup.lab.compare import budget, timing
-from localmixup.lab.compare.candidates import vanilla_config
-from localmixup.lab.compare.job import Job
-from localmixup.lab.compare.stages import Grids, Runner
+from localmixup.lab.comparison import budget, timing
+from localmixup.lab.comparison.candidates import vanilla_config
+from localmixup.lab.comparison.job import Job
+from localmixup.lab.comparison.stages import Grids, Runner
 from localmixup.lab.methods.recipe import recipe_spec
 from localmixup.lab.runs.events import Note
 from localmixup.lab.runs.spec import DataSpec, MethodSpec, RunSpec, TrainingSpec

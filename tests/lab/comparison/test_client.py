@@ -8,9 +8,9 @@ import torch
 from localmixup import LocalMixup
 from localmixup.lab.analysis.attribution import AS_FAR, AS_OFTEN
 from localmixup.lab.analysis.questions import LOCAL, MIXUP, VANILLA
-from localmixup.lab.compare import Job, compare
-from localmixup.lab.compare.client import compare_arms
-from localmixup.lab.compare.stages import CHOOSING, Runner
+from localmixup.lab.comparison import Job, compare
+from localmixup.lab.comparison.client import compare_arms
+from localmixup.lab.comparison.stages import CHOOSING, Runner
 from localmixup.lab.data.prepared import prepare
 from localmixup.lab.methods.recipe import config_of
 from localmixup.lab.runs.events import Read, Stage

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-from localmixup.lab.compare.candidates import vanilla_config
-from localmixup.lab.compare.job import FEWEST, Job
-from localmixup.lab.compare.stages import CHOOSING, CORE, Grids, Runner
-from localmixup.lab.compare.timing import duration, seconds_for
+from localmixup.lab.comparison.candidates import vanilla_config
+from localmixup.lab.comparison.job import FEWEST, Job
+from localmixup.lab.comparison.stages import CHOOSING, CORE, Grids, Runner
+from localmixup.lab.comparison.timing import duration, seconds_for
 from localmixup.lab.methods.recipe import recipe_spec
 from localmixup.lab.runs.events import Event, Note
 from localmixup.lab.runs.spec import RunSpec

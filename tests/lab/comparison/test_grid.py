@@ -4,7 +4,7 @@ import pytest
 
 from localmixup import ExponentialGraph, KNNGraph, ThresholdGraph
 from localmixup.graphs.fit import sample_distances
-from localmixup.lab.compare.grid import grid_of
+from localmixup.lab.comparison.grid import grid_of
 from localmixup.lab.methods.graphs import graph_of
 from localmixup.lab.runs.spec import MethodSpec, TrainingSpec
 

@@ -12,7 +12,8 @@ from localmixup._validate import ArgumentError
 from localmixup.lab.data.augmentation import AUGMENTATIONS
 from localmixup.lab.data.dataset import DataSet
 from localmixup.lab.data.resampling import KEPT, judging_rows
-from localmixup.lab.models import MODELS, build_model, pick_model
+from localmixup.lab.models import Factory, choose_model
+from localmixup.lab.runs.optimizers import choose_optimizer
 from localmixup.lab.runs.spec import TrainingSpec
 
 RESAMPLES = 10
@@ -36,7 +37,8 @@ class Job:
         budget: seconds to which the number of resamples is fitted; None for `resamples`.
         recipe: a file with one more candidate for local mixup.
         epochs: passes over the training data.
-        model: a key of `localmixup.lab.models.MODELS`.
+        model: see `localmixup.lab.models.choose_model`.
+        optimizer: see `localmixup.lab.runs.optimizers.choose_optimizer`.
         out: folder of the results.
         jobs: number of processes.
         store: URL of the store; by default a file in `out`.
@@ -45,8 +47,8 @@ class Job:
         data_root: folder of the named data sets.
         train_size: number of rows to use, beside those of a test set.
         batch_size: counted samples per update.
-        learning_rate: of AdamW.
-        weight_decay: of AdamW.
+        learning_rate: at the start; an optimiser of the user's own has its own.
+        weight_decay: likewise.
         augmentation: a key of `localmixup.lab.data.augmentation.AUGMENTATIONS`.
         device: `"cpu"` or `"cuda"`.
         precision: `"no"` (float32), `"bf16"` or `"fp16"`.
@@ -60,7 +62,8 @@ class Job:
     budget: float | None = None
     recipe: Path | None = None
     epochs: float | None = None
-    model: str | None = None
+    model: str | Factory | None = None
+    optimizer: str | Factory | None = None
     out: Path = Path("localmixup-results")
     jobs: int | None = None
     store: str | None = None
@@ -86,11 +89,16 @@ def training_of(job: Job, data: DataSet) -> TrainingSpec:
         data: as read.
 
     Raises:
-        ArgumentError: the model, the augmentation, a method or the device does not suit the data or the machine.
+        ArgumentError: the model, the optimiser, the augmentation, a method or the device does not suit the data or the
+            machine.
     """
-    model = job.model or pick_model(data.shape)
+    try:
+        model = choose_model(job.model, data.shape, data.outputs)
+        optimizer = choose_optimizer(job.optimizer)
+    except ArgumentError as error:
+        raise ArgumentError(f"--{error}") from None
     augmentation = job.augmentation or ("crop-flip" if data.name in ("cifar10", "cifar100") else "none")
-    _check(job, data, model, augmentation)
+    _check(job, data, augmentation)
     pool = min(len(data.x), job.train_size or len(data.x))
     rows = round(KEPT * pool) if data.x_test is not None else pool - judging_rows(pool)
     per_epoch = max(1, math.ceil(rows / job.batch_size))
@@ -100,6 +108,7 @@ def training_of(job: Job, data: DataSet) -> TrainingSpec:
         reduction="weighted_mean",
         updates=_DEFAULT_UPDATES.get(model, 1500) if job.epochs is None else math.ceil(job.epochs * per_epoch),
         batch_size=job.batch_size,
+        optimizer=optimizer,
         learning_rate=job.learning_rate,
         weight_decay=job.weight_decay,
         augmentation=augmentation,
@@ -120,13 +129,7 @@ def further_training(training: TrainingSpec, data: DataSet) -> TrainingSpec:
     return training.model_copy(update=update)
 
 
-def _check(job: Job, data: DataSet, model: str, augmentation: str) -> None:
-    if model not in MODELS:
-        raise ArgumentError(f"--model must be one of {', '.join(MODELS)}, got {model!r}")
-    try:
-        build_model(model, data.shape, data.outputs)
-    except ValueError as error:
-        raise ArgumentError(f"--model: {error}") from None
+def _check(job: Job, data: DataSet, augmentation: str) -> None:
     if augmentation not in AUGMENTATIONS:
         raise ArgumentError(f"--augment must be one of {', '.join(AUGMENTATIONS)}, got {augmentation!r}")
     if augmentation != "none" and data.kind != "image":

@@ -12,8 +12,8 @@ from localmixup.lab.analysis.comparison import Candidate, Comparison
 from localmixup.lab.analysis.decisions import decide
 from localmixup.lab.analysis.questions import LOCAL, contrasts_of
 from localmixup.lab.analysis.wording import decimals_of
-from localmixup.lab.compare.candidates import vanilla_config
-from localmixup.lab.compare.stages import CHOOSING, CORE, Chosen, Runner, settings_of
+from localmixup.lab.comparison.candidates import vanilla_config
+from localmixup.lab.comparison.stages import CHOOSING, CORE, Chosen, Runner, settings_of
 from localmixup.lab.data.resampling import resampled_rows
 from localmixup.lab.methods.recipe import config_of
 from localmixup.lab.runs.store import versions

@@ -8,15 +8,16 @@ from pathlib import Path
 
 from localmixup._validate import ArgumentError
 from localmixup.lab.analysis.comparison import Comparison
-from localmixup.lab.compare.budget import announced
-from localmixup.lab.compare.job import Job, further_training, training_of
-from localmixup.lab.compare.stages import Runner, choose_arms, judge_arms
-from localmixup.lab.compare.verdict import comparison_of
+from localmixup.lab.comparison.budget import announced
+from localmixup.lab.comparison.job import Job, further_training, training_of
+from localmixup.lab.comparison.stages import Runner, choose_arms, judge_arms
+from localmixup.lab.comparison.verdict import comparison_of
 from localmixup.lab.data.dataset import DataSet
 from localmixup.lab.data.prepared import prepare
 from localmixup.lab.data.sources import load
 from localmixup.lab.files import check_writable
 from localmixup.lab.handover import RECIPE_FILE, write_recipe
+from localmixup.lab.models import plain_name
 from localmixup.lab.report.comparison_page import write_comparison
 from localmixup.lab.runs.events import Event, Read
 from localmixup.lab.runs.spec import DataSpec
@@ -53,7 +54,7 @@ def compare_data(job: Job, data: DataSet) -> Generator[Event, None, tuple[Compar
         data: the data.
     """
     training = training_of(job, data)
-    yield Read(data.name, len(data.x), data.shape, data.task, training.model, tuple(data.notes))
+    yield Read(data.name, len(data.x), data.shape, data.task, plain_name(training.model), tuple(data.notes))
     prepared = prepare(data, train_size=job.train_size, hold_out=False)
     spec = DataSpec(name=data.name, fingerprint=data.fingerprint, train_size=job.train_size)
     with closing(Store(job.store or job.out / "results.sqlite")) as store:

@@ -8,7 +8,7 @@ import torch
 from localmixup import CompleteGraph, KNNGraph, LocalMixup, ThresholdGraph
 from localmixup._validate import ArgumentError
 from localmixup.lab.analysis.questions import LOCAL, MIXUP, VANILLA
-from localmixup.lab.compare.candidates import (
+from localmixup.lab.comparison.candidates import (
     candidates,
     describe,
     kind_of,

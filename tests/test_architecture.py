@@ -40,6 +40,7 @@ LAB = [
     "comparison",
     "paper",
     "cli",
+    "functions",
 ]
 TOGETHER = {"methods": "methods and runs", "runs": "methods and runs"}
 THIRD_PARTY = {"torch", "numpy"}

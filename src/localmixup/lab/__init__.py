@@ -1,1 +1,30 @@
-"""Compare methods on data with seeds, a store, statistics and a report: the command line. Needs the extra `lab`."""
+"""The lab: is mixup safe on your data, and what should you use? As commands, and as functions for notebooks.
+
+    import localmixup.lab as lab
+
+    lab.compare(None, frame, target="diagnosis")
+
+Nothing heavy is imported before a function is called.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from localmixup.lab.functions.comparing import compare as compare
+
+__all__ = ["compare"]
+
+_HOME = {"compare": "comparing"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a function on first use."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'localmixup.lab' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(f"localmixup.lab.functions.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,163 @@
+"""`localmixup.lab.compare`: the command as a function."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from localmixup import LocalMixup
+from localmixup._validate import ArgumentError, check_choice, check_flag, check_number
+from localmixup.lab.functions.results import ComparisonResult
+from localmixup.lab.functions.work import check_numbers, finish, read
+from localmixup.lab.handover import RECIPE_FILE, write_recipe
+
+if TYPE_CHECKING:
+    from localmixup.lab.models.own import Factory
+
+DEVICES = ("cpu", "cuda")
+PRECISIONS = ("no", "bf16", "fp16")
+
+
+def compare(
+    model: str | Factory | None,
+    data: Any,
+    *,
+    target: Any = None,
+    test: Any = None,
+    task: str | None = None,
+    name: str = "your data",
+    optimizer: str | Factory | None = None,
+    epochs: float | None = None,
+    resamples: int = 10,
+    budget: float | str | None = None,
+    recipe: LocalMixup | Mapping[str, Any] | str | Path | None = None,
+    methods: Sequence[str] = (),
+    batch_size: int = 64,
+    learning_rate: float = 2e-3,
+    weight_decay: float = 1e-2,
+    augmentation: str | None = None,
+    train_size: int | None = None,
+    jobs: int | None = None,
+    device: str = "cpu",
+    precision: str = "no",
+    backend: str = "loky",
+    scheduler: str | None = None,
+    store: str | None = None,
+    progress: bool = True,
+) -> ComparisonResult:
+    """Compare local mixup, mixup and training without mixup on your data, and decide which to use.
+
+    Inputs are standardised, many networks are trained, and candidates are chosen on some rows and judged on others.
+
+    Args:
+        model: what to train: a function `(shape, outputs) -> torch.nn.Module` that makes a new network for inputs of a
+            shape, `"package.module:function"`, a name such as `"mlp"` or `"resnet"`, or None to pick one by the data.
+        data: a data frame with `target`, a pair `(x, y)` of arrays or tensors, one array with `target`, a torch
+            `Dataset` of pairs, scikit-learn's `Bunch`, or what the command takes: a name such as `"digits"`, or a path.
+        target: of a data frame the column to predict, or its values; of one array the targets.
+        test: a test set `(x, y)`; by default rows are held out, anew in each resample.
+        task: `"classification"` or `"regression"`; by default the target decides.
+        name: of the data, as it is printed.
+        optimizer: a function `parameters -> torch.optim.Optimizer`, or a name (`"adamw"`, `"adam"`, `"sgd"`,
+            `"nesterov"`); by default AdamW. The learning rate falls along a cosine to zero.
+        epochs: passes over the training data; by default a number of updates that suits the model.
+        resamples: how often the data are divided anew to judge, >= 2.
+        budget: a time to which the resamples are fitted, in seconds or as `"10m"`; by default none.
+        recipe: one more candidate for local mixup, such as that of `localmixup.lab.inspect`, or the path of its file.
+        methods: further methods to compare with; see `localmixup compare --help`.
+        batch_size: samples of a batch.
+        learning_rate: of AdamW or another optimiser by name.
+        weight_decay: of AdamW or another optimiser by name.
+        augmentation: of images: `"none"`, `"crop"`, `"crop-flip"`, `"crop-flip-batch"`.
+        train_size: use only this many random rows.
+        jobs: number of processes; by default one for each core. A model that is defined in a notebook is trained in
+            one.
+        device: `"cpu"` or `"cuda"`.
+        precision: `"no"` (float32), `"bf16"` or `"fp16"`.
+        backend: `"loky"`, processes of this machine, or `"dask"`.
+        scheduler: address of a running Dask scheduler.
+        store: where finished runs are kept: a file or any SQLAlchemy URL. The same call then continues from there. By
+            default they are kept until the call ends.
+        progress: show what happens; False prints nothing.
+
+    Returns:
+        The decision, the recipe, the numbers and the page; a notebook shows the page.
+
+    Raises:
+        ArgumentError: an argument is wrong. All of them are checked before the first run.
+    """
+    from localmixup.lab.comparison.client import compare_data
+    from localmixup.lab.comparison.job import Job
+    from localmixup.lab.methods import METHODS
+    from localmixup.lab.runs.engine import BACKENDS
+
+    check_flag("progress", progress)
+    seconds = _seconds(budget)
+    wholes = {
+        "resamples": (resamples, 2),
+        "batch_size": (batch_size, 2),
+        "train_size": (train_size, 20),
+        "jobs": (jobs, 1),
+    }
+    check_numbers(wholes, {"epochs": epochs, "learning_rate": learning_rate, "budget": seconds})
+    check_number("weight_decay", weight_decay, low=0)
+    choices = {"device": (device, DEVICES), "precision": (precision, PRECISIONS), "backend": (backend, BACKENDS)}
+    for argument, (value, allowed) in choices.items():
+        check_choice(argument, value, allowed)
+    found = read(data, target=target, test=test, task=task, name=name)
+    for method in methods:
+        check_choice("methods", method, METHODS)
+    with tempfile.TemporaryDirectory(prefix="localmixup-") as folder:
+        out = Path(folder)
+        job = Job(
+            source=found.name,
+            methods=tuple(methods),
+            resamples=resamples,
+            budget=seconds,
+            recipe=_recipe_file(recipe, out),
+            optimizer=optimizer,
+            epochs=epochs,
+            model=model,
+            out=out,
+            jobs=jobs,
+            store=store or "sqlite://",
+            task=task,
+            train_size=train_size,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            augmentation=augmentation,
+            device=device,
+            precision=precision,
+            backend=backend,
+            scheduler=scheduler,
+        )
+        comparison, page = finish(compare_data(job, found), progress=progress)
+        numbers = json.loads(comparison.model_dump_json())
+        return ComparisonResult(page.read_text(encoding="utf-8"), numbers, comparison)
+
+
+def _seconds(budget: float | str | None) -> float | None:
+    if not isinstance(budget, str):
+        return budget
+    import typer
+
+    from localmixup.lab.cli.options import duration
+
+    try:
+        return duration(budget)
+    except typer.BadParameter as error:
+        raise ArgumentError(f"budget {error}") from None
+
+
+def _recipe_file(recipe: Any, folder: Path) -> Path | None:
+    """Return the file of a recipe, written first if it is an object."""
+    if recipe is None:
+        return None
+    if isinstance(recipe, (LocalMixup, Mapping)):
+        write_recipe(folder / RECIPE_FILE, recipe)
+        return folder / RECIPE_FILE
+    return Path(recipe)

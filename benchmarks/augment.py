@@ -60,6 +60,11 @@ def contestants(
     for pairing in ("permutation", "flip", "within_class", "between_class", "neighbors"):
         for inplace in (False, True):
             found[f"ours, {pairing}{', in place' * inplace}"] = ours(inplace, pairing=pairing)
+    for inplace in (False, True):
+        recommended = LocalMixup()
+        found[f"ours, LocalMixup(){', in place' * inplace}"] = (
+            lambda mix=recommended, given=scratch if inplace else x, inplace=inplace: mix(given, y, inplace=inplace)
+        )
     nearest = LocalMixup(KNNGraph(share=0.2), pairing="neighbors")
     found["ours, neighbors, nearest fifth"] = lambda: nearest(x, y)
     found["ours, unmix"] = ours(False, outside="unmix")

@@ -129,9 +129,19 @@ def interpolate(x: Tensor, partner: Int[Tensor, "n"], lam: Tensor, *, inplace: b
     traced = (x.requires_grad and torch.is_grad_enabled()) or torch.compiler.is_compiling()
     if traced or x.dtype not in (torch.float32, torch.float64) or x.ndim < 2 or not is_dense_in_rows(x):
         mixed = between(x, x.index_select(0, partner), lam)
-    else:
-        mixed = _unflat(_between_(flat_rows(x), flat_rows(x).index_select(0, partner), lam), x)
-    return x.copy_(mixed) if inplace else mixed
+        return x.copy_(mixed) if inplace else mixed
+    flat = flat_rows(x)
+    if x.device.type != "cpu":  # reading a value makes a GPU wait
+        share = lam[:, None]
+        mixed = torch.addcmul(flat.index_select(0, partner).mul_(1 - share), flat, share)
+        mixed = _unflat(torch.where(share == 1, flat, mixed), x)
+        return x.copy_(mixed) if inplace else mixed
+    rows = (lam != 1).nonzero().squeeze(1)
+    ends, share = partner.index_select(0, rows), lam.index_select(0, rows)[:, None]
+    moved = flat.index_select(0, ends).mul_(1 - share).addcmul_(flat.index_select(0, rows), share)
+    target = flat if inplace else flat.clone()
+    target.index_copy_(0, rows, moved)
+    return x if inplace else _unflat(target, x)
 
 
 def between(x: Tensor, other: Tensor, lam: Tensor) -> Tensor:
@@ -154,15 +164,6 @@ def between(x: Tensor, other: Tensor, lam: Tensor) -> Tensor:
     # this form cannot overflow, as the difference of two large values could
     mixed = wide * share + wide_other * (1 - share)
     return torch.where(share == 1, x, mixed.to(x.dtype))
-
-
-def _between_(x: Tensor, other: Tensor, lam: Tensor) -> Tensor:
-    """Return the same as `between` for vectors, in the memory of `other` and without further temporaries."""
-    mixed = torch.addcmul(other.mul_(1 - lam[:, None]), x, lam[:, None], out=other)
-    if torch.compiler.is_compiling() or x.device.type != "cpu":  # reading a value makes a GPU wait
-        return torch.where(lam[:, None] == 1, x, mixed)
-    whole = (lam == 1).nonzero().squeeze(1)
-    return mixed.index_copy_(0, whole, x.index_select(0, whole)) if len(whole) else mixed
 
 
 class Difference:

@@ -318,6 +318,7 @@ pairing='neighbors', outside='discard')
         weights = None
         if by_row:
             partner, weights = self._draw_neighbors(features, uniform, unmixing[1]), ones_like_rows(features, n)
+            unmixing = None, None  # these pairs all count 1, and samples that stay are their own partners already
         difference = None
         if shared and self._measures_what_it_mixes(features):
             found = Difference(features, partner, flipped=self.pairing == "flip")
@@ -397,14 +398,16 @@ pairing='neighbors', outside='discard')
             own: Tensor = (
                 LocalityGraph.draw_partners(graph, features, uniform) if draw is None else draw(features, uniform)
             )
-            return own
-        if prob is None or features.device.type != "cpu" or torch.compiler.is_compiling():
+            return own if prob is None else torch.where(prob < self.prob, own, torch.arange(len(prob)).to(own.device))
+        if prob is None:
             return graph.draw_partners(features, uniform)
+        itself = torch.arange(len(prob), device=prob.device)
+        if features.device.type != "cpu" or torch.compiler.is_compiling():  # reading a value makes a GPU wait
+            return torch.where(prob < self.prob, graph.draw_partners(features, uniform), itself)
         rows = (prob < self.prob).nonzero().squeeze(1)
-        partner = torch.arange(len(prob))
         if len(rows):
-            partner[rows] = graph.draw_partners(features, uniform.index_select(0, rows), rows)
-        return partner
+            itself.index_copy_(0, rows, graph.draw_partners(features, uniform.index_select(0, rows), rows))
+        return itself
 
     def _draw_lam(self, n: int, features: Tensor, generator: torch.Generator | None, device: torch.device) -> Tensor:
         dtype = torch.float64 if features.dtype == torch.float64 else torch.float32

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -13,7 +14,7 @@ from localmixup._shapes import Float, Int
 from localmixup._validate import check_integer
 from localmixup.graphs.base import LocalityGraph
 
-_BLOCK_BYTES = 2 * 2**20  # columns of a batch that are compared at a time, so that they stay in the cache
+_BLOCK_BYTES = 2**20  # of the differences that are held at a time, so that they stay in the cache
 
 
 @dataclass(frozen=True)
@@ -104,11 +105,10 @@ class NearestOfGraph(LocalityGraph):
             itself: index of each sample, shape `(r,)`.
             n: number of samples present, >= 2.
         """
-        places = (uniform[:, 1:] * (n - 1)).long().clamp_max(n - 2)
-        found = places + (places >= itself[:, None])
-        first = float(1 - (1 - 1 / (n - 1)) ** self.n_candidates)  # probability of the nearest of all
-        stays = uniform[:, :1] < first / (1 + first)
-        return torch.where(stays, itself[:, None], found)
+        own = itself[:, None]
+        places = (uniform[:, 1:] * (n - 1)).long()  # below n - 1, as uniform draws lie at most 2^-53 below 1
+        first = 1 - (1 - 1 / (n - 1)) ** self.n_candidates  # probability of the nearest of all
+        return torch.where(uniform[:, :1] < first / (1 + first), own, places.add_(places >= own))
 
     def nearest(self, features: Tensor, first: Int[Tensor, "r"], candidates: Int[Tensor, "r c"]) -> Int[Tensor, "r"]:
         """Return the nearest candidate of each sample; ties go to the lower index.
@@ -130,15 +130,9 @@ class NearestOfGraph(LocalityGraph):
         if callable(self.metric) or norm_scale(self.metric, 1) is None:
             pairs = distances_of_pairs(features, first.repeat_interleave(count), candidates.flatten(), self.metric)
             return pairs.view(-1, count)
-        if float(flat.abs().amax()) > 1e15 or flat.dtype == torch.float64:
-            flat = flat.double()
-        squares = flat.new_zeros(candidates.shape)
-        width = max(64, _BLOCK_BYTES // max(1, flat.element_size() * len(flat)))
-        for part in torch.split(flat, width, dim=1):
-            own = part.index_select(0, first)
-            for k in range(count):
-                difference = part.index_select(0, candidates[:, k]).sub_(own)
-                squares[:, k] += torch.linalg.vecdot(difference, difference)
+        squares = _squares(flat, first, candidates)
+        if flat.dtype == torch.float32 and not math.isfinite(squares.sum()):  # squares that overflow, or NaN
+            return _squares(flat.double(), first, candidates)
         return squares
 
     def weights_of_distances(self, distances: Tensor, *, population: int) -> Tensor:
@@ -146,3 +140,17 @@ class NearestOfGraph(LocalityGraph):
         by_rank = self.rank_weights(max(1, population - 1)).to(distances.dtype)
         place = torch.arange(len(distances), dtype=torch.float64) / max(1, len(distances)) * len(by_rank)
         return by_rank[place.long()]
+
+
+def _squares(flat: Tensor, first: Tensor, candidates: Tensor) -> Tensor:
+    """Return the squared distances of samples to their candidates, shape `(r, c)`."""
+    r, c = candidates.shape
+    places = candidates.flatten()
+    width = max(64, _BLOCK_BYTES // max(1, flat.element_size() * r * c))
+    parts = [flat] if flat.shape[1] <= width else torch.split(flat, width, dim=1)
+    squares: Tensor | None = None
+    for part in parts:
+        difference = part.index_select(0, places).view(r, c, -1).sub_(part.index_select(0, first)[:, None])
+        of_part = torch.linalg.vecdot(difference, difference)
+        squares = of_part if squares is None else squares.add_(of_part)
+    return flat.new_zeros(r, c) if squares is None else squares

@@ -89,7 +89,8 @@ class Recipe(Method):
         within = rows % size
         candidates = graph.candidates(torch.cat(uniforms).to(x.device)[rows], within, size) + (rows - within)[:, None]
         partner = itself.clone().index_copy_(0, rows, graph.nearest(x.detach(), rows, candidates))
-        return mix._plan_of(partner, torch.cat(lams).to(x.device), ones_like_rows(x, n), (None, prob))[0]
+        lam = torch.where(partner == itself, 1.0, torch.cat(lams).to(x.device))
+        return MixPlan(partner, lam, ones_like_rows(x, n))
 
 
 class SameDisplacement(Recipe):

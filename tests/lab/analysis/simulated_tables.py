@@ -88,17 +88,16 @@ class World:
             for label, gains in self.gains.items()
         }
 
-    def train(self, label, candidate, seed):
-        """One training: wrong or not, and the loss, of every row, shape `(rows,)` each."""
+    def train(self, label, candidate, seed, rows):
+        """One training: whether it gets some rows wrong, and the loss of each, shape `(k,)` each."""
         seeds = np.random.default_rng((self.key, seed))  # what all arms of a seed share
-        shared, same = seeds.random(len(self.near)), seeds.random(len(self.near)) < 0.5
-        luck = np.where(same, shared, self.rng.random(len(self.near)))
+        near, effect = self.near[rows], self.size * self.effects[label][candidate][rows]
+        shared, same = seeds.random((2, len(rows)))
+        luck = np.where(same < 0.5, shared, self.rng.random(len(rows)))
         shift = (self.gains[label][candidate] + 0.3 * self.rng.normal()) / 100 / self.share
-        p = np.clip(self.base + self.size * self.effects[label][candidate] + shift, 0, 1)
-        wrong = self.near & (luck < p)
-        noise = 0.3 * self.rng.normal(size=len(self.near)) * self.near + 0.005 * self.rng.normal()
-        nll = 0.1 + 0.8 * self.near * (self.size * self.effects[label][candidate] + 0.5) + noise
-        return wrong, nll + (self.nll if label != VANILLA else 0.0)
+        wrong = near & (luck < np.clip(self.base[rows] + effect + shift, 0, 1))
+        noise = 0.3 * self.rng.normal(size=len(rows)) * near + 0.005 * self.rng.normal()
+        return wrong, 0.1 + 0.8 * near * (effect + 0.5) + noise + (self.nll if label != VANILLA else 0.0)
 
     def table(self, resamples):
         """Choose on a fifth of the pool and judge on the rest or on the test set, as `localmixup compare` does."""
@@ -107,7 +106,7 @@ class World:
         rest = np.setdiff1d(np.arange(self.data.pool), chooses)
 
         def on_choosing(label, candidate):
-            return float(np.mean([self.train(label, candidate, 10_000 + s)[0][chooses].mean() for s in range(SEEDS)]))
+            return float(np.mean([self.train(label, candidate, 10_000 + s, chooses)[0].mean() for s in range(SEEDS)]))
 
         means = {label: [on_choosing(label, k) for k in range(len(gains))] for label, gains in self.gains.items()}
         choice = choose(means[VANILLA][0], means[MIXUP], means[LOCAL])
@@ -128,12 +127,12 @@ class World:
 
     def judge(self, label, candidate, tests):
         """An arm on the rows that judge."""
-        runs = [self.train(label, candidate, seed) for seed in range(len(tests))]
+        runs = [self.train(label, candidate, seed, test) for seed, test in enumerate(tests)]
         found = []
         for place, scale in ((0, 100.0), (1, 1.0)):
             rows = np.full((len(tests), len(self.near)), np.nan)
             for run, test, of_run in zip(runs, tests, rows, strict=True):
-                of_run[test] = scale * run[place][test]
+                of_run[test] = scale * run[place]
             rows = rows[:, ~np.isnan(rows).all(axis=0)]
             found.append(Measured(np.nanmean(rows, axis=1), rows))
         return Judged(*found)

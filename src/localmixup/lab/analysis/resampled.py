@@ -21,10 +21,11 @@ this holds for models that are trained on these rows: how other training rows wo
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 POWER = 0.8
 """Probability with which a difference of the size called detectable is shown."""
@@ -79,7 +80,7 @@ class Estimate(NamedTuple):
 
     def interval(self, level: float = 0.05) -> tuple[float, float]:
         """Return the interval of confidence `1 - level`."""
-        half = self.error * float(stats.t.ppf(1 - level / 2, self.df))
+        half = self.error * float(special.stdtrit(self.df, 1 - level / 2))
         return self.mean - half, self.mean + half
 
     @property
@@ -87,7 +88,7 @@ class Estimate(NamedTuple):
         """The p-value of "no difference", by the same rule as the interval."""
         if self.error == 0:
             return 1.0 if self.mean == 0 else 0.0
-        return float(2 * stats.t.sf(abs(self.mean) / self.error, self.df))
+        return float(2 * special.stdtr(self.df, -abs(self.mean) / self.error))
 
     def probabilities(self, margin: float) -> tuple[float, float, float]:
         """Return the probabilities that the first arm is lower, equal within a margin, and higher.
@@ -97,18 +98,18 @@ class Estimate(NamedTuple):
         """
         if self.error == 0:
             return float(self.mean < -margin), float(abs(self.mean) <= margin), float(self.mean > margin)
-        low = float(stats.t.cdf((-margin - self.mean) / self.error, self.df))
-        high = float(stats.t.sf((margin - self.mean) / self.error, self.df))
+        low = float(special.stdtr(self.df, (-margin - self.mean) / self.error))
+        high = float(special.stdtr(self.df, (self.mean - margin) / self.error))
         return low, max(0.0, 1 - low - high), high
 
     def detectable(self, level: float = 0.05) -> float:
         """Return the difference that would have been shown with a probability of `POWER`."""
-        quantiles = stats.t.ppf(1 - level / 2, self.df) + stats.t.ppf(POWER, self.df)
+        quantiles = special.stdtrit(self.df, 1 - level / 2) + special.stdtrit(self.df, POWER)
         return float(quantiles) * self.error
 
     def limit(self, level: float = 0.05) -> float:
         """Return the difference that would be shown with a probability of `POWER` by any number of resamples."""
-        return float(stats.norm.ppf(1 - level / 2) + stats.norm.ppf(POWER)) * math.sqrt(self.fixed)
+        return float(special.ndtri(1 - level / 2) + special.ndtri(POWER)) * math.sqrt(self.fixed)
 
     def resamples_for(self, difference: float, level: float = 0.05) -> int | None:
         """Return how many resamples a difference needs to be shown with a probability of `POWER`.
@@ -120,11 +121,16 @@ class Estimate(NamedTuple):
         Returns:
             The number, or None if no number is enough because there are too few rows.
         """
-        counts = np.arange(2, MOST_RESAMPLES + 1)
-        df = np.maximum(counts - 1, self.df if self.resamples > 1 and self.df > self.resamples - 1 else 0)
-        quantiles = stats.t.ppf(1 - level / 2, df) + stats.t.ppf(POWER, df)
-        enough = quantiles * np.sqrt(self.between / counts + self.fixed) <= difference
-        return int(counts[enough.argmax()]) if enough.any() else None
+        rows_too = self.resamples > 1 and self.df > self.resamples - 1
+
+        def is_shown(count: int) -> bool:
+            df = max(count - 1, self.df) if rows_too else count - 1
+            quantiles = special.stdtrit(df, 1 - level / 2) + special.stdtrit(df, POWER)
+            return bool(quantiles * math.sqrt(self.between / count + self.fixed) <= difference)
+
+        counts = range(2, MOST_RESAMPLES + 1)
+        place = bisect_left(counts, True, key=is_shown)
+        return counts[place] if place < len(counts) else None
 
 
 def difference_of(one: Measured, other: Measured, design: Design, *, grain: float = 0.0) -> Estimate:

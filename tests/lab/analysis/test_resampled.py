@@ -37,7 +37,9 @@ def test_one_test_set_adds_the_variance_of_its_rows():
     products = [centred[r, i] * centred[s, i] for r in range(4) for s in range(4) if r != s for i in range(50)]
     fixed, first = np.mean(products) / 50, rows.mean(axis=1).var(ddof=1) / 4
     assert found.error == pytest.approx(math.sqrt(first + fixed))
-    assert found.df == pytest.approx((first + fixed) ** 2 / (first**2 / 3 + fixed**2 / 49))
+    of_rows = [np.mean(products[k::50]) for k in range(50)]
+    df = 2 * np.mean(of_rows) ** 2 / (np.var(of_rows) / 50)
+    assert found.df == pytest.approx((first + fixed) ** 2 / (first**2 / 3 + fixed**2 / df))
     assert found.fixed == pytest.approx(fixed)
 
 
@@ -75,10 +77,14 @@ def test_the_variance_of_rows_is_free_of_noise():
     rng = np.random.default_rng(4)
     d = 2.0 * rng.normal(size=4000) + 3.0 * rng.normal(size=(6, 4000))
     d[rng.random(d.shape) < 0.6] = np.nan
-    assert variance_of_rows(d) == pytest.approx(4.0, rel=0.15)
+    assert variance_of_rows(d).value == pytest.approx(4.0, rel=0.15)
+    # the degrees of freedom say how much the estimate varies: its variance is 2 value^2 / df
+    many = [variance_of_rows(rng.normal(size=300) + 1.5 * rng.normal(size=(5, 300))) for _ in range(500)]
+    df = np.median([v.df for v in many])
+    assert np.var([v.value for v in many]) == pytest.approx(2 / df, rel=0.3)
     once = np.full((2, 4), np.nan)
     once[0, :2], once[1, 2:] = 1.0, 2.0
-    assert variance_of_rows(once) == math.inf
+    assert variance_of_rows(once).value == math.inf
 
 
 def test_arms_that_agree_on_every_row_are_not_known_to_be_equal():

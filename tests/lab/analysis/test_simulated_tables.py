@@ -3,9 +3,8 @@
 import math
 
 import pytest
-from simulated_tables import DATA, TRUTHS, simulate
+from simulated_tables import DATA, NULLS, TRUTHS, simulate
 
-NULLS = ["nothing differs", "mixup helps in proportion to its share, locality does nothing", "mixup harms in proportion to its share, local mixup too"]  # fmt: skip
 TABLES = 300
 
 

@@ -66,7 +66,7 @@ def test_a_table_from_file_to_report(folder):
     lines = done.stdout.strip().splitlines()
     assert lines[0].startswith(("Use ", "Train ", "Cannot tell"))
     assert "LocalMixup(" in done.stdout
-    for part in ("pets.csv: mlp, 3 resamples", "vanilla", "control: random partners, mixed as", "report: "):
+    for part in ("pets.csv: mlp, 3 resamples", "vanilla", "control: mixed as often", "report: "):
         assert part in done.stdout
     again = compare("pets.csv", "--target", "kind", *FAST, "--json")
     assert "are in the store already" in again.stderr

@@ -26,7 +26,7 @@ from localmixup.lab.runs.spec import DataSpec, TrainingSpec
 NASTY = "</title></script><script>alert(1)</script><!-- $x^ & \"b\" 'c'"
 TAGS = {
     "html", "head", "meta", "title", "style", "body", "h1", "h2", "h3", "p", "em", "b", "code", "ul", "li", "a", "div", "span", "details",
-    "summary", "pre", "figure", "figcaption", "table", "thead", "tbody", "tr", "th", "td", "strong",
+    "summary", "pre", "figure", "figcaption", "table", "thead", "tbody", "tr", "th", "td", "strong", "dl", "dt", "dd",
     "svg", "g", "defs", "path", "use", "text", "clippath", "rect", "image",
 }  # fmt: skip
 

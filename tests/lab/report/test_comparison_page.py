@@ -55,7 +55,7 @@ def test_where_nothing_can_be_told_the_code_tries_what_was_ahead(blobs, prepared
     assert "that recipe mixes nothing" in text
     used, _ = make_comparison()
     assert code_title(used) == "In your training loop:"
-    assert "NearestOfGraph" in code_of(used)
+    assert "mix = LocalMixup()" in code_of(used)
 
 
 def test_regression_has_no_regions_and_no_abbreviations(blobs, prepared, write):

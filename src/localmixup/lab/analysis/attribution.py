@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from localmixup.lab.analysis.resampled import Estimate
-from localmixup.lab.analysis.wording import LEVEL
+from localmixup.lab.analysis.wording import LEVEL, signed
 
-AS_OFTEN = "control: random partners, mixed as often"
+AS_OFTEN = "control: mixed as often"
 """Label of the control that mixes as many samples, each equally often, with random partners."""
 
-AS_FAR = "control: random partners, moved as far"
+AS_FAR = "control: moved as far"
 """Label of the control that moves as many samples as far, with random partners."""
 
 
@@ -39,5 +39,5 @@ def attribution_of(estimates: Mapping[str, Estimate], unit: str, decimals: int) 
 
 def _range(estimate: Estimate, unit: str, decimals: int) -> str:
     low, high = estimate.interval(LEVEL)
-    mean = f"{estimate.mean:+.{decimals}f}{' points' if unit == '%' else ''}"
-    return f"{mean} ({low:+.{decimals}f} to {high:+.{decimals}f})"
+    points = " points" if unit == "%" else ""
+    return f"{signed(estimate.mean, decimals)}{points} ({signed(low, decimals)} to {signed(high, decimals)})"

@@ -154,16 +154,24 @@ def difference_of(one: Measured, other: Measured, design: Design, *, grain: floa
     bound = between * design.overlap / (1 - design.overlap) if design.overlap < 1 else math.inf
     fixed, df = bound, float(count - 1)
     if one.rows is not None and other.rows is not None:
-        fixed = min(bound, variance_of_rows(one.rows - other.rows) / design.rows)
-        if 0 < fixed < bound:  # Satterthwaite: the rows are many more than the resamples
+        of_rows = variance_of_rows(one.rows - other.rows)
+        fixed = min(bound, of_rows.value / design.rows)
+        if 0 < fixed < bound:  # Satterthwaite
             first = between / count
-            df = (first + fixed) ** 2 / (first**2 / (count - 1) + fixed**2 / (design.rows - 1))
+            df = (first + fixed) ** 2 / (first**2 / (count - 1) + fixed**2 / of_rows.df)
     lacking = max(0.0, grain**2 - between / count - fixed)
     error = math.sqrt(between / count + fixed + lacking)
     return Estimate(mean, error, df, count, between, max(fixed, grain**2))
 
 
-def variance_of_rows(d: np.ndarray) -> float:
+class Variance(NamedTuple):
+    """An estimated variance, and the degrees of freedom that say how well it is known."""
+
+    value: float
+    df: float
+
+
+def variance_of_rows(d: np.ndarray) -> Variance:
     """Return the variance of the effects of the rows, from the differences of every row in every resample.
 
     The product of two differences of one row is on average the square of its effect: noise is not the same twice.
@@ -172,11 +180,17 @@ def variance_of_rows(d: np.ndarray) -> float:
         d: shape `(R, M)`, NaN where a row is not tested.
 
     Returns:
-        At least 0; infinity if no row is tested twice.
+        At least 0; infinity if no row is tested twice. The degrees of freedom are 2 value^2 over the variance of the
+        value, which is seen from row to row.
     """
     tested = ~np.isnan(d)
     centred = np.where(tested, d - np.nanmean(d, axis=1, keepdims=True), 0.0)
     counts = tested.sum(axis=0)
-    pairs = int((counts * (counts - 1)).sum())
-    products = np.square(centred.sum(axis=0)) - np.square(centred).sum(axis=0)
-    return max(0.0, float(products.sum()) / pairs) if pairs else math.inf
+    pairs = counts * (counts - 1) / 2
+    if not pairs.any():
+        return Variance(math.inf, 1.0)
+    products = (np.square(centred.sum(axis=0)) - np.square(centred).sum(axis=0)) / 2
+    value = float(products.sum() / pairs.sum())
+    if value <= 0:
+        return Variance(0.0, 1.0)
+    return Variance(value, 2 * (value * float(pairs.sum())) ** 2 / float(np.square(products - value * pairs).sum()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from localmixup.lab.analysis.questions import LOCAL, MIXUP, VANILLA, Contrast
-from localmixup.lab.analysis.wording import decimals_of
+from localmixup.lab.analysis.wording import decimals_of, signed
 
 _WORDS = {VANILLA: "training without mixup", MIXUP: "mixup", LOCAL: "local mixup"}
 _HEADLINES = {VANILLA: "Train without mixup", MIXUP: "Use mixup", LOCAL: "Use local mixup"}
@@ -89,7 +89,8 @@ def nothing_seen(front: Contrast, calibration: Contrast | None) -> str:
     """Return how large the difference may be where nothing can be told."""
     told = (
         f"The difference between {_WORDS[front.one]} and {_WORDS[front.other]} is too small to be seen here: "
-        f"{_range(front)}."
+        f"{_range(front)}. {_name(front.one)} is better with a probability of {100 * front.better:.0f} %, about equal "
+        f"with {100 * front.equal:.0f} % and worse with {100 * front.worse:.0f} %."
     )
     if calibration is not None and calibration.shown < 0:
         told += (
@@ -138,5 +139,5 @@ def _values(c: Contrast) -> str:
 def _range(c: Contrast) -> str:
     """A difference with its interval: what is most likely, and what is not excluded."""
     unit = " points" if c.unit == "%" else ""
-    mean, low, high = (f"{value:+.{_decimals(c)}f}" for value in (c.mean, c.low, c.high))
+    mean, low, high = (signed(value, _decimals(c)) for value in (c.mean, c.low, c.high))
     return f"{mean}{unit}, between {low} and {high} with {100 * c.confidence:.3g} % confidence"

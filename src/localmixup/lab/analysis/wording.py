@@ -52,6 +52,15 @@ def p_text(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
 
 
+def signed(value: float, decimals: int = 2) -> str:
+    """Return a number with its sign; what is rounded to zero has a plus.
+
+    >>> signed(-0.25), signed(-0.001)
+    ('-0.25', '+0.00')
+    """
+    return f"{round(value, decimals) + 0.0:+.{decimals}f}"
+
+
 def difference_cell(d: Difference | None, decimals: int = 2) -> str:
     """Return a difference as it stands in a table, with its p-value in brackets.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -147,14 +148,17 @@ def _print_table(comparison: Comparison) -> None:
 
     title = f"{comparison.data.name}: {plain_name(comparison.training.model)}, {comparison.resamples} resamples"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for k, name in enumerate(head(comparison)[:-2]):
-        table.add_column(name, justify="right" if k else "left", overflow="fold", min_width=None if k else 30)
+    shown = 4  # more columns do not fit into 80 characters; the page has them all
+    for k, name in enumerate(head(comparison)[:shown]):
+        table.add_column(textwrap.fill(name, 14), justify="right" if k else "left", no_wrap=k > 0, overflow="fold")
     for row in comparison.rows:
-        method, *numbers, _, settings = cells(row, comparison)
-        # the settings get their own line, so that the table fits the terminal
-        table.add_row(f"{method}\n  {settings}", *numbers, style="dim" if row.kind == "control" else None)
+        table.add_row(*cells(row, comparison)[:shown], style="dim" if row.kind == "control" else None)
     console.print()
     console.print(table)
+    width = max(len(row.label) for row in comparison.rows)
+    for row in comparison.rows:
+        console.print(f"  {row.label:<{width}}  {row.settings}", soft_wrap=True)
+    console.print()
 
 
 def _print_answers(comparison: Comparison) -> None:

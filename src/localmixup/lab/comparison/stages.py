@@ -203,5 +203,5 @@ def controls_of(runner: Runner, chosen: Chosen) -> Mapping[str, MethodSpec]:
 def settings_of(spec: MethodSpec) -> str:
     """Return the parameters of an arm in words."""
     if spec.method == "same-displacement":
-        return f"as far as: {describe(config_of(spec))}"
+        return f"random partners, moved as far as with {describe(config_of(spec))}"
     return describe(config_of(spec)) if spec.method == "recipe" else describe_spec(spec)

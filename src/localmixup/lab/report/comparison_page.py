@@ -9,7 +9,7 @@ from pathlib import Path
 
 from localmixup.lab.analysis.comparison import ComparedArm, Comparison
 from localmixup.lab.analysis.statistics import Mean
-from localmixup.lab.analysis.wording import error_text
+from localmixup.lab.analysis.wording import error_text, signed
 from localmixup.lab.data.augmentation import AUGMENTATIONS
 from localmixup.lab.data.dataset import DataSet
 from localmixup.lab.data.prepared import Prepared
@@ -48,6 +48,7 @@ def write_comparison(
         "comparison.html.j2",
         c=comparison,
         code=code_of(comparison),
+        code_title=code_title(comparison),
         frameworks={FRAMEWORKS[name]: snippet(comparison.recipe, name, task=comparison.task) for name in FRAMEWORKS},
         table_head=head(comparison),
         table=[cells(row, comparison) for row in comparison.rows],
@@ -126,7 +127,7 @@ def interval_text(mean: Mean | None, decimals: int) -> str:
     """
     if mean is None:
         return ""
-    return f"{mean.mean:+.{decimals}f} ({mean.low:+.{decimals}f} to {mean.high:+.{decimals}f})"
+    return f"{signed(mean.mean, decimals)} ({signed(mean.low, decimals)} to {signed(mean.high, decimals)})"
 
 
 def score_head(comparison: Comparison) -> list[str]:
@@ -159,8 +160,8 @@ def answers(comparison: Comparison) -> list[list[str]]:
             [
                 QUESTIONS[c.question],
                 f"{c.one}: {c.values[0]:.{decimals}f}, {c.other}: {c.values[1]:.{decimals}f}",
-                f"{c.mean:+.{decimals}f}",
-                f"{c.low:+.{decimals}f} and {c.high:+.{decimals}f}",
+                signed(c.mean, decimals),
+                f"{signed(c.low, decimals)} and {signed(c.high, decimals)}",
                 f"{100 * c.confidence:.3g} %",
                 f"{c.p:.2g}",
                 *(f"{100 * share:.0f} %" for share in (c.better, c.equal, c.worse)),

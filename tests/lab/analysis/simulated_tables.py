@@ -158,28 +158,40 @@ def wrong_claims(decision, contrasts, truth, choice, nll):
 
 
 def simulate(data, truth, resamples, tables, seed=0):
-    """Return the share of tables with a wrong claim, and how often each decision was made."""
-    wrong, uses = 0, Counter()
+    """Return the shares of tables with a wrong claim and with the claim that locality helps, and of each decision."""
+    wrong, local, uses = 0, 0, Counter()
     for k in range(tables):
         world = World(data, truth, np.random.default_rng((seed, resamples, k)))
         table = world.table(resamples)
         wrong += bool(wrong_claims(*table, truth[2]))
+        local += table[0].use == LOCAL and table[0].contrast == "locality"
         uses[table[0].use] += 1
-    return wrong / tables, {use: count / tables for use, count in uses.most_common()}
+    return wrong / tables, local / tables, {use: count / tables for use, count in uses.most_common()}
+
+
+ABOUT = """\
+Tables of comparisons with a known truth: python tests/lab/analysis/simulated_tables.py {tables}
+
+wrong: the share of tables with any false "use ..." or "harms". "Use ..." is false if what is used is not truly better than
+vanilla training and than what it is said to beat; "harms" if an arm that is shown to be worse is not.
+locality: the share of tables that say that local mixup is better than mixup, or than vanilla training that mixup did not
+beat on the rows that choose. Where locality does nothing, local mixup can still be better than vanilla training; that alone
+is told as such and not counted here.
+"""
 
 
 def main():
-    tables = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
-    print("Tables with a wrong 'use ...' or 'harms', and what was decided.")
-    print(f"python tests/lab/analysis/simulated_tables.py {tables}\n")
+    tables = int(sys.argv[1]) if len(sys.argv) > 1 else 300
+    print(ABOUT.format(tables=tables))
     for name, truth in TRUTHS.items():
         count = tables if name in NULLS else max(1, tables // 3)
         print(f"{name} ({count} tables each)")
         for kind, data in DATA.items():
             for resamples in (5, 10, 20):
-                wrong, uses = simulate(data, truth, resamples, count)
+                wrong, local, uses = simulate(data, truth, resamples, count)
                 told = ", ".join(f"{use} {100 * share:.1f} %" for use, share in uses.items())
-                print(f"  {kind}, {resamples:2} resamples: {100 * wrong:4.1f} % wrong; {told}", flush=True)
+                rates = f"wrong {100 * wrong:4.1f} %, locality {100 * local:4.1f} %"
+                print(f"  {kind}, {resamples:2} resamples: {rates}; decided: {told}", flush=True)
 
 
 if __name__ == "__main__":

@@ -212,6 +212,8 @@ def _contrast(
     means = [math.nan if measured is None else float(measured.values.mean()) for measured in measures]
     margin = margin_of(unit, means[1])
     low, high = estimate.interval(level)
+    if unit == "%":  # no error in percent is larger
+        low, high = max(low, -100.0), min(high, 100.0)
     better, equal, worse = estimate.probabilities(margin)
     return Contrast(
         question=question, one=one, other=other, unit=unit, values=(means[0], means[1]), mean=estimate.mean, low=low,

@@ -5,7 +5,7 @@ import pytest
 import torch
 from geometry_data import rings
 
-from localmixup import CompleteGraph, KNNGraph, LocalMixup, ThresholdGraph
+from localmixup import CompleteGraph, KNNGraph, LocalMixup, NearestOfGraph, ThresholdGraph
 from localmixup.geometry import effect_of, intrusion
 
 
@@ -35,6 +35,8 @@ def counted(mix, x, y, batch_size, batches=1500):
     "mix",
     [
         LocalMixup(KNNGraph(share=0.2), pairing="neighbors", prob=0.3),
+        LocalMixup(),
+        LocalMixup(NearestOfGraph(16), prob=1.0, pairing="neighbors"),
         LocalMixup(KNNGraph(share=0.05), pairing="neighbors"),
         LocalMixup(ThresholdGraph(1.5), pairing="neighbors"),
         LocalMixup(CompleteGraph(), prob=0.5),

@@ -8,7 +8,7 @@ import pytest
 import torch
 from geometry_data import blobs, rings
 
-from localmixup import CompleteGraph, ExponentialGraph, IdentityGraph, KNNGraph, ThresholdGraph
+from localmixup import CompleteGraph, ExponentialGraph, IdentityGraph, KNNGraph, NearestOfGraph, ThresholdGraph
 from localmixup.geometry import intrusion, intrusion_steps, nearest
 
 
@@ -51,7 +51,7 @@ def report_of_three_classes(n_nearest):
 
 @pytest.mark.parametrize("n_nearest", [1, 3])
 @pytest.mark.parametrize(
-    "graph", [CompleteGraph(), ExponentialGraph(0.7), ThresholdGraph(1.5), KNNGraph(4), KNNGraph(share=0.2),
+    "graph", [CompleteGraph(), ExponentialGraph(0.7), ThresholdGraph(1.5), KNNGraph(4), KNNGraph(share=0.2), NearestOfGraph(3),
               KNNGraph(3, symmetric=True), ThresholdGraph(0.3, metric="cosine"), IdentityGraph()], ids=repr
 )  # fmt: skip
 def test_rates_equal_a_loop_over_all_pairs(graph, n_nearest):

@@ -5,46 +5,63 @@ from __future__ import annotations
 import numpy as np
 
 from localmixup._validate import ArgumentError
+from localmixup.graphs import KNNGraph, LocalityGraph, NearestOfGraph
 
 
-def chance_in_batch(rank: np.ndarray, population: int, batch_size: int, n_neighbors: int) -> np.ndarray:
-    """Return how likely a neighbour is to be among the nearest ones in a random batch that holds it.
+def weights_by_rank(graph: LocalityGraph, others: int) -> np.ndarray | None:
+    """Return the weight of each rank among the other samples present; None for a graph that does not rank.
 
-    Let j be the neighbour of rank r of i in the data set. A batch that holds both has `batch_size - 2` other samples,
-    a random part of the other `population - 2`, of which `r - 1` are nearer to i than j is. So the number of nearer
-    samples in the batch is hypergeometric, and j is among the nearest K if there are fewer than K of them.
+    Args:
+        graph: any graph.
+        others: number of other samples, >= 1.
+
+    Returns:
+        Weights from the nearest to the farthest, shape `(others,)`.
+
+    >>> weights_by_rank(KNNGraph(2), 4)
+    array([1., 1., 0., 0.])
+    """
+    if isinstance(graph, NearestOfGraph):
+        return np.asarray(graph.rank_weights(others).numpy(), dtype=float)
+    if isinstance(graph, KNNGraph) and not graph.symmetric:
+        return (np.arange(others) < graph.count(others + 1)).astype(float)
+    return None
+
+
+def mean_weight_in_batch(rank: np.ndarray, population: int, weights: np.ndarray) -> np.ndarray:
+    """Return the mean weight of a neighbour over the random batches that hold it.
+
+    Let j be the neighbour of rank r of i in the data set. A batch of n samples that holds both has n - 2 others, a
+    random part of the other `population - 2`, of which `r - 1` are nearer to i than j is. So the number of nearer
+    samples in the batch, and with it the rank of j there, is hypergeometric.
 
     Args:
         rank: rank of j among the neighbours of i in the data set (1 = nearest), any shape.
         population: number of samples of the data set.
-        batch_size: number of samples of a batch, at least 2; a batch is never larger than the data set.
-        n_neighbors: number K of neighbours that count in the batch.
+        weights: weight of each rank in the batch, shape `(n - 1,)`.
 
     Returns:
-        Probabilities, in the shape of `rank`.
+        In the shape of `rank`.
 
     Raises:
-        ArgumentError: fewer than two samples.
+        ArgumentError: a batch of fewer than two samples, or of more than there are.
 
-    >>> chance_in_batch(np.array([1, 2, 4]), population=5, batch_size=3, n_neighbors=1).round(3)
+    >>> mean_weight_in_batch(np.array([1, 2, 4]), population=5, weights=np.array([1.0, 0.0])).round(3)
     array([1.   , 0.667, 0.   ])
     """
-    size = min(batch_size, population)
-    if size < 2:
-        raise ArgumentError(f"batch_size and population must be at least 2, got {batch_size} and {population}")
+    if not 1 <= len(weights) < population:
+        raise ArgumentError(f"weights must be those of 1 to {population - 1} other samples, got {len(weights)}")
     ranks, place = np.unique(rank, return_inverse=True)
-    if n_neighbors >= size - 1:
-        return np.ones(np.shape(rank))
     log_factorial = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, population + 1)))])
 
     def log_choose(n: np.ndarray, k: np.ndarray) -> np.ndarray:
         possible = (k >= 0) & (k <= n)
-        n, k = np.maximum(n, 0), np.where(possible, k, 0)
+        k = np.where(possible, k, 0)
         return np.where(possible, log_factorial[n] - log_factorial[k] - log_factorial[n - k], -np.inf)
 
-    nearer, counted = (ranks - 1)[:, None], np.arange(n_neighbors)[None]
-    farther = population - 2 - nearer
-    every = log_choose(np.array(population - 2), np.array(size - 2))
-    found = np.exp(log_choose(nearer, counted) + log_choose(farther, size - 2 - counted) - every).sum(axis=1)
-    chances: np.ndarray = np.minimum(found, 1.0)[place].reshape(np.shape(rank))
-    return chances
+    drawn = len(weights) - 1
+    nearer, ahead = (ranks - 1)[:, None], np.arange(len(weights))[None]
+    every = log_choose(np.array(population - 2), np.array(drawn))
+    chance = np.exp(log_choose(nearer, ahead) + log_choose(population - 2 - nearer, drawn - ahead) - every)
+    found: np.ndarray = np.clip(chance @ weights, 0.0, 1.0)[place].reshape(np.shape(rank))
+    return found

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from localmixup import KNNGraph, LocalMixup
+from localmixup import LocalMixup
 from localmixup._validate import ArgumentError
+from localmixup.geometry.batch_ranks import weights_by_rank
 from localmixup.geometry.intrusion_report import IntrusionReport
 from localmixup.geometry.rates import Rate
 
@@ -53,10 +54,11 @@ def effect_of(report: IntrusionReport, mix: LocalMixup, *, batch_size: int = 64)
     each = np.bincount(first, share, m)
     there = each > 0
     mean_weight = np.divide(np.bincount(first, share * W, m), each, out=np.zeros(m), where=there)
+    by_rank = weights_by_rank(mix.graph, size - 1)
     if mix.pairing != DRAWN:
         W = W / size
-    elif isinstance(mix.graph, KNNGraph) and not mix.graph.symmetric:
-        W = W / (1 + mix.graph.count(size))  # the sample itself is in its row, too
+    elif by_rank is not None:
+        W = W / (1 + by_rank.sum())  # the sample itself is in its row, too
     else:
         W = W * _mean_inverse_row(mean_weight[first], size - 2)
     frequency = (size - 1) * share * W / each[first]  # how often the sample is mixed with this partner

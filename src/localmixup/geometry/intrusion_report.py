@@ -13,11 +13,11 @@ from torch import Tensor
 from localmixup._distances import distances_of_pairs
 from localmixup._plotting import axes_or_new
 from localmixup._validate import ArgumentError
-from localmixup.geometry.batch_ranks import chance_in_batch
+from localmixup.geometry.batch_ranks import mean_weight_in_batch, weights_by_rank
 from localmixup.geometry.pairs import LAM_GRID
 from localmixup.geometry.rates import Rate, Rates, n_effective, weighted_rate
 from localmixup.geometry.virtual import VirtualSamples
-from localmixup.graphs import CompleteGraph, DistanceGraph, KNNGraph, LocalityGraph
+from localmixup.graphs import CompleteGraph, DistanceGraph, LocalityGraph
 
 _MATRIX_ROWS = 5000
 
@@ -90,7 +90,7 @@ class IntrusionReport:
 
         Args:
             graph: any graph for at most 5,000 samples. For more, a graph whose weight depends on the distance alone, or
-                a directed neighbour graph with a Euclidean or RMS metric.
+                a `NearestOfGraph` or directed `KNNGraph` with a Euclidean or RMS metric.
 
         Raises:
             ArgumentError: another graph and more samples.
@@ -210,11 +210,9 @@ class IntrusionReport:
             ArgumentError: see `weights`.
         """
         graph, p, m = self.graph if graph is None else graph, self._outcomes, len(self.labels)
-        if isinstance(graph, KNNGraph) and batch_size is not None and not graph.symmetric:
-            size = min(batch_size, m)
-            return chance_in_batch(p.rank, m, size, graph.count(size))
-        if isinstance(graph, KNNGraph) and not graph.symmetric and graph.metric in ("euclidean", "rms"):
-            return (p.rank <= graph.count(m)).astype(float)
+        by_rank = weights_by_rank(graph, min(batch_size or m, m) - 1)
+        if by_rank is not None and graph.metric in ("euclidean", "rms"):
+            return mean_weight_in_batch(p.rank, m, by_rank) if len(by_rank) < m - 1 else by_rank[p.rank - 1]
         if isinstance(graph, DistanceGraph):
             distance = torch.from_numpy(p.distance)
             if graph.metric != "euclidean":
@@ -223,7 +221,7 @@ class IntrusionReport:
             return np.asarray(graph.of_distance(distance).numpy(), dtype=float)
         if m > _MATRIX_ROWS:
             raise ArgumentError(
-                f"graph must be a distance graph or a directed KNNGraph for more than {_MATRIX_ROWS:,} samples, "
+                f"graph must be a distance graph or a directed rank graph for more than {_MATRIX_ROWS:,} samples, "
                 f"got {graph!r} and {m:,} samples"
             )
         return np.asarray(graph.matrix(self.features).numpy()[p.first, p.second], dtype=float)

@@ -20,11 +20,16 @@ from localmixup.geometry.share import suggest_share as suggest_share
 from localmixup.geometry.suggestion import SuggestedGraph as SuggestedGraph
 from localmixup.geometry.suggestion import Suggestion as Suggestion
 from localmixup.geometry.suggestion import suggest as suggest
+from localmixup.geometry.target_gap import Gap as Gap
+from localmixup.geometry.target_gap import TargetReport as TargetReport
+from localmixup.geometry.target_gap import target_gap as target_gap
+from localmixup.geometry.target_gap import target_gap_steps as target_gap_steps
 from localmixup.geometry.virtual import VirtualSamples as VirtualSamples
 
 __all__ = [
     "ClassShape",
     "Effect",
+    "Gap",
     "IntrusionReport",
     "LipschitzCurve",
     "Progress",
@@ -33,6 +38,7 @@ __all__ = [
     "ShareSuggestion",
     "SuggestedGraph",
     "Suggestion",
+    "TargetReport",
     "VirtualSamples",
     "Witness",
     "class_shapes",
@@ -44,4 +50,6 @@ __all__ = [
     "lipschitz_lower_bound_steps",
     "suggest",
     "suggest_share",
+    "target_gap",
+    "target_gap_steps",
 ]

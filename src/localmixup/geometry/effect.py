@@ -1,4 +1,4 @@
-"""What a recipe does to a data set: how often its mixtures intrude, whom it mixes, and with whom."""
+"""What a recipe does to data with classes: how often its mixtures intrude, whom it mixes, and with whom."""
 
 from __future__ import annotations
 
@@ -7,12 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from localmixup import LocalMixup
-from localmixup._validate import ArgumentError
-from localmixup.geometry.batch_ranks import weights_by_rank
 from localmixup.geometry.intrusion_report import IntrusionReport
 from localmixup.geometry.rates import Rate
-
-DRAWN = "neighbors"
 
 
 class Effect(NamedTuple):
@@ -45,39 +41,12 @@ def effect_of(report: IntrusionReport, mix: LocalMixup, *, batch_size: int = 64)
     Raises:
         ArgumentError: its pairs depend on the classes.
     """
-    if mix.pairing not in (DRAWN, "permutation", "flip"):
-        raise ArgumentError(f"mix must draw partners or mix random pairs, got pairing={mix.pairing!r}")
-    first, second, share = report.pairs
-    W = report.pair_weights(mix.graph, batch_size=batch_size)
-    m, c = len(report.labels), len(report.classes)
-    size = min(batch_size, m)
-    each = np.bincount(first, share, m)
-    there = each > 0
-    mean_weight = np.divide(np.bincount(first, share * W, m), each, out=np.zeros(m), where=there)
-    by_rank = weights_by_rank(mix.graph, size - 1)
-    if mix.pairing != DRAWN:
-        W = W / size
-    elif by_rank is not None:
-        W = W / (1 + by_rank.sum())  # the sample itself is in its row, too
-    else:
-        W = W * _mean_inverse_row(mean_weight[first], size - 2)
-    frequency = (size - 1) * share * W / each[first]  # how often the sample is mixed with this partner
-    anchors = int(there.sum())
-    mixed_share = mix.prob * float(frequency.sum()) / anchors
-    partners = np.bincount(report.labels[second], frequency, c) / anchors
-    own = np.bincount(report.labels[first], frequency, c) / anchors
-    rates = report.rates_of(W)
-    return Effect(
-        rates["within"].intrusion,
-        rates["all"].intrusion,
-        mixed_share,
-        float((mean_weight[there] > 0).mean()) if mix.prob > 0 else 0.0,
-        mix.prob * 0.5 * 0.5 * float(np.abs(partners - own).sum()),
-    )
-
-
-def _mean_inverse_row(mean_weight: np.ndarray, others: int) -> np.ndarray:
-    """Return the mean of `1 / (2 + X)`, with X binomial: neighbours of a sample in a batch beside one, and itself."""
-    p = np.maximum(mean_weight, 1e-6)
-    inverse: np.ndarray = ((others + 2) * p - 1 + (1 - p) ** (others + 2)) / ((others + 1) * (others + 2) * p**2)
-    return np.where(mean_weight > 1e-4, inverse, 0.5 - others * mean_weight / 6)
+    pairs, c = report.pairs, len(report.classes)
+    frequency, mixed_share, coverage = pairs.mixing(mix, batch_size=batch_size)
+    anchors = len(np.unique(pairs.first))
+    partners = np.bincount(report.labels[pairs.second], frequency, c) / anchors
+    own = np.bincount(report.labels[pairs.first], frequency, c) / anchors
+    # a partner has half of the label on average
+    shift = 0.5 * 0.5 * float(np.abs(partners - own).sum())
+    rates = report.rates_of(np.divide(frequency, pairs.share))
+    return Effect(rates["within"].intrusion, rates["all"].intrusion, mixed_share, coverage, shift)

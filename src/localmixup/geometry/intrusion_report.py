@@ -7,19 +7,14 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from localmixup._distances import distances_of_pairs
 from localmixup._plotting import axes_or_new
-from localmixup._validate import ArgumentError
-from localmixup.geometry.batch_ranks import mean_weight_in_batch, weights_by_rank
+from localmixup.geometry.mixing import PairsOfData
 from localmixup.geometry.pairs import LAM_GRID
 from localmixup.geometry.rates import Rate, Rates, n_effective, weighted_rate
 from localmixup.geometry.virtual import VirtualSamples
-from localmixup.graphs import CompleteGraph, DistanceGraph, LocalityGraph
-
-_MATRIX_ROWS = 5000
+from localmixup.graphs import CompleteGraph, LocalityGraph
 
 
 class _Outcomes(NamedTuple):
@@ -89,13 +84,12 @@ class IntrusionReport:
         """Return W for the pair of every virtual sample, shape `(p,)`.
 
         Args:
-            graph: any graph for at most 5,000 samples. For more, a graph whose weight depends on the distance alone, or
-                a `NearestOfGraph` or directed `KNNGraph` with a Euclidean or RMS metric.
+            graph: see `PairsOfData.weights`.
 
         Raises:
-            ArgumentError: another graph and more samples.
+            ArgumentError: the graph needs all distances, and there are too many samples.
         """
-        return np.repeat(self.pair_weights(graph), self._lams_per_pair)
+        return np.repeat(self._pair_weights(graph), self._lams_per_pair)
 
     def rates(self, graph: LocalityGraph | None = None, *, batch_size: int | None = None) -> dict[str, Rates]:
         """Return the rates over `"all"` pairs, over pairs `"within"` a class and over pairs `"between"` classes.
@@ -105,7 +99,7 @@ class IntrusionReport:
             batch_size: number of samples of the random batch within which the graph is built; None for a graph over
                 the whole data set. It matters for graphs that rank distances only.
         """
-        return self.rates_of(self.pair_weights(graph, batch_size=batch_size))
+        return self.rates_of(self._pair_weights(graph, batch_size))
 
     def rates_of(self, pair_weights: np.ndarray) -> dict[str, Rates]:
         """Return the rates for weights of one's own.
@@ -122,7 +116,7 @@ class IntrusionReport:
         Args:
             graph: see `weights`.
         """
-        return self._rates(self.pair_weights(graph))
+        return self._rates(self._pair_weights(graph))
 
     def class_matrix(self, graph: LocalityGraph | None = None) -> np.ndarray:
         """Return the rate of contradiction for pairs of class a and class b, shape `(c, c)`; NaN if none is kept.
@@ -194,37 +188,14 @@ class IntrusionReport:
         )
         return _Outcomes(*constants, *values)
 
-    @property
-    def pairs(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Both ends of each pair, and how many ordered pairs of the data it stands for, shape `(q,)` each."""
-        return self._outcomes.first, self._outcomes.second, self._outcomes.share
+    @cached_property
+    def pairs(self) -> PairsOfData:
+        """The pairs of the virtual samples, one row each."""
+        p = self._outcomes
+        return PairsOfData(self.features, p.first, p.second, p.distance, p.rank, p.share)
 
-    def pair_weights(self, graph: LocalityGraph | None = None, *, batch_size: int | None = None) -> np.ndarray:
-        """Return W for each pair, in the order of `pairs`, shape `(q,)`.
-
-        Args:
-            graph: see `weights`.
-            batch_size: see `rates`; the weights are then those on average over the batches that hold the pair.
-
-        Raises:
-            ArgumentError: see `weights`.
-        """
-        graph, p, m = self.graph if graph is None else graph, self._outcomes, len(self.labels)
-        by_rank = weights_by_rank(graph, min(batch_size or m, m) - 1)
-        if by_rank is not None and graph.metric in ("euclidean", "rms"):
-            return mean_weight_in_batch(p.rank, m, by_rank) if len(by_rank) < m - 1 else by_rank[p.rank - 1]
-        if isinstance(graph, DistanceGraph):
-            distance = torch.from_numpy(p.distance)
-            if graph.metric != "euclidean":
-                ends = torch.from_numpy(p.first), torch.from_numpy(p.second)
-                distance = distances_of_pairs(self.features, *ends, graph.metric).double()
-            return np.asarray(graph.of_distance(distance).numpy(), dtype=float)
-        if m > _MATRIX_ROWS:
-            raise ArgumentError(
-                f"graph must be a distance graph or a directed rank graph for more than {_MATRIX_ROWS:,} samples, "
-                f"got {graph!r} and {m:,} samples"
-            )
-        return np.asarray(graph.matrix(self.features).numpy()[p.first, p.second], dtype=float)
+    def _pair_weights(self, graph: LocalityGraph | None, batch_size: int | None = None) -> np.ndarray:
+        return self.pairs.weights(self.graph if graph is None else graph, batch_size=batch_size)
 
     def _rates(self, W: np.ndarray, mask: np.ndarray | slice = slice(None)) -> Rates:
         p = self._outcomes

@@ -17,9 +17,6 @@ from localmixup.geometry.shapes import class_shapes as class_shapes
 from localmixup.geometry.shapes import class_shapes_steps as class_shapes_steps
 from localmixup.geometry.share import ShareSuggestion as ShareSuggestion
 from localmixup.geometry.share import suggest_share as suggest_share
-from localmixup.geometry.suggestion import SuggestedGraph as SuggestedGraph
-from localmixup.geometry.suggestion import Suggestion as Suggestion
-from localmixup.geometry.suggestion import suggest as suggest
 from localmixup.geometry.target_gap import Gap as Gap
 from localmixup.geometry.target_gap import TargetReport as TargetReport
 from localmixup.geometry.target_gap import target_gap as target_gap
@@ -36,8 +33,6 @@ __all__ = [
     "Rate",
     "Rates",
     "ShareSuggestion",
-    "SuggestedGraph",
-    "Suggestion",
     "TargetReport",
     "VirtualSamples",
     "Witness",
@@ -48,7 +43,6 @@ __all__ = [
     "intrusion_steps",
     "lipschitz_lower_bound",
     "lipschitz_lower_bound_steps",
-    "suggest",
     "suggest_share",
     "target_gap",
     "target_gap_steps",

@@ -5,6 +5,7 @@ import json
 import numpy as np
 from typer.testing import CliRunner
 
+from localmixup import LocalMixup
 from localmixup.lab.cli.app import app
 
 
@@ -16,9 +17,16 @@ def test_the_command_prints_and_writes_the_same_numbers(folder):
     arguments = ["inspect", "blobs.csv", "--target", "kind", "--samples", "500", "--out", "found"]
     done = CliRunner().invoke(app, [*arguments, "--json"])
     assert done.exit_code == 0, done.output
-    assert json.loads(done.stdout)["safe"]
+    numbers = json.loads(done.stdout)
+    assert numbers["verdict"]["word"] == "safe"
+    assert LocalMixup.from_config(folder / "found" / "local_mixup.json").to_config() == numbers["recipe"]
     assert json.loads(done.stdout) == json.loads((folder / "found" / "inspection.json").read_text())
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0, done.output
-    assert "Mixup is safe on blobs.csv" in done.stdout.replace("\n", " ")
-    assert "Mixup is safe on blobs.csv" in (folder / "found" / "inspection.html").read_text()
+    lines = [line for line in done.stdout.splitlines() if line]
+    assert lines[0] == "Mixup is safe here."
+    assert any(line.strip() == "mix = LocalMixup()" or "mix = LocalMixup(" in line for line in lines)
+    assert "localmixup compare blobs.csv --target kind --recipe" in done.stdout
+    page = (folder / "found" / "inspection.html").read_text()
+    assert "Mixup is safe here." in page
+    assert page.index("Mixup is safe here.") < page.index("mix = LocalMixup(") < page.index("On this page")

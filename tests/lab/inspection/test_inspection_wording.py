@@ -1,75 +1,49 @@
-"""The decision and the words that follow from it."""
+"""What an inspection says in words."""
 
 import dataclasses
 
 import numpy as np
 import pytest
 
-from localmixup.geometry import SuggestedGraph, Suggestion
+from localmixup import ThresholdGraph
 from localmixup.geometry._progress import run_to_end
-from localmixup.geometry.rates import Rate, Rates
-from localmixup.graphs import KNNGraph, ThresholdGraph
-from localmixup.lab.inspection import coincident, inspect, reasons
-from localmixup.lab.inspection.wording import decide, verdict_sentence
-
-OVERLAP = Rate(0.05, 0.04, 0.06)
+from localmixup.lab.inspection import coincident, describe_recipe, inspect, limits
+from localmixup.lab.inspection.wording import radius_unit
 
 
-def rates(intrusion, mean_weight=1.0):
-    rate = Rate(intrusion, intrusion / 2, 2 * intrusion)
-    return Rates(rate, rate, rate, mean_weight, 1000.0)
-
-
-def suggestion(intrusion, graphs, **options):
-    chosen = {"safe": False, "level": 0.01, "limit": 0.01, "undecided": False} | options
-    return Suggestion(mixup=rates(intrusion), graphs=graphs, **chosen)
-
-
-RADIUS = {"threshold": SuggestedGraph(ThresholdGraph(2.5), 2.5, rates(0.004, 0.3))}
-NEIGHBORS = {"knn": SuggestedGraph(KNNGraph(share=0.1), 1200.0, rates(0.004, 0.1))}
-
-
-@pytest.mark.parametrize(
-    ("found", "decision", "parts"),
-    [
-        (suggestion(0.004, RADIUS, safe=True), "safe", ["Mixup is safe on rings: 0.4 %", "accepted 1.0 %"]),
-        (suggestion(0.05, {}, undecided=True, limit=0.06), "undecided", ["Nearest samples cannot show", "5.0 % of the"]),
-        (suggestion(0.2, RADIUS), "not safe", ["Mixup is not safe on rings: 20.0 % (95 % interval 10.0 % to 40.0 %)",
-                                               "Up to a radius of 2.5 it stays at 0.4 %, below 1.0 %", "30.0 % of the pairs"]),
-        (suggestion(0.2, NEIGHBORS, limit=0.06), "not safe", ["because the classes overlap", "Up to n_neighbors = 1,200"]),
-        (suggestion(0.2, {}, limit=0.06), "not safe", ["No graph stays below 6.0 % either: train without mixup here"]),
-    ],
-)  # fmt: skip
-def test_the_sentence_follows_the_decision(inspected_rings, found, decision, parts):
-    report = dataclasses.replace(inspected_rings[1].report, exhaustive=False, overlap=OVERLAP)
-    assert decide(found) == decision
-    sentence = verdict_sentence("rings", 1.0, report, found)
-    for part in parts:
-        assert part in sentence
-
-
-def test_an_exact_rate_has_no_interval(inspected_rings):
+def test_recipes_are_described_as_what_they_do(inspected_rings):
     _, found = inspected_rings
-    assert found.report.exhaustive
-    assert "interval" not in found.verdict
-    assert found.verdict.startswith("Mixup is not safe on rings.npz")
+    sentence = describe_recipe(found, found.taken)
+    assert "of the samples of a batch are mixed, each with" in sentence
+    assert describe_recipe(found, found.mixup) == "Mixup of all samples: every sample is mixed, each with a random one."
+    for one in found.suggestions:
+        if isinstance(one.mix.graph, ThresholdGraph):
+            text = describe_recipe(found, one)
+            assert f"within {one.mix.graph.radius:g} (in standard deviations" in text
 
 
-def test_reasons_name_what_is_suggested_and_what_is_not(inspected_rings):
+def test_a_radius_is_told_in_the_unit_of_the_data_where_there_is_one(inspected_rings):
     _, found = inspected_rings
-    listed = reasons(dataclasses.replace(found, suggestion=suggestion(0.2, RADIUS)))
-    assert listed[0].startswith("radius = 2.5: the largest radius at which intrusion stays below 1.0 % (0.4 %)")
-    assert listed[1:] == [
-        "exponential: no decay is known to keep intrusion below 1.0 %",
-        "knn: no number of neighbours is known to keep intrusion below 1.0 %",
-    ]
-    assert reasons(dataclasses.replace(found, suggestion=suggestion(0.05, {}, undecided=True))) == []
+    one_scale = dataclasses.replace(found, scale=np.full((1, 2), 0.5))
+    assert radius_unit(one_scale, 3.0) == "in standard deviations; 6 in the unit of the data"
+    images = dataclasses.replace(
+        one_scale, data=dataclasses.replace(found.data, kind="image"), scale=np.array([[0.01]])
+    )
+    assert radius_unit(images, 3.0).endswith("300 in the unit of the data, 1.176 for pixels in [0, 1]")
+    several = dataclasses.replace(found, scale=np.array([[0.5, 2.0]]))
+    assert "subtract from each column its mean" in radius_unit(several, 3.0)
+    other = dataclasses.replace(found, measured_on_inputs=False, space="the output of net.pt")
+    assert radius_unit(other, 3.0) == "in the unit of the output of net.pt"
 
 
-def test_separate_blobs_are_safe_and_regression_has_no_verdict(inspected_blobs):
-    _, found = inspected_blobs
-    assert found.verdict.startswith("Mixup is safe on blobs.npz: 0 % of the mixed samples")
-    assert "no classes (regression)" in verdict_sentence("houses", 1.25, None, None)
+def test_limits_are_told(inspected_rings, inspected_blobs):
+    assert limits(inspected_blobs[1]) == []
+    _, found = inspected_rings
+    misfit = dataclasses.replace(found, suggestions=[found.taken._replace(fits=False)], rows=np.arange(90))
+    first, second, third = limits(misfit)
+    assert "training without mixup is as good a choice" in first
+    assert "No fixed radius is suggested" in second
+    assert third == "Measured on 90 random rows of 100; --samples takes more."
 
 
 def test_coincident_rows_of_two_classes_are_named(folder, inspected_rings):
@@ -78,3 +52,11 @@ def test_coincident_rows_of_two_classes_are_named(folder, inspected_rings):
     found = run_to_end(inspect("binary.npz"))
     assert "coincide although their classes differ" in coincident(found)
     assert found.curve.value.tolist() == [np.inf]
+
+
+@pytest.mark.parametrize("kind", ["rings", "blobs"])
+def test_no_sentence_holds_an_abbreviation(kind, inspected_rings, inspected_blobs):
+    _, found = inspected_rings if kind == "rings" else inspected_blobs
+    text = " ".join([found.verdict.first_line, found.verdict.why, describe_recipe(found, found.taken), *limits(found)])
+    for short in ("ESS", "KNN", "lam ", "n_", "H0", "Q("):
+        assert short not in text

@@ -8,7 +8,16 @@ from localmixup import CompleteGraph
 from localmixup.geometry import intrusion, lipschitz_lower_bound
 from localmixup.geometry._progress import run_to_end
 from localmixup.lab.inspection import inspect, measure
-from localmixup.lab.runs.events import Read, Stage, Step
+from localmixup.lab.runs.events import Note, Read, Stage, Step
+
+
+def finish(events):
+    seen = []
+    while True:
+        try:
+            seen.append(next(events))
+        except StopIteration as end:
+            return seen, end.value
 
 
 def run(source, **options):
@@ -31,7 +40,9 @@ def test_progress_is_yielded_stage_by_stage(inspected_rings):
     events, found = inspected_rings
     assert events[0] == Read("rings.npz", 100, (2,), "classification", notes=found.data.notes)
     stages = [event for event in events if isinstance(event, Stage)]
-    assert [stage.title for stage in stages] == ["intrusion", "Lipschitz bound", "shape of the classes"]
+    assert [stage.title for stage in stages] == [
+        "mixed samples and their neighbours", "Lipschitz bound", "shape of the classes",
+    ]  # fmt: skip
     places = [*(events.index(stage) for stage in stages), len(events)]
     for stage, start, end in zip(stages, places[:-1], places[1:], strict=True):
         steps = events[start + 1 : end]
@@ -39,10 +50,10 @@ def test_progress_is_yielded_stage_by_stage(inspected_rings):
         assert steps[-1].done == stage.wanted
 
 
-def test_q_uses_at_most_so_many_samples_of_each_class(inspected_rings, monkeypatch, folder):
+def test_q_uses_at_most_so_many_samples_about_as_many_of_each_class(inspected_rings, monkeypatch, folder):
     _, found = inspected_rings
     np.savez("rings.npz", x=found.data.x, y=found.data.y)
-    monkeypatch.setattr(measure, "LIPSCHITZ_SAMPLES", 20)
+    monkeypatch.setattr(measure, "LIPSCHITZ_SAMPLES", 40)
     part = run("rings.npz", n_samples=200)
     assert np.bincount(part.data.y[part.curve_rows]).tolist() == [20, 20]
     assert part.curve.value[-1] <= found.curve.value[-1]  # more samples can only raise it
@@ -57,11 +68,37 @@ def test_a_part_of_the_rows_keeps_its_features(inspected_rings, folder):
     np.testing.assert_allclose(part.features[:, 0], np.linalg.norm(part.data.x, axis=1))
 
 
-def test_regression_has_distances_and_a_shape_only(folder):
+def test_of_large_data_random_rows_are_measured(folder, monkeypatch):
+    monkeypatch.setattr(measure, "FEWEST_ROWS", 60)
+    x = np.random.default_rng(0).normal(size=(500, 3))
+    np.savez("large.npz", x=x, y=np.arange(500) % 3)
+    events, found = finish(inspect("large.npz", n_samples=400))
+    assert (len(found.rows), found.total) == (100, 500)
+    assert any(isinstance(event, Note) and event.text.startswith("100 random rows of 500") for event in events)
+    # standardised by all rows
+    np.testing.assert_allclose(found.features, ((x - x.mean(0)) / x.std(0))[found.rows], atol=1e-5)
+    np.testing.assert_array_equal(found.targets, found.data.y[found.rows])
+
+
+def test_many_columns_change_no_distance_and_no_rate(folder):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(60, 400)) + (np.arange(60) % 2)[:, None] * 0.2, np.arange(60) % 2
+    np.savez("wide.npz", x=x, y=y)
+    found = run("wide.npz", n_samples=300)
+    assert found.features.shape == (60, 60)
+    np.testing.assert_allclose(torch.pdist(found.features), torch.pdist(found.inputs), rtol=1e-4)
+    expected = intrusion(found.inputs, y, n_samples=300)
+    assert found.report.rates(CompleteGraph())["within"].intrusion.value == pytest.approx(
+        expected.rates(CompleteGraph())["within"].intrusion.value, abs=1e-3
+    )
+
+
+def test_regression_has_a_measure_of_its_own(folder):
     rng = np.random.default_rng(0)
     np.savez("houses.npz", x=rng.normal(size=(40, 3)), y=rng.normal(size=40))
     found = run("houses.npz", task="regression")
-    assert (found.report, found.suggestion, found.curve) == (None, None, None)
+    assert (found.report, found.curve) == (None, None)
+    assert found.verdict.score == found.target_report.gap(CompleteGraph()).value
     assert found.sample.same_class is None
     assert [shape.n_samples for shape in found.shapes] == [40]
 

@@ -6,21 +6,21 @@ import json
 import numpy as np
 import pytest
 
-from localmixup.graphs.registry import graph_from_config
+from localmixup import LocalMixup
 from localmixup.lab.inspection import summary
 
 
-def test_the_summary_is_strict_json_with_graphs_that_can_be_read_back(inspected_rings):
+def test_the_summary_is_strict_json_with_recipes_that_can_be_read_back(inspected_rings):
     _, found = inspected_rings
     numbers = json.loads(json.dumps(summary(found), allow_nan=False))
-    assert (numbers["safe"], numbers["undecided"], numbers["rows"]) == (False, False, 100)
+    assert numbers["verdict"] == {"word": "harmful", "why": found.verdict.why, "score": found.verdict.score}
+    assert (numbers["rows"], numbers["measured_rows"]) == (100, 100)
     assert numbers["mixup"]["between"]["intrusion"]["value"] == 0
-    assert numbers["suggestion"]
-    for name, suggested in found.suggestion.graphs.items():
-        stored = numbers["suggestion"][suggested.parameter]
-        assert graph_from_config(stored["graph"]) == suggested.graph
-        assert stored["graph"]["name"] == name
-        assert stored["intrusion"]["value"] <= 0.01
+    assert repr(LocalMixup.from_config(numbers["recipe"])) == repr(found.taken.mix)
+    assert [entry["take"] for entry in numbers["suggestions"]] == [one.take for one in found.suggestions]
+    for entry, one in zip(numbers["suggestions"], found.suggestions, strict=True):
+        assert LocalMixup.from_config(entry["recipe"]).to_config() == one.mix.to_config()
+        assert entry["intrusion_within_classes"] == one.error
     assert numbers["lipschitz"]["value"] == found.curve.value.tolist()
     assert numbers["distance_quantiles"]["50%"] == pytest.approx(found.sample.median)
 
@@ -28,6 +28,6 @@ def test_the_summary_is_strict_json_with_graphs_that_can_be_read_back(inspected_
 def test_infinity_is_text_and_nan_is_null(inspected_blobs):
     _, found = inspected_blobs
     curve = found.curve._replace(value=np.array([np.inf]), radius=np.zeros(1), distance=np.ones(1))
-    numbers = summary(dataclasses.replace(found, curve=curve, settings={"level": float("nan")}))
+    numbers = summary(dataclasses.replace(found, curve=curve, settings={"seed": float("nan")}))
     assert numbers["lipschitz"]["value"] == ["inf"]
-    assert numbers["settings"] == {"level": None}
+    assert numbers["settings"] == {"seed": None}

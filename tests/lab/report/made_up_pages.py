@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from localmixup import CompleteGraph, LocalMixup
-from localmixup.geometry import LipschitzCurve, Witness, class_shapes, intrusion, suggest
+from localmixup.geometry import LipschitzCurve, Witness, class_shapes, intrusion, target_gap
 from localmixup.graphs.fit import sample_distances
 from localmixup.lab.analysis.comparison import Candidate, ComparedArm, Comparison
 from localmixup.lab.analysis.decisions import Decision
@@ -20,6 +20,8 @@ from localmixup.lab.analysis.statistics import Mean, mean_of
 from localmixup.lab.data.dataset import DataSet
 from localmixup.lab.data.prepared import prepare
 from localmixup.lab.inspection import Inspection
+from localmixup.lab.inspection.suggestions import suggestions_for_classes, suggestions_for_targets
+from localmixup.lab.inspection.verdict import verdict_on_classes, verdict_on_targets
 from localmixup.lab.methods.recipe import recipe_spec
 from localmixup.lab.runs.spec import DataSpec, TrainingSpec
 
@@ -186,17 +188,20 @@ def make_inspection(data):
     prepared = prepare(data, hold_out=False)
     features = prepared.x.flatten(1)
     classes = prepared.y.numpy() if data.task == "classification" else None
-    sample = sample_distances(features, classes)
-    report = suggestion = curve = None
+    report = target_report = curve = None
     if classes is not None:
         report = intrusion(features, classes, n_samples=500, exhaustive=False)
-        suggestion = suggest(report)
+        verdict, suggestions = verdict_on_classes(report), suggestions_for_classes(report, batch_size=32)
         curve = staircase(prepared)
-    shapes = class_shapes(features, classes, loops=False)
-    settings = {"level": 0.01, "mixup_alpha": 1.0, "n_nearest": 1, "n_samples": 500, "seed": 0}
+    else:
+        target_report = target_gap(features, prepared.y.numpy(), n_samples=500)
+        verdict, suggestions = verdict_on_targets(target_report), suggestions_for_targets(target_report, batch_size=32)
+    settings = {"mixup_alpha": 1.0, "batch_size": 32, "n_nearest": 1, "n_samples": 500, "seed": 0}
+    everything = np.arange(len(features))
     return Inspection(
-        data, prepared.x, features, "the inputs", sample, report, suggestion, curve, np.arange(len(features)), shapes,
-        f"{data.name} was looked at.", settings,
+        data, everything, prepared.x, prepared.y.numpy(), prepared.scale.numpy(), features, "the inputs", True,
+        sample_distances(features, classes), report, target_report, verdict, suggestions.recipes, suggestions.mixup,
+        curve, everything, class_shapes(features, classes, loops=False), settings,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from localmixup import CompleteGraph
 from localmixup.lab.data.dataset import DataSet
 from localmixup.lab.inspection import coincident, percent
 from localmixup.lab.report.inspection_figures import class_figure, lipschitz_figure
-from localmixup.lab.report.inspection_page import HEAD, rows, worst_rows, write_inspection
+from localmixup.lab.report.inspection_page import HEAD, HEAD_OF_TARGETS, rows, worst_rows, write_inspection
 
 ALWAYS = ["distances", "evenness", "kept", "shape"]
 
@@ -26,38 +26,45 @@ def write(tmp_path):
 def test_the_page_holds_every_figure_with_its_numbers(write):
     found = rings()
     page = write(found)
-    rates = ["rates-radius", "rates-decay", "rates-n_neighbors"]
-    assert set(page.tables) == {*rates, "plane", "classes", "lipschitz", *ALWAYS}
+    assert set(page.tables) == {"shares", "rates-radius", "plane", "classes", "lipschitz", *ALWAYS}
     matrix = 100 * found.report.class_matrix(CompleteGraph())
     assert [row[1:] for row in page.tables["classes"][1:]] == [[f"{v:.0f}" for v in row] for row in matrix]
     assert page.tables["classes"][0][1:] == list(found.data.class_names)
     curve = found.curve
     assert page.tables["lipschitz"][1] == ["0", f"{curve.value[0]:.4g}"]
     assert float(page.tables["lipschitz"][-1][1]) == pytest.approx(curve.value[-1], rel=1e-3)
-    # the last value of n_neighbors keeps all pairs, which is classical mixup
-    last = page.tables["rates-n_neighbors"][-1]
+    # all other samples of the batch as partners are classical mixup
     mixup = found.report.rates(CompleteGraph())
-    assert last[0] == "159"
-    assert last[1] == percent(mixup["within"].intrusion.value)
-    assert last[4] == percent(mixup["between"].contradiction.value)
+    assert page.tables["shares"][-1] == [
+        "100 %", percent(mixup["within"].intrusion.value), percent(mixup["all"].intrusion.value),
+    ]  # fmt: skip
     assert page.tables["kept"][5][1] == f"{found.sample.quantile(0.5):.4g}"
     assert [row[0] for row in page.tables["shape"][1:]] == list(found.data.class_names)
     assert "".join(page.texts).count(found.data.name) > 5
 
 
-def test_the_table_holds_mixup_and_the_suggested_graphs():
+def test_the_decision_and_the_code_stand_before_the_contents(write):
+    found = rings()
+    text = "".join(write(found).texts)
+    places = [
+        text.index(part) for part in (found.verdict.first_line, "mix = LocalMixup(", "On this page", "Details for")
+    ]
+    assert places == sorted(places)
+
+
+def test_the_table_holds_the_recipes_and_mixup():
     found = rings()
     table = rows(found)
-    mixup = found.report.rates(CompleteGraph())["all"]
     assert all(len(row) == len(HEAD) for row in table)
-    assert table[0][:2] == ["mixup, all pairs", "100.0 %"]
-    assert table[0][2].startswith(f"{percent(mixup.intrusion.value)} (")
-    assert [row[0].split()[0] for row in table[1:]] == [g.parameter for g in found.suggestion.graphs.values()]
+    assert table[0][0].endswith("(take this one)")
+    within = found.report.rates(CompleteGraph())["within"].intrusion.value
+    assert table[-1][0] == "mixup of all samples"
+    assert table[-1][2] == percent(within)
     listed = worst_rows(found)
     assert 0 < len(listed) <= 6
     for first, second, lam, *_ in listed:
         assert first != second
-        assert 0 <= float(lam) <= 1
+        assert lam.endswith(" %")
 
 
 def test_the_colours_of_the_class_matrix_start_at_zero():
@@ -73,7 +80,7 @@ def test_images_show_the_worst_pairs(write):
     worst = [name for name in page.tables if name.startswith("worst")]
     assert worst == [f"worst-{k}" for k in range(len(worst))]
     assert 0 < len(worst) <= 6
-    assert "nearest: " in "".join(page.texts)
+    assert " look most like '" in "".join(page.texts)
     assert worst_rows(found) == []
 
 
@@ -81,8 +88,8 @@ def test_regression_gets_the_figures_that_need_no_classes(write):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(40, 3)).astype(np.float32)
     found = make_inspection(DataSet("houses", "table", x, rng.normal(size=40).astype(np.float32)))
-    assert list(write(found).tables) == ALWAYS
-    assert rows(found) == []
+    assert sorted(write(found).tables) == sorted(ALWAYS)
+    assert all(len(row) == len(HEAD_OF_TARGETS) for row in rows(found))
     assert lipschitz_figure(found) is None
 
 

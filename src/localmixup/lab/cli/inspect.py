@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
 def inspect(
     data: options.Data = "digits",
-    level: Annotated[
-        float, typer.Option(parser=options.real(1e-4, 1), help="The rate of intrusion that is acceptable.")
-    ] = 0.01,
     features: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Measure distances on the rows of this .npy file, one row per sample."),
@@ -37,7 +34,16 @@ def inspect(
     nearest: Annotated[
         int, typer.Option(parser=options.whole(), help="Nearest real samples that decide the class of a mixed one.")
     ] = 1,
-    samples: Annotated[int, typer.Option(parser=options.whole(100), help="Number of mixed samples, about.")] = 20_000,
+    samples: Annotated[
+        int,
+        typer.Option(
+            parser=options.whole(100),
+            help="Number of mixed samples, about; of large data a quarter as many rows are measured.",
+        ),
+    ] = 20_000,
+    batch_size: Annotated[
+        int, typer.Option(parser=options.whole(2), help="Samples in a batch of your training loop.")
+    ] = 64,
     mixup_alpha: options.MixupAlpha = 1.0,
     train_size: options.TrainSize = None,
     seed: Annotated[int, typer.Option(parser=options.whole(0, 2**31), help="Seed of all draws.")] = 0,
@@ -48,14 +54,14 @@ def inspect(
     task: options.Task = None,
     data_root: options.DataRoot = None,
 ) -> None:
-    """Is mixup safe on DATA, and how local should it be? Measure, suggest and report; nothing is trained."""
+    """Is mixup safe on DATA, and which recipe should I use? Measure, suggest and report; nothing is trained."""
     settings: dict[str, Any] = {
-        "level": level,
         "features_file": features,
         "encoder": encoder,
         "pca": pca,
         "n_nearest": nearest,
         "n_samples": samples,
+        "batch_size": batch_size,
         "mixup_alpha": mixup_alpha,
         "train_size": train_size,
         "seed": seed,
@@ -73,6 +79,7 @@ def _inspect(data: str, folder: Path, settings: dict[str, Any], as_json: bool) -
 
     from localmixup.lab.cli.console import show
     from localmixup.lab.files import check_writable
+    from localmixup.lab.handover import RECIPE_FILE, write_recipe
     from localmixup.lab.inspection import inspect, summary
     from localmixup.lab.report.inspection_page import write_inspection
 
@@ -82,31 +89,39 @@ def _inspect(data: str, folder: Path, settings: dict[str, Any], as_json: bool) -
         numbers = json.dumps(summary(found), indent=1)
         try:
             (folder / "inspection.json").write_text(numbers, encoding="utf-8")
+            write_recipe(folder / RECIPE_FILE, found.taken.mix)
             write_inspection(folder / "inspection.html", found)
         except OSError as error:
             raise ArgumentError(f"--out {folder}: cannot be written: {error.strerror or error}") from None
     if as_json:
         print(numbers)
     else:
-        _print(found, folder / "inspection.html")
+        target = settings["target"]
+        _print(found, folder, f"localmixup compare {data}" + (f" --target {target}" if target else ""))
 
 
-def _print(found: Inspection, page: Path) -> None:
-    from rich import box
+def _print(found: Inspection, folder: Path, compare: str) -> None:
     from rich.table import Table
 
     from localmixup.lab.cli.console import console
-    from localmixup.lab.inspection import reasons
-    from localmixup.lab.report.inspection_page import HEAD, rows
+    from localmixup.lab.handover import RECIPE_FILE, snippet
+    from localmixup.lab.inspection import describe_recipe, limits
+    from localmixup.lab.report.inspection_page import head, rows
 
-    if numbers := rows(found):
-        table = Table(title=f"{found.data.name}: {found.space}", title_justify="left", box=box.SIMPLE_HEAD)
-        for k, name in enumerate(HEAD):
-            table.add_column(name, justify="right" if k else "left", overflow="fold")
-        for row in numbers:
-            table.add_row(*row)
-        console.print(table)
-    for line in reasons(found):
-        console.print(f"  {line}", soft_wrap=True)
-    console.print(f"\n{found.verdict}", style="bold", soft_wrap=True)
-    console.print(f"\nreport: {page}", soft_wrap=True)
+    verdict = found.verdict
+    console.print(f"\n{verdict.first_line}", style="bold", soft_wrap=True)
+    console.print(f"{verdict.why}\n", soft_wrap=True)
+    console.print(f"{describe_recipe(found, found.taken)}\n", soft_wrap=True)
+    code = snippet(found.taken.mix, "pytorch", task=found.data.task).rstrip()
+    console.print("\n".join(f"    {line}".rstrip() for line in code.splitlines()), soft_wrap=True, markup=False)
+    console.print("\nTo see whether it makes the model better:\n", soft_wrap=True)
+    console.print(f"    {compare} --recipe {folder / RECIPE_FILE}\n", soft_wrap=True, markup=False)
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for k, name in enumerate(head(found)):
+        table.add_column(name, justify="right" if k else "left", overflow="fold", vertical="bottom")
+    for row in rows(found):
+        table.add_row(*row)
+    console.print(table)
+    for line in limits(found):
+        console.print(f"\n{line}", soft_wrap=True)
+    console.print(f"\npage: {folder / 'inspection.html'}", soft_wrap=True)

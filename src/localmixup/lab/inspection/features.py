@@ -15,7 +15,7 @@ from torch import Tensor
 
 from localmixup._optional import require
 from localmixup._validate import ArgumentError
-from localmixup.lab.inspection.wording import percent
+from localmixup.lab.inspection.percents import percent
 from localmixup.lab.runs.events import Event, Stage, Step
 
 _BATCH = 256
@@ -132,3 +132,22 @@ def _read_encoder(path: Path) -> Any:
     except (RuntimeError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
         reason = str(error).strip().splitlines()[0][:200]
         raise ArgumentError(f"{wanted}: {reason}") from None
+
+
+def in_span(features: Tensor) -> Tensor:
+    """Return features in coordinates of the space that the samples span, where that has fewer dimensions.
+
+    All distances stay, also those of mixtures, so that work on a few samples does not grow with their columns.
+
+    Args:
+        features: shape `(m, d)`.
+
+    Returns:
+        Shape `(m, min(m, d))`.
+    """
+    m, d = features.shape
+    if d <= m:
+        return features
+    values, vectors = torch.linalg.eigh(features.double() @ features.double().T)
+    found: Tensor = (vectors * values.clamp_min(0).sqrt()).to(features.dtype)
+    return found

@@ -7,9 +7,8 @@ from typing import Any
 
 from localmixup.geometry.rates import Rate, Rates
 from localmixup.graphs import CompleteGraph
-from localmixup.graphs.registry import graph_to_config
 from localmixup.lab.inspection.result import Inspection
-from localmixup.lab.inspection.wording import class_name, coincident
+from localmixup.lab.inspection.wording import class_name, coincident, describe_recipe
 
 
 def summary(found: Inspection) -> dict[str, Any]:
@@ -28,28 +27,41 @@ def summary(found: Inspection) -> dict[str, Any]:
         for shape in found.shapes
     ]  # fmt: skip
     numbers: dict[str, Any] = {
-        "data": found.data.name, "task": found.data.task, "rows": len(found.features), "space": found.space,
-        "verdict": found.verdict, "settings": found.settings,
+        "verdict": found.verdict._asdict(), "recipe": found.taken.mix.to_config(),
+        "data": found.data.name, "task": found.data.task, "rows": found.total, "measured_rows": len(found.rows),
+        "space": found.space, "settings": found.settings, "suggestions": _suggestions(found),
         "distance_quantiles": {f"{100 * q:g}%": found.sample.quantile(q) for q in (0.01, 0.25, 0.5, 0.75, 0.99)},
         "shape": shapes,
     }  # fmt: skip
+    if found.target_report is not None:
+        gap = found.target_report.gap(CompleteGraph())
+        numbers["mixup"] = {"gap": gap._asdict(), "noise_floor": found.target_report.floor}
     plain: dict[str, Any] = _plain(numbers | _numbers_of_classes(found))
     return plain
 
 
+def _suggestions(found: Inspection) -> list[dict[str, Any]]:
+    listed = []
+    for one in found.suggestions:
+        effect = {} if one.effect is None else {"intrusion": one.effect.intrusion.value, "shift": one.effect.shift}
+        what = "gap" if one.effect is None else "intrusion_within_classes"
+        listed.append(
+            {
+                "title": one.title, "take": one.take, "text": describe_recipe(found, one), "fits": one.fits,
+                "recipe": one.mix.to_config(), what: one.error, "mixed_share": one.mixed_share,
+                "coverage": one.coverage, **effect,
+            }
+        )  # fmt: skip
+    return listed
+
+
 def _numbers_of_classes(found: Inspection) -> dict[str, Any]:
-    report, suggestion, curve = found.report, found.suggestion, found.curve
-    if report is None or suggestion is None or curve is None:
+    report, curve = found.report, found.curve
+    if report is None or curve is None:
         return {}
-    suggested = {
-        graph.parameter: {"value": graph.value, "graph": graph_to_config(graph.graph), **_rates(graph.rates)}
-        for graph in suggestion.graphs.values()
-    }
     return {
-        "safe": suggestion.safe, "undecided": suggestion.undecided, "limit": suggestion.limit,
         "exhaustive": report.exhaustive, "overlap": report.overlap._asdict(),
         "mixup": {kind: _rates(rates) for kind, rates in report.rates(CompleteGraph()).items()},
-        "suggestion": suggested,
         "lipschitz": {
             "coincident": coincident(found) or None, "samples": len(found.curve_rows),
             "radius": curve.radius.tolist(), "value": [float(value) for value in curve.value],

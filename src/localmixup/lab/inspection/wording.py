@@ -2,94 +2,75 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import numpy as np
 
-from localmixup.geometry import ClassShape, IntrusionReport, SuggestedGraph, Suggestion
+from localmixup import CompleteGraph, KNNGraph, NearestOfGraph, ThresholdGraph
+from localmixup.geometry import ClassShape
+from localmixup.lab.inspection.percents import percent
 from localmixup.lab.inspection.result import Inspection
-
-Decision = Literal["safe", "not safe", "undecided"]
-
-_EXTREMES = {"threshold": "largest radius", "exponential": "smallest decay", "knn": "largest number of neighbours"}
-_UP_TO = {"threshold": "Up to a radius of", "exponential": "From a decay of", "knn": "Up to n_neighbors ="}
+from localmixup.lab.inspection.suggestions import FEWEST_COVERED, Suggested
 
 
-def decide(suggestion: Suggestion) -> Decision:
-    """Decide whether mixup is safe. This is the only place that does so.
+def describe_recipe(found: Inspection, one: Suggested) -> str:
+    """Return what a suggested recipe does, in a sentence or two.
 
     Args:
-        suggestion: the rates of mixup, and the graphs that stay below the limit.
+        found: an inspection.
+        one: one of its suggestions.
     """
-    if suggestion.safe:
-        return "safe"
-    return "undecided" if suggestion.undecided else "not safe"
+    graph, mix = one.mix.graph, one.mix
+    how_often = "every sample is mixed" if mix.prob == 1 else f"{percent(mix.prob)} of the samples of a batch are mixed"
+    if isinstance(graph, CompleteGraph):
+        partner = "with a random one"
+    elif isinstance(graph, NearestOfGraph):
+        partner = f"with the nearest of {graph.n_candidates} random ones"
+    elif isinstance(graph, KNNGraph):
+        partner = f"with one of the nearest {percent(graph.share or 0.0)} of the batch, at least the nearest one"
+    else:
+        assert isinstance(graph, ThresholdGraph)
+        partner = f"with a random one within {graph.radius:g} ({radius_unit(found, graph.radius)}), if there is one"
+    return f"{one.title.capitalize()}: {how_often}, each {partner}."
 
 
-def verdict_sentence(name: str, median: float, report: IntrusionReport | None, suggestion: Suggestion | None) -> str:
-    """Return the decision and its reason in one or two sentences.
+def radius_unit(found: Inspection, radius: float) -> str:
+    """Return the unit of a radius; where all columns have one scale, also the radius in the unit of the data.
 
     Args:
-        name: of the data set.
-        median: median distance of two samples.
-        report: intrusion; None for regression.
-        suggestion: how local mixup should be; None for regression.
+        found: an inspection.
+        radius: in the space of its features.
     """
-    if report is None or suggestion is None:
-        return (
-            f"{name} has no classes (regression), so nothing intrudes: see the distances and the shape. Half of the "
-            f"pairs are farther apart than {median:.4g}; `localmixup compare` shows whether mixing far pairs harms."
-        )
-    mixup, overlap = suggestion.mixup.intrusion, percent(report.overlap.value)
-    interval = "" if report.exhaustive else f" (95 % interval {percent(mixup.low)} to {percent(mixup.high)})"
-    rate = f"{percent(mixup.value)}{interval} of the mixed samples lie nearest to a class with no part in their label"
-    decision = decide(suggestion)
-    if decision == "safe":
-        return f"Mixup is safe on {name}: {rate}, not more than the accepted {percent(suggestion.level)}."
-    if decision == "undecided":
-        return (
-            f"Nearest samples cannot show whether mixup is safe on {name} in this space: {rate}, but the nearest "
-            f"sample of {overlap} of the real samples is of another class too. Measure in a space where nearest "
-            "samples share their class: use --features, --encoder or --pca."
-        )
-    sentence = f"Mixup is not safe on {name}: {rate}."
-    if suggestion.limit > suggestion.level:
-        sentence += (
-            f" No graph brings that to {percent(suggestion.level)} for certain, because the classes overlap: the "
-            f"nearest sample is of another class for {overlap} of the real samples."
-        )
-    limit = percent(suggestion.limit)
-    for graph_name in _EXTREMES:
-        if graph_name in suggestion.graphs:
-            suggested = suggestion.graphs[graph_name]
-            return (
-                f"{sentence} {_UP_TO[graph_name]} {_value(suggested)} it stays at "
-                f"{percent(suggested.rates.intrusion.value)}, below {limit}; that keeps "
-                f"{percent(suggested.rates.mean_weight)} of the pairs."
-            )
-    return f"{sentence} No graph stays below {limit} either: train without mixup here."
+    if not found.measured_on_inputs:
+        return f"in the unit of {found.space}"
+    scale = np.unique(found.scale[found.scale > 0])
+    if len(scale) != 1:
+        return "in standard deviations: subtract from each column its mean and divide by its standard deviation first"
+    raw = f"{radius / float(scale[0]):.4g} in the unit of the data"
+    if found.data.kind == "image":
+        raw += f", {radius / float(scale[0]) / 255:.4g} for pixels in [0, 1]"
+    return f"in standard deviations; {raw}"
 
 
-def reasons(found: Inspection) -> list[str]:
-    """Return a sentence for each suggested graph.
+def limits(found: Inspection) -> list[str]:
+    """Return sentences on what the suggestions do not reach.
 
     Args:
         found: an inspection.
     """
-    suggestion = found.suggestion
-    if suggestion is None or decide(suggestion) == "undecided":
-        return []
-    sentences, limit = [], percent(suggestion.limit)
-    for name, extreme in _EXTREMES.items():
-        suggested = suggestion.graphs.get(name)
-        if suggested is None:
-            sentences.append(f"{name}: no {extreme.split(' ', 1)[1]} is known to keep intrusion below {limit}")
-            continue
-        rates = suggested.rates
-        sentences.append(
-            f"{suggested.parameter} = {_value(suggested)}: the {extreme} at which intrusion stays below {limit} "
-            f"({percent(rates.intrusion.value)}); mean weight of a pair {percent(rates.mean_weight)}, contradiction "
-            f"{percent(rates.contradiction.value)}"
+    lines = []
+    if not found.taken.fits:
+        lines.append(
+            "No recipe within a batch stays at what real samples show without mixing. The most careful one is "
+            "suggested; training without mixup is as good a choice."
         )
-    return sentences
+    radius = any(isinstance(one.mix.graph, ThresholdGraph) for one in found.suggestions)
+    if not radius and not found.mixup.fits:
+        lines.append(
+            f"No fixed radius is suggested: at none are {percent(FEWEST_COVERED)} of the samples mixed at some time, "
+            "the class shares kept, and mixtures right as often as real samples."
+        )
+    if len(found.rows) < found.total:
+        lines.append(f"Measured on {len(found.rows):,} random rows of {found.total:,}; --samples takes more.")
+    return lines
 
 
 def coincident(found: Inspection) -> str:
@@ -101,10 +82,11 @@ def coincident(found: Inspection) -> str:
     if found.curve is None or found.curve.distance[0] > 0:
         return ""
     pair = found.curve_rows[[found.curve.witness.first[0, 0], found.curve.witness.second[0, 0]]]
-    names = [found.data.class_names[int(found.data.y[row])] for row in pair]
+    names = [found.class_of(int(row)) for row in pair]
+    rows = found.rows[pair]
     return (
-        f"rows {pair[0]} ({names[0]}) and {pair[1]} ({names[1]}) coincide although their classes differ: no network "
-        "can fit both, and Q is infinite"
+        f"rows {rows[0]} ({names[0]}) and {rows[1]} ({names[1]}) coincide although their classes differ: no network "
+        "can fit both, and the bound is infinite"
     )
 
 
@@ -116,21 +98,3 @@ def class_name(found: Inspection, shape: ClassShape) -> str:
         shape: one of its shapes.
     """
     return found.data.class_names[int(shape.label)] if found.data.class_names else "all samples"
-
-
-def percent(value: float) -> str:
-    """Return a rate as text.
-
-    Args:
-        value: in [0, 1], or NaN.
-
-    >>> percent(0.1234), percent(0.00004), percent(0.0), percent(float("nan"))
-    ('12.3 %', '0.004 %', '0 %', '-')
-    """
-    if value != value:
-        return "-"
-    return f"{100 * value:.1f} %" if value >= 0.00995 else f"{100 * value:.2g} %"
-
-
-def _value(suggested: SuggestedGraph) -> str:
-    return f"{suggested.value:,.0f}" if suggested.parameter == "n_neighbors" else f"{suggested.value:.4g}"

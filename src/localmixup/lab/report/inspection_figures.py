@@ -6,65 +6,97 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from localmixup import CompleteGraph, ExponentialGraph, LocalityGraph
-from localmixup.geometry import IntrusionReport, SuggestedGraph, plots
-from localmixup.geometry.suggestion import GRAPHS as SUGGESTED
+from localmixup import CompleteGraph, ExponentialGraph, KNNGraph, LocalityGraph, ThresholdGraph
+from localmixup.geometry import plots
+from localmixup.geometry.share import accepted_within
 from localmixup.graphs.fit import describe_graph
-from localmixup.graphs.registry import GRAPHS
 from localmixup.lab.inspection import Inspection, class_name, percent
 from localmixup.lab.report.distance_figures import distance_figure
 from localmixup.lab.report.figure import Figure, on_axes
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
 PUBLISHED_DECAYS = {"paper, Fashion-MNIST": 1e-3, "paper, CIFAR-10": 3e-3}
 """The paper's decays (section 5.2), for images normalised by channel."""
 
+SHARES = np.array([0.02, 0.03, 0.05, 0.1, 0.2, 0.35, 0.6, 1.0])
+"""Shares of the nearest samples of a batch on the axis of the main figure."""
+
 SHAPE_HEAD = [
-    "class", "samples (used)", "half joined at", "99 % joined at", "one piece at", "longest loop (born, filled)",
+    "class", "samples (used)", "half joined at", "99 % joined at", "one piece at", "longest loop (appears, filled)",
 ]  # fmt: skip
 _MOST_CLASSES = 30
 _VIRTUAL = 1500
 _NAME_CHARACTERS = 16
 
 
-def rate_figures(found: Inspection) -> list[Figure]:
-    """Return the rates of intrusion and contradiction against the parameter of each graph; nothing without classes.
+def share_figure(found: Inspection) -> Figure | None:
+    """Return how often mixtures look like another class against how far partners may be; None without classes.
 
     Args:
         found: an inspection.
     """
-    report, suggestion = found.report, found.suggestion
-    if report is None or suggestion is None:
-        return []
-    return [_rate_figure(found, report, suggestion.graphs.get(name), name) for name in SUGGESTED]
+    report = found.report
+    if report is None:
+        return None
+    size = int(found.settings["batch_size"])
+    lines = {
+        kind: [report.rates(KNNGraph(share=float(share)), batch_size=size)[kind].intrusion.value for share in SHARES]
+        for kind in ("within", "all")
+    }
+    rows = [
+        [f"{100 * share:g} %", percent(within), percent(every)]
+        for share, within, every in zip(SHARES, lines["within"], lines["all"], strict=True)
+    ]
+    taken = {"the recipe to take": (mean_reach(found), found.taken.error)}
+
+    def draw(axes: Axes) -> None:
+        plots.draw_shares(axes, report, SHARES, batch_size=size, accepted=accepted_within(report), marked=taken)
+
+    caption = (
+        "The farther away the partners may be, the more mixtures look like another class. The line within a class "
+        "should stay below the accepted level, which is what real samples show, with some room for chance. The star "
+        "is the recipe to take, at the mean rank of its partners."
+    )
+    head = ["nearest share of the batch", "mixtures within a class", "all mixtures"]
+    return Figure("shares", "How often mixtures look like another class", caption, on_axes(draw), head, rows)
 
 
-def _rate_figure(found: Inspection, report: IntrusionReport, suggested: SuggestedGraph | None, name: str) -> Figure:
-    curves = plots.rate_curves(report, name, _values(found, name))
-    parameter = str(GRAPHS[name].parameter)
-    caption = "Solid lines show intrusion, dotted lines contradiction."
-    if not report.exhaustive:
-        caption += " Bands are 95 % intervals."
-    caption += " Nothing is drawn where too few virtual samples count."
+def mean_reach(found: Inspection) -> float:
+    """Return the mean rank of the partners of the recipe to take, as a share of the other samples.
+
+    Args:
+        found: an inspection of data with classes.
+    """
+    assert found.report is not None
+    pairs = found.report.pairs
+    frequency = pairs.mixing(found.taken.mix, batch_size=int(found.settings["batch_size"])).frequency
+    return float(np.average(pairs.rank, weights=frequency)) / max(1, len(found.features) - 1)
+
+
+def radius_figure(found: Inspection) -> Figure | None:
+    """Return the rates of intrusion and contradiction against the radius; None without classes.
+
+    Args:
+        found: an inspection.
+    """
+    report = found.report
+    if report is None:
+        return None
+    curves = plots.rate_curves(report, "threshold")
+    radii = [one.mix.graph.radius for one in found.suggestions if isinstance(one.mix.graph, ThresholdGraph)]
+    caption = (
+        "Solid lines show intrusion: the nearest real sample is of a class with no part in the label. Dotted lines "
+    )
+    caption += "show contradiction: another class has the larger part. Nothing is drawn where too few mixtures count."
     rows = [
         [f"{curves.values[k]:.4g}", *(percent(rates[k].value) for rates in curves.lines.values())]
         for k in np.unique(np.linspace(0, len(curves.values) - 1, 8).astype(int))
     ]
-    mark = None if suggested is None else suggested.value
-    draw = on_axes(lambda axes: plots.draw_rates(axes, report, curves, suggested=mark))
-    return Figure(
-        f"rates-{parameter}", f"Intrusion against {parameter}", caption, draw, [parameter, *curves.lines], rows
-    )
-
-
-def _values(found: Inspection, name: str) -> np.ndarray | None:
-    """Values of a parameter; for images the decays reach down to the paper's."""
-    if name != "exponential" or found.data.kind != "image":
-        return None
-    scale = _scale(found)
-    return np.geomspace(min(1e-3 / scale, *PUBLISHED_DECAYS.values()), 60 / scale, 60)
+    draw = on_axes(lambda axes: plots.draw_rates(axes, report, curves, suggested=radii[0] if radii else None))
+    return Figure("rates-radius", "Intrusion against the radius", caption, draw, ["radius", *curves.lines], rows)
 
 
 def class_figure(found: Inspection) -> Figure | None:
@@ -85,9 +117,20 @@ def class_figure(found: Inspection) -> Figure | None:
         axes.grid(visible=False)
         plots.draw_class_matrix(axes, report, [_short(name) for name in names], graph=CompleteGraph())
 
-    caption = "Percent of the mixtures of a class (row) with a class (column) that contradict their label."
+    caption = (
+        "Percent of the mixtures of a class (row) with a class (column), of all pairs, whose nearest real sample is of "
+        "a class with less part in the label than another one. Darker is worse."
+    )
     side = 1.4 + 0.42 * max(3, len(names))
-    return Figure("classes", "Contradiction by class", caption, draw, ["", *names], rows, size=(side + 0.8, side))
+    return Figure(
+        "classes",
+        "Wrong labels by class, for mixup of all samples",
+        caption,
+        draw,
+        ["", *names],
+        rows,
+        size=(side + 0.8, side),
+    )
 
 
 def _short(name: str) -> str:
@@ -96,18 +139,16 @@ def _short(name: str) -> str:
 
 
 def inspection_distances(found: Inspection) -> Figure:
-    """Return the histogram of distances, with the weights of the suggested graphs over it.
+    """Return the histogram of distances, with the weights of a suggested radius over it.
 
     Args:
         found: an inspection.
     """
-    graphs: dict[str, LocalityGraph] = {}
-    if found.suggestion is None:
-        graphs["decay of one over the median"] = ExponentialGraph(1 / _scale(found))
-    else:
-        for name, suggested in found.suggestion.graphs.items():
-            average = ", on average" if name == "knn" else ""
-            graphs[f"weight, {suggested.parameter} {suggested.value:.4g}{average}"] = suggested.graph
+    graphs: dict[str, LocalityGraph] = {
+        f"weight, radius {one.mix.graph.radius:.4g}": one.mix.graph
+        for one in found.suggestions
+        if isinstance(one.mix.graph, ThresholdGraph)
+    }
     return distance_figure(found.sample, graphs)
 
 
@@ -122,9 +163,10 @@ def evenness_figure(found: Inspection) -> Figure:
     Args:
         found: an inspection.
     """
-    low = min(1e-3 / _scale(found), min(PUBLISHED_DECAYS.values()) / 3)
+    marks = PUBLISHED_DECAYS if found.data.kind == "image" else {}
+    low = min([1e-3 / _scale(found), *(value / 3 for value in marks.values())])
     decays = np.geomspace(low, 60 / _scale(found), 40)
-    shown = {f"{value:g} ({name})": value for name, value in PUBLISHED_DECAYS.items()}
+    shown = {f"{value:g} ({name})": value for name, value in marks.items()}
     shown |= {f"{decays[k]:.3g}": float(decays[k]) for k in np.linspace(0, len(decays) - 1, 6).astype(int)}
     rows = []
     for name, decay in shown.items():
@@ -133,9 +175,9 @@ def evenness_figure(found: Inspection) -> Figure:
     return Figure(
         "evenness",
         "Evenness of the weights against the decay",
-        "",
-        on_axes(lambda axes: plots.draw_evenness(axes, found.sample, decays, PUBLISHED_DECAYS)),
-        ["decay", "ESS / n", "mean weight"],
+        "Dotted lines mark the paper's decays, for images normalised by channel." if marks else "",
+        on_axes(lambda axes: plots.draw_evenness(axes, found.sample, decays, marks)),
+        ["decay", "effective share of the pairs", "mean weight"],
         rows,
         size=(6.0, 3.4),
     )
@@ -212,9 +254,7 @@ def plane_figure(found: Inspection) -> Figure | None:
     if report is None or found.features.shape[1] != 2:
         return None
     graphs: dict[str, LocalityGraph] = {"mixup, all pairs": CompleteGraph()}
-    suggested = found.suggestion.graphs.get("threshold") if found.suggestion else None
-    if suggested is not None:
-        graphs[f"radius {suggested.value:.3g}"] = suggested.graph
+    graphs["the recipe to take"] = found.taken.mix.graph
 
     def draw(canvas: Canvas) -> None:
         for axes, (title, graph) in zip(canvas.subplots(1, len(graphs), squeeze=False)[0], graphs.items(), strict=True):
@@ -223,7 +263,7 @@ def plane_figure(found: Inspection) -> Figure | None:
             axes.set_axis_off()
 
     caption = (
-        f"Real samples are coloured by class, {_VIRTUAL:,} virtual samples are grey. A cross marks a virtual sample "
+        f"Real samples are coloured by class, {_VIRTUAL:,} mixtures are grey. A cross marks a mixture "
         "that falls in the region of a class with no part in its label."
     )
-    return Figure("plane", "Virtual samples in the plane", caption, draw, [], [], size=(3.6 * len(graphs), 3.8))
+    return Figure("plane", "Mixtures in the plane", caption, draw, [], [], size=(3.6 * len(graphs), 3.8))

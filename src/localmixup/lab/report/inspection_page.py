@@ -7,9 +7,9 @@ from pathlib import Path
 
 import torch
 
-from localmixup import CompleteGraph
-from localmixup.geometry import Rates
-from localmixup.lab.inspection import LIPSCHITZ_SAMPLES, Inspection, coincident, percent, reasons, summary
+from localmixup.lab.handover import RECIPE_FILE, snippet
+from localmixup.lab.inspection import Inspection, Suggested, coincident, describe_recipe, limits, percent, summary
+from localmixup.lab.inspection.evidence import HIT_HEAD, evidence, hit_rates
 from localmixup.lab.report import inspection_figures as figures
 from localmixup.lab.report.figure import Figure
 from localmixup.lab.report.images import drawable, image_figure
@@ -17,8 +17,12 @@ from localmixup.lab.report.page import write_page
 from localmixup.lab.runs.store import versions
 
 _WORST = 6
-HEAD = ["graph", "mean weight", "intrusion (95 %)", "within class", "between", "contradiction", "disagreement"]
-_WORST_HEAD = ["row (class)", "mixed with", "lam", "distance", "nearest", "at distance"]
+HEAD = [
+    "recipe", "samples mixed in a batch", "mixtures within a class that look like another", "all mixtures that do",
+    "samples ever mixed", "shift of the class shares",
+]  # fmt: skip
+HEAD_OF_TARGETS = ["recipe", "samples mixed in a batch", "error of mixed targets over that of neighbours", "ever mixed"]
+_WORST_HEAD = ["row (class)", "mixed with", "share of the first", "their distance", "nearest real row", "at distance"]
 
 
 def write_inspection(path: Path, found: Inspection) -> None:
@@ -32,54 +36,65 @@ def write_inspection(path: Path, found: Inspection) -> None:
         path,
         "inspection.html.j2",
         found=found,
-        table_head=HEAD,
+        code=snippet(found.taken.mix, "pytorch", task=found.data.task),
+        sklearn_code=snippet(found.taken.mix, "sklearn", task=found.data.task),
+        recipe_file=RECIPE_FILE,
+        suggestions=[(describe_recipe(found, one), snippet(one.mix, "pytorch", task=found.data.task), one.take)
+                     for one in found.suggestions],
+        table_head=head(found),
         table=rows(found),
-        reasons=reasons(found),
+        limits=limits(found),
         coincident=coincident(found),
         overlap="" if found.report is None else percent(found.report.overlap.value),
-        rates=figures.rate_figures(found),
+        shares=figures.share_figure(found),
+        radii=figures.radius_figure(found),
         classes=figures.class_figure(found),
         plane=figures.plane_figure(found),
         worst=worst_figures(found),
         worst_head=_WORST_HEAD,
         worst_rows=worst_rows(found),
+        hit_head=HIT_HEAD,
+        hit_rows=hit_rates() if found.report is not None else [],
+        area=evidence().get("area"),
         distances=figures.inspection_distances(found),
         evenness=figures.evenness_figure(found),
         kept=figures.kept_figure(found),
         lipschitz=figures.lipschitz_figure(found),
-        lipschitz_samples=LIPSCHITZ_SAMPLES,
         shape=figures.shape_figure(found),
         numbers=json.dumps(summary(found), indent=1),
         versions=versions(),
-    )
+    )  # fmt: skip
 
 
-def rows(found: Inspection) -> list[list[str]]:
-    """Return the table as text, for the terminal and the page: mixup and each suggested graph.
+def head(found: Inspection) -> list[str]:
+    """Return the headings of the table of `rows`.
 
     Args:
         found: an inspection.
     """
-    if found.report is None or found.suggestion is None:
-        return []
-    graphs = {f"{g.parameter} {g.value:.4g}": g.graph for g in found.suggestion.graphs.values()}
-    return [
-        _cells(name, found.report.rates(graph), found.report.exhaustive)
-        for name, graph in [("mixup, all pairs", CompleteGraph()), *graphs.items()]
-    ]
+    return HEAD if found.report is not None else HEAD_OF_TARGETS
 
 
-def _cells(name: str, rates: dict[str, Rates], exact: bool) -> list[str]:
-    mixed = rates["all"]
-    spread = "" if exact else f" ({percent(mixed.intrusion.low)} to {percent(mixed.intrusion.high)})"
+def rows(found: Inspection) -> list[list[str]]:
+    """Return the table of the recipes as text, for the terminal and the page; mixup of all samples comes last.
+
+    Args:
+        found: an inspection.
+    """
+    return [_cells(one) for one in [*found.suggestions, found.mixup]]
+
+
+def _cells(one: Suggested) -> list[str]:
+    name = f"{one.title} (take this one)" if one.take else one.title
+    if one.effect is None:
+        return [name, percent(one.mixed_share), f"{one.error:.2f}", percent(one.coverage)]
     return [
         name,
-        percent(mixed.mean_weight),
-        f"{percent(mixed.intrusion.value)}{spread}",
-        percent(rates["within"].intrusion.value),
-        percent(rates["between"].intrusion.value),
-        percent(mixed.contradiction.value),
-        percent(mixed.disagreement.value),
+        percent(one.mixed_share),
+        percent(one.error),
+        percent(one.effect.intrusion.value),
+        percent(one.coverage),
+        f"{100 * one.effect.shift:.1f} points",
     ]
 
 
@@ -96,7 +111,8 @@ def worst_figures(found: Inspection) -> list[Figure]:
         lam = float(found.report.samples.lam[row])
         a, b, nearest = found.inputs[i], found.inputs[j], found.inputs[k]
         image = torch.cat([a, lam * a + (1 - lam) * b, b, nearest], dim=2)
-        caption = f"{lam:.2f} {names[0]} + {1 - lam:.2f} {names[1]}, nearest: {names[2]}"
+        first, second = f"{100 * lam:.0f} % of '{names[0]}'", f"{100 - 100 * lam:.0f} % of '{names[1]}'"
+        caption = f"{first} and {second} look most like '{names[2]}'"
         title = f"two images, their mixture and the nearest image: {caption}"
         drawn.append(image_figure(f"worst-{place}", title, caption, image))
     return drawn
@@ -110,11 +126,11 @@ def worst_rows(found: Inspection) -> list[list[str]]:
     """
     if found.report is None or found.data.kind == "image":
         return []
-    s = found.report.samples
+    s, row_of = found.report.samples, found.rows
     return [
         [
-            f"{i} ({names[0]})", f"{j} ({names[1]})", f"{s.lam[row]:.2f}", f"{s.distance[row]:.3g}",
-            f"{k} ({names[2]})", f"{s.nearest_distance[row]:.3g}",
+            f"{row_of[i]} ({names[0]})", f"{row_of[j]} ({names[1]})", percent(float(s.lam[row])),
+            f"{s.distance[row]:.3g}", f"{row_of[k]} ({names[2]})", f"{s.nearest_distance[row]:.3g}",
         ]
         for row, (i, j, k), names in _worst(found)
     ]  # fmt: skip
@@ -128,6 +144,5 @@ def _worst(found: Inspection) -> list[tuple[int, tuple[int, int, int], list[str]
     s, listed = report.samples, []
     for row in report.worst(_WORST):
         indices = int(s.first[row]), int(s.second[row]), int(s.nearest[row, 0])
-        names = [found.data.class_names[int(report.classes[report.labels[index]])] for index in indices]
-        listed.append((int(row), indices, names))
+        listed.append((int(row), indices, [found.class_of(index) for index in indices]))
     return listed

@@ -1,0 +1,107 @@
+"""Decide whether mixup is safe, and say why. This is the only place that does so."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from localmixup.geometry import IntrusionReport, TargetReport
+from localmixup.graphs import CompleteGraph
+from localmixup.lab.inspection.percents import percent
+
+Word = Literal["safe", "harmful", "unclear"]
+
+SAFE_UP_TO = 0.0
+"""Percentage points of `IntrusionReport.excess` up to which mixup is called safe."""
+
+HARMFUL_FROM = 5.0
+"""Percentage points of `IntrusionReport.excess` from which mixup is called harmful."""
+
+SAFE_GAP = 1.1
+"""Gap of the mixed targets of a regression up to which mixup is called safe."""
+
+HARMFUL_GAP = 2.0
+"""Gap of the mixed targets of a regression from which mixup is called harmful."""
+
+FIRST_LINE = {
+    "safe": "Mixup is safe here.",
+    "harmful": "Mixup would harm here.",
+    "unclear": "Unclear: mixup may help or harm here.",
+}
+"""What each word says, as the first line of the command and of the page."""
+
+
+class Verdict(NamedTuple):
+    """Whether mixup is safe.
+
+    Attributes:
+        word: the decision.
+        why: the reason in a sentence or two.
+        score: what it rests on: with classes the excess of intrusion within classes over the overlap, in percentage
+            points; for a regression the gap of the mixed targets.
+    """
+
+    word: Word
+    why: str
+    score: float
+
+    @property
+    def first_line(self) -> str:
+        """The decision as a sentence."""
+        return FIRST_LINE[self.word]
+
+
+def word_for(score: float, task: str) -> Word:
+    """Return the decision that belongs to a score.
+
+    Args:
+        score: see `Verdict`.
+        task: `"classification"` or `"regression"`.
+
+    >>> word_for(-2.0, "classification"), word_for(30.0, "classification"), word_for(0.8, "regression")
+    ('safe', 'harmful', 'safe')
+    """
+    low, high = (SAFE_UP_TO, HARMFUL_FROM) if task == "classification" else (SAFE_GAP, HARMFUL_GAP)
+    if score >= high:
+        return "harmful"
+    return "safe" if score <= low else "unclear"
+
+
+def verdict_on_classes(report: IntrusionReport) -> Verdict:
+    """Return the verdict on data with classes.
+
+    Args:
+        report: from `localmixup.geometry.intrusion`.
+    """
+    within, overlap = report.rates(CompleteGraph())["within"].intrusion.value, report.overlap.value
+    score = 100 * (within - overlap)
+    word = word_for(score, "classification")
+    numbers = (
+        "When two samples of the same class are mixed, the result looks most like another class in "
+        f"{percent(within)} of the cases. Of the real samples, {percent(overlap)} look most like another class."
+    )
+    reason = {
+        "safe": "Mixing adds no confusion.",
+        "harmful": "So mixing puts many samples where their label is wrong.",
+        "unclear": "With such a small difference mixup harmed on some data sets and helped on others: compare both.",
+    }[word]
+    return Verdict(word, f"{numbers} {reason}", score)
+
+
+def verdict_on_targets(report: TargetReport) -> Verdict:
+    """Return the verdict on a regression.
+
+    Args:
+        report: from `localmixup.geometry.target_gap`.
+    """
+    score = report.gap(CompleteGraph()).value
+    word = word_for(score, "regression")
+    numbers = (
+        "The target of a mixed sample is compared with that of the real sample nearest to it. Their mean squared "
+        f"difference is {score:.2g} times that between real samples and their own nearest neighbours."
+    )
+    reason = {
+        "safe": "Mixing adds no error to the targets.",
+        "harmful": "So the target bends between the samples, and mixed targets are wrong.",
+        "unclear": "So mixed targets are somewhat less exact than real ones: compare both.",
+    }[word]
+    return Verdict(word, f"{numbers} {reason}", score)

@@ -12,6 +12,9 @@ from localmixup.geometry.lipschitz import lipschitz_lower_bound as lipschitz_low
 from localmixup.geometry.lipschitz import lipschitz_lower_bound_steps as lipschitz_lower_bound_steps
 from localmixup.geometry.rates import Rate as Rate
 from localmixup.geometry.rates import Rates as Rates
+from localmixup.geometry.regions import RegionReport as RegionReport
+from localmixup.geometry.regions import class_regions as class_regions
+from localmixup.geometry.regions import class_regions_steps as class_regions_steps
 from localmixup.geometry.shapes import ClassShape as ClassShape
 from localmixup.geometry.shapes import class_shapes as class_shapes
 from localmixup.geometry.shapes import class_shapes_steps as class_shapes_steps
@@ -32,10 +35,13 @@ __all__ = [
     "Progress",
     "Rate",
     "Rates",
+    "RegionReport",
     "ShareSuggestion",
     "TargetReport",
     "VirtualSamples",
     "Witness",
+    "class_regions",
+    "class_regions_steps",
     "class_shapes",
     "class_shapes_steps",
     "effect_of",

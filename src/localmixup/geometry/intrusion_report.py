@@ -14,7 +14,7 @@ from localmixup.geometry.mixing import PairsOfData
 from localmixup.geometry.pairs import LAM_GRID
 from localmixup.geometry.rates import Rate, Rates, n_effective, weighted_rate
 from localmixup.geometry.virtual import VirtualSamples
-from localmixup.graphs import CompleteGraph, LocalityGraph
+from localmixup.graphs import LocalityGraph
 
 
 class _Outcomes(NamedTuple):
@@ -55,15 +55,6 @@ class IntrusionReport:
     mixup_alpha: float
     exhaustive: bool
     overlap: Rate
-
-    @property
-    def excess(self) -> float:
-        """Intrusion within classes minus the overlap: what mixup adds to the confusion of the real samples.
-
-        Above zero, mixtures of two samples of a class lie nearest to another class more often than real samples do.
-        This predicts whether mixup harms; see docs/inspect.md.
-        """
-        return self.rates(CompleteGraph())["within"].intrusion.value - self.overlap.value
 
     @property
     def all_pairs(self) -> Rates:

@@ -10,7 +10,7 @@ import torch
 
 from localmixup._plotting import COLORS
 from localmixup.geometry.rates import Rate
-from localmixup.graphs import DistanceGraph, ExponentialGraph, KNNGraph, LocalityGraph
+from localmixup.graphs import DistanceGraph, ExponentialGraph, LocalityGraph
 from localmixup.graphs.fit import DistanceSample, describe_graph
 from localmixup.graphs.registry import GRAPHS, make_graph
 
@@ -81,44 +81,30 @@ def rate_curves(report: IntrusionReport, name: str, values: Sequence[float] | np
 
 def draw_shares(
     axes: Any,
-    report: IntrusionReport,
     shares: np.ndarray,
-    *,
-    batch_size: int,
-    accepted: float | None = None,
-    marked: Mapping[str, tuple[float, float]] | None = None,
-) -> dict[str, list[float]]:
+    lines: Mapping[str, Sequence[float]],
+    levels: Mapping[str, float],
+    marked: Mapping[str, tuple[float, float]],
+) -> None:
     """Draw how often mixtures intrude against the share of the nearest samples of a batch that may be partners.
 
     Args:
         axes: matplotlib axes.
-        report: the virtual samples.
         shares: shares of `KNNGraph(share=...)`, ascending, in (0, 1].
-        batch_size: number of samples of a batch.
-        accepted: rate to draw as a level.
-        marked: points to mark by label, each a share and a rate.
-
-    Returns:
-        What is drawn, rates by the label of the line.
+        lines: rates at each share, by label.
+        levels: rates to draw as horizontal lines, by label.
+        marked: points to mark, a share and a rate each, by label.
     """
-    found = [report.rates(KNNGraph(share=float(share)), batch_size=batch_size) for share in shares]
-    lines = {
-        label: [rates[kind].intrusion.value for rates in found]
-        for label, kind in (("mixtures within a class", "within"), ("all mixtures", "all"))
-    }
     for (label, values), color in zip(lines.items(), COLORS, strict=False):
         axes.plot(100 * shares, 100 * np.asarray(values), color=color, marker="o", markersize=4, label=label)
-    level = 100 * report.overlap.value
-    axes.axhline(level, color=COLORS[7], lw=1, ls="--", label="real samples, without mixing")
-    if accepted is not None:
-        axes.axhline(100 * accepted, color=COLORS[2], lw=1.2, ls="-.", label="accepted within a class")
-    for k, (label, (share, rate)) in enumerate((marked or {}).items()):
-        axes.plot([100 * share], [100 * rate], ls="", marker="*", ms=13, color=COLORS[3 + k], label=label)
+    for (label, level), color, style in zip(levels.items(), (COLORS[7], COLORS[2]), ("--", "-."), strict=False):
+        axes.axhline(100 * level, color=color, lw=1.2, ls=style, label=label)
+    for (label, (share, rate)), color in zip(marked.items(), COLORS[3:], strict=False):
+        axes.plot([100 * share], [100 * rate], ls="", marker="*", ms=13, color=color, label=label)
     axes.set_xscale("log")
     axes.set(xlabel="how far partners may be (nearest % of the batch)", ylabel="look like another class (%)")
     axes.set(ylim=(0, None), xlim=(90 * shares[0], 110 * shares[-1]))
     axes.legend(fontsize="small")
-    return lines
 
 
 def draw_rates(axes: Any, report: IntrusionReport, curves: RateCurves, *, suggested: float | None = None) -> None:

@@ -41,7 +41,7 @@ def test_progress_is_yielded_stage_by_stage(inspected_rings):
     assert events[0] == Read("rings.npz", 100, (2,), "classification", notes=found.data.notes)
     stages = [event for event in events if isinstance(event, Stage)]
     assert [stage.title for stage in stages] == [
-        "mixed samples and their neighbours", "Lipschitz bound", "shape of the classes",
+        "mixed samples and their neighbours", "class regions", "Lipschitz bound", "shape of the classes",
     ]  # fmt: skip
     places = [*(events.index(stage) for stage in stages), len(events)]
     for stage, start, end in zip(stages, places[:-1], places[1:], strict=True):

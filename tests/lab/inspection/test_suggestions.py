@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from localmixup import LocalMixup, ThresholdGraph
-from localmixup.geometry import effect_of, intrusion, target_gap
+from localmixup.geometry import class_regions, effect_of, intrusion, target_gap
 from localmixup.geometry.share import accepted_within
 from localmixup.lab.inspection.suggestions import (
     FEWEST_COVERED,
@@ -23,30 +23,30 @@ def stripes(count, n=300):
 @pytest.mark.parametrize("count", [1, 2, 6, 40])
 def test_the_first_recipe_that_fits_is_taken(count):
     x, y = stripes(count) if count > 1 else (stripes(2)[0], stripes(2)[0][:, 0] > 0.7)
-    report = intrusion(x, y, n_samples=4000, exhaustive=False)
-    found = suggestions_for_classes(report, batch_size=32)
-    limit = accepted_within(report)
-    within = [effect_of(report, mix, batch_size=32).within.value for _, mix in ladder()]
+    report, regions = intrusion(x, y, n_samples=4000, exhaustive=False), class_regions(x, y)
+    found = suggestions_for_classes(report, regions, batch_size=32)
+    limit = accepted_within(regions)
+    within = [regions.rates_of_recipe(mix, batch_size=32)["within"].value for _, mix in ladder()]
     expected = next((k for k, rate in enumerate(within) if rate <= limit), len(within) - 1)
     assert [one.take for one in found.recipes] == [True] + [False] * (len(found.recipes) - 1)
     assert found.recipes[0].mix.to_config() == [mix for _, mix in ladder()][expected].to_config()
     assert found.recipes[0].error == within[expected]
     assert found.recipes[0].fits == (within[expected] <= limit)
-    assert found.mixup.effect == effect_of(report, found.mixup.mix, batch_size=32)
+    assert found.mixup.shift == effect_of(report, found.mixup.mix, batch_size=32).shift
     if count == 1:  # two convex classes
         assert found.mixup.fits
         assert found.recipes[0].mix.to_config() == LocalMixup().to_config()
 
 
 def test_a_suggested_radius_is_the_largest_that_keeps_samples_classes_and_labels():
-    report = intrusion(*stripes(4), n_samples=4000, exhaustive=False)
-    (radius,) = [one for one in suggestions_for_classes(report, batch_size=32).recipes if not one.take]
+    report, regions = intrusion(*stripes(4), n_samples=4000, exhaustive=False), class_regions(*stripes(4))
+    (radius,) = [one for one in suggestions_for_classes(report, regions, batch_size=32).recipes if not one.take]
     assert isinstance(radius.mix.graph, ThresholdGraph)
     assert radius.fits
     assert radius.coverage >= FEWEST_COVERED
-    assert radius.effect.shift <= LARGEST_SHIFT
+    assert radius.shift <= LARGEST_SHIFT
     wider = LocalMixup(ThresholdGraph(1.15 * radius.mix.graph.radius), prob=radius.mix.prob, pairing="neighbors")
-    assert effect_of(report, wider, batch_size=32).within.value > accepted_within(report)
+    assert regions.rates_of_recipe(wider, batch_size=32)["within"].value > accepted_within(regions)
 
 
 def test_regression_narrows_where_the_target_bends():

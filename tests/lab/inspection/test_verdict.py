@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from localmixup.geometry import intrusion, target_gap
+from localmixup.geometry import class_regions, target_gap
 from localmixup.graphs import CompleteGraph
 from localmixup.lab.inspection.verdict import (
     FIRST_LINE,
@@ -28,12 +28,12 @@ def test_the_word_changes_at_the_limits_and_nowhere_else(task, low, high):
     assert word_for((low + high) / 2, task) == "unclear"
 
 
-def test_the_score_with_classes_is_intrusion_within_classes_minus_overlap(inspected_rings, inspected_blobs):
+def test_the_score_with_classes_is_intrusion_within_classes_minus_the_error(inspected_rings, inspected_blobs):
     _, rings = inspected_rings
-    report = intrusion(rings.features, rings.data.y, n_samples=500)
+    report = class_regions(rings.features, rings.data.y, n_samples=500)
     verdict = verdict_on_classes(report)
-    within, overlap = report.rates(CompleteGraph())["within"].intrusion.value, report.overlap.value
-    assert verdict.score == pytest.approx(100 * (within - overlap))
+    within, error = report.rates(CompleteGraph())["within"].value, report.error.value
+    assert verdict.score == pytest.approx(100 * (within - error))
     assert verdict == rings.verdict
     assert (verdict.word, verdict.first_line) == ("harmful", "Mixup would harm here.")
     assert f"in {100 * within:.1f} % of the cases" in verdict.why

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from localmixup import CompleteGraph, LocalMixup
-from localmixup.geometry import LipschitzCurve, Witness, class_shapes, intrusion, target_gap
+from localmixup.geometry import LipschitzCurve, Witness, class_regions, class_shapes, intrusion, target_gap
 from localmixup.graphs.fit import sample_distances
 from localmixup.lab.analysis.comparison import Candidate, ComparedArm, Comparison
 from localmixup.lab.analysis.decisions import Decision
@@ -188,10 +188,12 @@ def make_inspection(data):
     prepared = prepare(data, hold_out=False)
     features = prepared.x.flatten(1)
     classes = prepared.y.numpy() if data.task == "classification" else None
-    report = target_report = curve = None
+    report = regions = target_report = curve = None
     if classes is not None:
         report = intrusion(features, classes, n_samples=500, exhaustive=False)
-        verdict, suggestions = verdict_on_classes(report), suggestions_for_classes(report, batch_size=32)
+        regions = class_regions(features, classes, n_samples=500)
+        verdict = verdict_on_classes(regions)
+        suggestions = suggestions_for_classes(report, regions, batch_size=32)
         curve = staircase(prepared)
     else:
         target_report = target_gap(features, prepared.y.numpy(), n_samples=500)
@@ -200,7 +202,7 @@ def make_inspection(data):
     everything = np.arange(len(features))
     return Inspection(
         data, everything, prepared.x, prepared.y.numpy(), prepared.scale.numpy(), features, "the inputs", True,
-        sample_distances(features, classes), report, target_report, verdict, suggestions.recipes, suggestions.mixup,
+        sample_distances(features, classes), report, regions, target_report, verdict, suggestions.recipes, suggestions.mixup,
         curve, everything, class_shapes(features, classes, loops=False), settings,
     )  # fmt: skip
 

@@ -34,10 +34,8 @@ def test_the_page_holds_every_figure_with_its_numbers(write):
     assert page.tables["lipschitz"][1] == ["0", f"{curve.value[0]:.4g}"]
     assert float(page.tables["lipschitz"][-1][1]) == pytest.approx(curve.value[-1], rel=1e-3)
     # all other samples of the batch as partners are classical mixup
-    mixup = found.report.rates(CompleteGraph())
-    assert page.tables["shares"][-1] == [
-        "100 %", percent(mixup["within"].intrusion.value), percent(mixup["all"].intrusion.value),
-    ]  # fmt: skip
+    mixup = found.regions.rates(CompleteGraph())
+    assert page.tables["shares"][-1] == ["100 %", percent(mixup["within"].value), percent(mixup["all"].value)]
     assert page.tables["kept"][5][1] == f"{found.sample.quantile(0.5):.4g}"
     assert [row[0] for row in page.tables["shape"][1:]] == list(found.data.class_names)
     assert "".join(page.texts).count(found.data.name) > 5
@@ -57,7 +55,7 @@ def test_the_table_holds_the_recipes_and_mixup():
     table = rows(found)
     assert all(len(row) == len(HEAD) for row in table)
     assert table[0][0].endswith("(take this one)")
-    within = found.report.rates(CompleteGraph())["within"].intrusion.value
+    within = found.regions.rates(CompleteGraph())["within"].value
     assert table[-1][0] == "mixup of all samples"
     assert table[-1][2] == percent(within)
     listed = worst_rows(found)

@@ -17,7 +17,9 @@ from localmixup.geometry import (
     IntrusionReport,
     LipschitzCurve,
     Progress,
+    RegionReport,
     TargetReport,
+    class_regions_steps,
     class_shapes_steps,
     intrusion_steps,
     lipschitz_lower_bound_steps,
@@ -108,9 +110,9 @@ def inspect(
     if classes is not None and len(np.unique(classes)) < 2:
         raise ArgumentError(f"--samples must be larger: the {len(rows):,} rows that are measured are of one class")
     found = yield from _measure(features, targets, classes, mixup_alpha, n_nearest, n_samples, seed, n_jobs)
-    if found.report is not None:
-        verdict = verdict_on_classes(found.report)
-        suggestions = suggestions_for_classes(found.report, batch_size=batch_size)
+    if found.report is not None and found.regions is not None:
+        verdict = verdict_on_classes(found.regions)
+        suggestions = suggestions_for_classes(found.report, found.regions, batch_size=batch_size)
     else:
         assert found.target_report is not None
         verdict = verdict_on_targets(found.target_report)
@@ -122,13 +124,14 @@ def inspect(
     return Inspection(
         data, rows, inputs, targets, prepared.scale.numpy(), features, space,
         features_file is None and encoder is None and pca is None,
-        sample_distances(features, classes, seed=seed), found.report, found.target_report, verdict,
+        sample_distances(features, classes, seed=seed), found.report, found.regions, found.target_report, verdict,
         suggestions.recipes, suggestions.mixup, found.curve, found.curve_rows, found.shapes, settings,
     )  # fmt: skip
 
 
 class _Measured(NamedTuple):
     report: IntrusionReport | None
+    regions: RegionReport | None
     target_report: TargetReport | None
     curve: LipschitzCurve | None
     curve_rows: np.ndarray
@@ -145,12 +148,16 @@ def _measure(
     seed: int,
     n_jobs: int | None,
 ) -> Generator[Event, None, _Measured]:
-    report, target_report, curve, used = None, None, None, np.arange(len(features))
+    report, regions, target_report, curve, used = None, None, None, None, np.arange(len(features))
     if classes is not None:
         steps = intrusion_steps(
             features, classes, mixup_alpha=mixup_alpha, n_nearest=n_nearest, n_samples=n_samples, seed=seed
         )
         report = yield from _as_stage("mixed samples and their neighbours", steps)
+        regions = yield from _as_stage(
+            "class regions",
+            class_regions_steps(features, classes, mixup_alpha=mixup_alpha, n_samples=n_samples, seed=seed),
+        )
         used = _some_of_each(classes, seed)
         part = features[torch.from_numpy(used)].numpy()
         curve = yield from _as_stage("Lipschitz bound", lipschitz_lower_bound_steps(part, classes[used], n_jobs=n_jobs))
@@ -158,7 +165,7 @@ def _measure(
         steps_of_targets = target_gap_steps(features, targets, mixup_alpha=mixup_alpha, n_samples=n_samples, seed=seed)
         target_report = yield from _as_stage("mixed samples and their neighbours", steps_of_targets)
     shapes = yield from _as_stage("shape of the classes", class_shapes_steps(features, classes, seed=seed))
-    return _Measured(report, target_report, curve, used, shapes)
+    return _Measured(report, regions, target_report, curve, used, shapes)
 
 
 def _as_stage(title: str, steps: Generator[Progress, None, T]) -> Generator[Event, None, T]:

@@ -43,8 +43,8 @@ def summary(found: Inspection) -> dict[str, Any]:
 def _suggestions(found: Inspection) -> list[dict[str, Any]]:
     listed = []
     for one in found.suggestions:
-        effect = {} if one.effect is None else {"intrusion": one.effect.intrusion.value, "shift": one.effect.shift}
-        what = "gap" if one.effect is None else "intrusion_within_classes"
+        effect = {} if one.shift is None else {"intrusion": one.error_of_all, "shift": one.shift}
+        what = "gap" if one.shift is None else "intrusion_within_classes"
         listed.append(
             {
                 "title": one.title, "take": one.take, "text": describe_recipe(found, one), "fits": one.fits,
@@ -57,9 +57,16 @@ def _suggestions(found: Inspection) -> list[dict[str, Any]]:
 
 def _numbers_of_classes(found: Inspection) -> dict[str, Any]:
     report, curve = found.report, found.curve
-    if report is None or curve is None:
+    if report is None or curve is None or found.regions is None:
         return {}
+    rates = found.regions.rates(CompleteGraph())
+    regions = {
+        "within": rates["within"]._asdict(),
+        "all": rates["all"]._asdict(),
+        "error": found.regions.error._asdict(),
+    }
     return {
+        "regions": regions | {"rows": found.regions.rows},
         "exhaustive": report.exhaustive, "overlap": report.overlap._asdict(),
         "mixup": {kind: _rates(rates) for kind, rates in report.rates(CompleteGraph()).items()},
         "lipschitz": {

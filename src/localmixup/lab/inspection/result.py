@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from localmixup.geometry import ClassShape, IntrusionReport, LipschitzCurve, TargetReport
+from localmixup.geometry import ClassShape, IntrusionReport, LipschitzCurve, RegionReport, TargetReport
 from localmixup.graphs.fit import DistanceSample
 from localmixup.lab.data.dataset import DataSet
 from localmixup.lab.inspection.suggestions import Suggested
@@ -33,6 +33,7 @@ class Inspection:
         measured_on_inputs: whether they are the standardised inputs.
         sample: distances of random pairs.
         report: intrusion; None for regression.
+        regions: class regions of a classifier, on which the verdict rests; None for regression.
         target_report: the gap of mixed targets; None for classification.
         verdict: whether mixup is safe.
         suggestions: recipes, the one to take first.
@@ -53,6 +54,7 @@ class Inspection:
     measured_on_inputs: bool
     sample: DistanceSample
     report: IntrusionReport | None
+    regions: RegionReport | None
     target_report: TargetReport | None
     verdict: Verdict
     suggestions: list[Suggested]

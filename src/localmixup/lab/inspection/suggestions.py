@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from localmixup import CompleteGraph, KNNGraph, LocalMixup, NearestOfGraph, ThresholdGraph
-from localmixup.geometry import Effect, IntrusionReport, TargetReport, effect_of
+from localmixup.geometry import IntrusionReport, RegionReport, TargetReport, effect_of
 from localmixup.geometry.share import accepted_within
 from localmixup.lab.inspection.verdict import SAFE_GAP
 
@@ -28,7 +28,8 @@ class Suggested(NamedTuple):
         title: what it is, in a few words.
         mix: the recipe.
         error: what must stay low: intrusion within classes, or the gap of a regression.
-        effect: how it mixes data with classes; None for a regression.
+        error_of_all: intrusion of all its mixtures; None for a regression.
+        shift: how far the class shares of the mixed labels are from those of the data; None for a regression.
         mixed_share: share of the samples of a batch that are mixed.
         coverage: share of the samples that are ever mixed.
         fits: whether `error` stays at what real samples show without mixing.
@@ -38,7 +39,8 @@ class Suggested(NamedTuple):
     title: str
     mix: LocalMixup
     error: float
-    effect: Effect | None
+    error_of_all: float | None
+    shift: float | None
     mixed_share: float
     coverage: float
     fits: bool
@@ -67,20 +69,24 @@ class Suggestions(NamedTuple):
     mixup: Suggested
 
 
-def suggestions_for_classes(report: IntrusionReport, *, batch_size: int) -> Suggestions:
+def suggestions_for_classes(report: IntrusionReport, regions: RegionReport, *, batch_size: int) -> Suggestions:
     """Return the suggested recipes for data with classes.
 
     Args:
         report: from `localmixup.geometry.intrusion`.
+        regions: from `localmixup.geometry.class_regions`.
         batch_size: number of samples of a batch of the training loop.
     """
-    limit = accepted_within(report)
+    limit = accepted_within(regions)
 
     def judged(title: str, mix: LocalMixup) -> Suggested:
         effect = effect_of(report, mix, batch_size=batch_size)
-        within = effect.within.value
-        fits = within <= limit and effect.coverage >= FEWEST_COVERED and effect.shift <= LARGEST_SHIFT
-        return Suggested(title, mix, within, effect, effect.mixed_share, effect.coverage, fits, take=False)
+        rates = regions.rates_of_recipe(mix, batch_size=batch_size)
+        within, every = rates["within"].value, rates["all"].value
+        # without a pair within a class there is nothing to exceed the limit
+        low = not within > limit
+        fits = low and effect.coverage >= FEWEST_COVERED and effect.shift <= LARGEST_SHIFT
+        return Suggested(title, mix, within, every, effect.shift, effect.mixed_share, effect.coverage, fits, take=False)
 
     return _chosen(judged, float(report.samples.distance.max()))
 
@@ -97,7 +103,7 @@ def suggestions_for_targets(report: TargetReport, *, batch_size: int) -> Suggest
         frequency, mixed_share, coverage = report.pairs.mixing(mix, batch_size=batch_size)
         gap = report.gap_of(np.divide(frequency, report.pairs.share)).value
         fits = gap <= SAFE_GAP and coverage >= FEWEST_COVERED
-        return Suggested(title, mix, gap, None, mixed_share, coverage, fits, take=False)
+        return Suggested(title, mix, gap, None, None, mixed_share, coverage, fits, take=False)
 
     return _chosen(judged, float(report.pairs.distance.max()))
 

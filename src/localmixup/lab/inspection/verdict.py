@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from localmixup.geometry import IntrusionReport, TargetReport
+from localmixup.geometry import RegionReport, TargetReport
 from localmixup.graphs import CompleteGraph
 from localmixup.lab.inspection.percents import percent
 
 Word = Literal["safe", "harmful", "unclear"]
 
-SAFE_UP_TO = 0.0
-"""Percentage points of `IntrusionReport.excess` up to which mixup is called safe."""
+SAFE_UP_TO = 1.0
+"""Percentage points of `RegionReport.excess` up to which mixup is called safe."""
 
-HARMFUL_FROM = 5.0
-"""Percentage points of `IntrusionReport.excess` from which mixup is called harmful."""
+HARMFUL_FROM = 3.0
+"""Percentage points of `RegionReport.excess` from which mixup is called harmful."""
 
 SAFE_GAP = 1.1
 """Gap of the mixed targets of a regression up to which mixup is called safe."""
@@ -36,8 +36,8 @@ class Verdict(NamedTuple):
     Attributes:
         word: the decision.
         why: the reason in a sentence or two.
-        score: what it rests on: with classes the excess of intrusion within classes over the overlap, in percentage
-            points; for a regression the gap of the mixed targets.
+        score: what it rests on: with classes the excess of `localmixup.geometry.RegionReport`, in percentage points;
+            for a regression the gap of the mixed targets.
     """
 
     word: Word
@@ -66,18 +66,18 @@ def word_for(score: float, task: str) -> Word:
     return "safe" if score <= low else "unclear"
 
 
-def verdict_on_classes(report: IntrusionReport) -> Verdict:
+def verdict_on_classes(report: RegionReport) -> Verdict:
     """Return the verdict on data with classes.
 
     Args:
-        report: from `localmixup.geometry.intrusion`.
+        report: from `localmixup.geometry.class_regions`.
     """
-    within, overlap = report.rates(CompleteGraph())["within"].intrusion.value, report.overlap.value
-    score = 100 * (within - overlap)
+    within, error = report.rates(CompleteGraph())["within"].value, report.error.value
+    score = 100 * report.excess
     word = word_for(score, "classification")
     numbers = (
-        "When two samples of the same class are mixed, the result looks most like another class in "
-        f"{percent(within)} of the cases. Of the real samples, {percent(overlap)} look most like another class."
+        "When two samples of the same class are mixed, the result looks like another class in "
+        f"{percent(within)} of the cases. Of the samples themselves, {percent(error)} look like another class."
     )
     reason = {
         "safe": "Mixing adds no confusion.",

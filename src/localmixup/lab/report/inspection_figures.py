@@ -38,27 +38,29 @@ def share_figure(found: Inspection) -> Figure | None:
     Args:
         found: an inspection.
     """
-    report = found.report
-    if report is None:
+    regions = found.regions
+    if regions is None:
         return None
     size = int(found.settings["batch_size"])
     lines = {
-        kind: [report.rates(KNNGraph(share=float(share)), batch_size=size)[kind].intrusion.value for share in SHARES]
-        for kind in ("within", "all")
+        label: [regions.rates(KNNGraph(share=float(share)), batch_size=size)[kind].value for share in SHARES]
+        for label, kind in (("mixtures within a class", "within"), ("all mixtures", "all"))
     }
     rows = [
         [f"{100 * share:g} %", percent(within), percent(every)]
-        for share, within, every in zip(SHARES, lines["within"], lines["all"], strict=True)
+        for share, within, every in zip(SHARES, *lines.values(), strict=True)
     ]
     taken = {"the recipe to take": (mean_reach(found), found.taken.error)}
 
+    levels = {"samples themselves": regions.error.value, "accepted within a class": accepted_within(regions)}
+
     def draw(axes: Axes) -> None:
-        plots.draw_shares(axes, report, SHARES, batch_size=size, accepted=accepted_within(report), marked=taken)
+        plots.draw_shares(axes, SHARES, lines, levels, taken)
 
     caption = (
         "The farther away the partners may be, the more mixtures look like another class. The line within a class "
-        "should stay below the accepted level, which is what real samples show, with some room for chance. The star "
-        "is the recipe to take, at the mean rank of its partners."
+        "should stay below the accepted level, which is what the samples themselves show, with room for chance. The "
+        "star is the recipe to take, at the mean rank of its partners."
     )
     head = ["nearest share of the batch", "mixtures within a class", "all mixtures"]
     return Figure("shares", "How often mixtures look like another class", caption, on_axes(draw), head, rows)

@@ -45,7 +45,7 @@ def write_inspection(path: Path, found: Inspection) -> None:
         table=rows(found),
         limits=limits(found),
         coincident=coincident(found),
-        overlap="" if found.report is None else percent(found.report.overlap.value),
+        error="" if found.regions is None else percent(found.regions.error.value),
         shares=figures.share_figure(found),
         radii=figures.radius_figure(found),
         classes=figures.class_figure(found),
@@ -86,15 +86,15 @@ def rows(found: Inspection) -> list[list[str]]:
 
 def _cells(one: Suggested) -> list[str]:
     name = f"{one.title} (take this one)" if one.take else one.title
-    if one.effect is None:
+    if one.shift is None or one.error_of_all is None:
         return [name, percent(one.mixed_share), f"{one.error:.2f}", percent(one.coverage)]
     return [
         name,
         percent(one.mixed_share),
         percent(one.error),
-        percent(one.effect.intrusion.value),
+        percent(one.error_of_all),
         percent(one.coverage),
-        f"{100 * one.effect.shift:.1f} points",
+        f"{100 * one.shift:.1f} points",
     ]
 
 

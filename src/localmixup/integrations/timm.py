@@ -94,6 +94,8 @@ class TimmLocalMixup:
             "mode": mode,
             "outside": outside,
         }
+        if graph is None and recipe is None:
+            recipe = LocalMixup()
         settings = settings_of_recipe(recipe, given, TimmLocalMixup)
         if recipe is None:
             settings = {"graph": graph, "pairing": "flip", "outside": outside}

@@ -66,18 +66,17 @@ class LocalMixupTransform(nn.Module):
         graph: LocalityGraph | None = None,
         *,
         recipe: Any = None,
-        alpha: float = 1.0,
+        alpha: float | None = None,
         num_classes: int | None = None,
         labels_getter: LabelsGetter | str | None = "default",
-        prob: float = 1.0,
-        per_sample: bool = False,
-        pairing: str = "permutation",
+        prob: float | None = None,
+        per_sample: bool | None = None,
+        pairing: str | None = None,
         outside: str = "discard",
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        self.alpha = check_number("alpha", alpha, low=-math.inf)
-        if self.alpha <= 0:
+        if alpha is not None and check_number("alpha", alpha, low=-math.inf) <= 0:
             raise ArgumentError(f"alpha must be > 0 (for vanilla training use prob=0 or IdentityGraph()), got {alpha}")
         self.num_classes = None if num_classes is None else check_integer("num_classes", num_classes, low=1)
         if labels_getter != "default" and not callable(labels_getter):
@@ -86,15 +85,17 @@ class LocalMixupTransform(nn.Module):
         self._labels_getter: LabelsGetter = labels_getter if callable(labels_getter) else find_labels
         settings: dict[str, Any] = {
             "graph": graph,
-            "alpha": self.alpha,
+            "alpha": alpha,
             "prob": prob,
             "per_sample": per_sample,
             "pairing": pairing,
             "outside": outside,
         }
         settings = settings_of_recipe(recipe, settings, LocalMixupTransform)
-        settings["mixup_alpha"] = self.alpha = settings.pop("alpha", None) or settings["mixup_alpha"]
+        if recipe is None:
+            settings["mixup_alpha"] = settings.pop("alpha")
         self.mixup = LocalMixup(**settings, generator=generator)
+        self.alpha = self.mixup.mixup_alpha
 
     def extra_repr(self) -> str:
         """Return the settings for `repr`."""

@@ -84,11 +84,13 @@ class LocalMixupTrainerMixin(_Trainer):  # type: ignore[misc,unused-ignore]
     def __init__(
         self,
         *args: Any,
-        recipe: Any,
+        recipe: Any = None,
         criterion: Callable[..., Tensor] | None = None,
         features: Callable[[dict[str, Any]], Tensor] | None = None,
         **kwargs: Any,
     ) -> None:
+        if recipe is None:
+            recipe = LocalMixup()
         if isinstance(recipe, DistributedLocalMixup) or not isinstance(recipe, (LocalMixup, Mapping, str, os.PathLike)):
             raise ArgumentError(
                 "recipe must be a LocalMixup, such as LocalMixup(KNNGraph(share=0.2)), its configuration or the path "

@@ -43,13 +43,13 @@ class LocalMixupMLP(BaseEstimator, ABC):  # type: ignore[misc]
         self,
         hidden_layer_sizes: Any = (100,),
         *,
-        graph: Any = "exponential",
+        graph: Any = None,
         kept_share: float = 0.5,
-        mixup_alpha: float = 1.0,
-        prob: float = 1.0,
-        per_sample: bool = False,
-        pairing: str = "permutation",
-        outside: str = "unmix",
+        mixup_alpha: float | None = None,
+        prob: float | None = None,
+        per_sample: bool | None = None,
+        pairing: str | None = None,
+        outside: str | None = None,
         recipe: Any = None,
         learning_rate_init: float = 1e-3,
         weight_decay: float = 1e-4,
@@ -216,11 +216,16 @@ class LocalMixupMLP(BaseEstimator, ABC):  # type: ignore[misc]
         names = ("graph", "kept_share", "mixup_alpha", "prob", "per_sample", "pairing", "outside")
         given = {name: getattr(self, name) for name in names}
         settings = settings_of_recipe(self.recipe, given, LocalMixupMLP)
-        return {name: value for name, value in settings.items() if name != "kept_share"}
+        settings.pop("kept_share", None)
+        if settings["outside"] is None:
+            settings["outside"] = "discard" if settings["graph"] is None else "unmix"
+        return settings
 
     def _make_graph(self, x: Tensor) -> Any:
         if self.recipe is not None:
             return self._settings()["graph"]
+        if self.graph is None:
+            return LocalMixup().graph
         if not isinstance(self.graph, str):
             return self.graph
         graph_type = GRAPHS[self.graph]
@@ -232,6 +237,8 @@ class LocalMixupMLP(BaseEstimator, ABC):  # type: ignore[misc]
 
     def _make_mix(self, generator: torch.Generator, batch_size: int) -> LocalMixup:
         settings = {**self._settings(), "graph": self.graph_, "generator": generator}
+        defaults = LocalMixup() if self.graph is None else LocalMixup(self.graph_)
+        settings = {name: getattr(defaults, name) if value is None else value for name, value in settings.items()}
         if self._mix is None or self._mix.graph is not self.graph_:
             self._mix = LocalMixup(**settings)
             if isinstance(self.graph, str):

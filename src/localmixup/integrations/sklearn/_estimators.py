@@ -29,18 +29,21 @@ class LocalMixupClassifier(ClassifierMixin, LocalMixupMLP):  # type: ignore[misc
 
     Args:
         hidden_layer_sizes: units of each hidden layer, with ReLU in between; `()` is a linear model.
-        graph: which pairs count as near: `"exponential"`, `"threshold"` or `"knn"`; `"complete"` for classical mixup or
-            `"identity"` for training without mixing; or a graph of `localmixup`, used as it is.
+        graph: which pairs count as near: None for the recommended recipe, `LocalMixup()`; `"exponential"`,
+            `"threshold"` or `"knn"`; `"complete"` for classical mixup or `"identity"` for training without mixing; or a
+            graph of `localmixup`, used as it is.
         kept_share: how local the graph is, in (0, 1], without units: the mean weight of the pairs for an exponential
             graph, the share of the pairs that a threshold graph keeps, or the neighbours as a share of the other
             samples in the batch. 1 is classical mixup; the smaller, the less is mixed. Other graphs ignore it.
-        mixup_alpha: `lam ~ Beta(mixup_alpha, mixup_alpha)`, > 0.
+        mixup_alpha: `lam ~ Beta(mixup_alpha, mixup_alpha)`, > 0; None, as for the next three, for the default of
+            `LocalMixup`.
         prob: share of the samples that are mixed at all, in [0, 1].
         per_sample: draw one `lam` per sample instead of one per batch.
         pairing: `"permutation"`, `"flip"`, `"within_class"`, `"between_class"` or `"neighbors"`; see `LocalMixup`.
-        outside: what to do with pairs that the graph considers too far apart. `"unmix"` (unlike in `LocalMixup` the
-            default): the sample stays unmixed with weight 1, so that no row is lost and the ends of the range are
-            exactly plain training and classical mixup. `"discard"`: the pair counts W, eq. (3) of the paper.
+        outside: what to do with pairs that the graph considers too far apart. `"unmix"` (with a graph, unlike in
+            `LocalMixup`, the default): the sample stays unmixed with weight 1, so that no row is lost and the ends of
+            the range are exactly plain training and classical mixup. `"discard"`: the pair counts W, eq. (3) of the
+            paper.
         recipe: a whole recipe instead of `graph`, `kept_share`, `mixup_alpha`, `prob`, `per_sample`, `pairing` and
             `outside`: a `LocalMixup`, its configuration, or the path of `local_mixup.json`, which the commands write.
         learning_rate_init: learning rate of AdamW, > 0.
@@ -202,7 +205,7 @@ class LocalMixupRegressor(RegressorMixin, LocalMixupMLP):  # type: ignore[misc]
         return tags
 
     def _validated(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Any]:
-        check_choice("pairing", self._settings()["pairing"], _PAIRINGS_WITHOUT_CLASSES)
+        check_choice("pairing", self._settings()["pairing"] or "neighbors", _PAIRINGS_WITHOUT_CLASSES)
         X, y = validate_data(self, X, y, dtype=np.float64, reset=reset, multi_output=True, y_numeric=True)
         return X, y.astype(np.float64)
 

@@ -2,6 +2,7 @@
 
     import localmixup.lab as lab
 
+    lab.inspect(frame, target="diagnosis")
     lab.compare(None, frame, target="diagnosis")
 
 Nothing heavy is imported before a function is called.
@@ -11,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from localmixup.lab.functions.comparing import compare as compare
+    from localmixup.lab.functions.inspecting import inspect as inspect
 
-__all__ = ["compare"]
+__all__ = ["compare", "inspect"]
 
-_HOME = {"compare": "comparing"}
+_HOME = {"compare": "comparing", "inspect": "inspecting"}
 
 
 def __getattr__(name: str) -> Any:

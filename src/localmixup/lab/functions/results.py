@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from localmixup.lab.analysis.comparison import Comparison
     from localmixup.lab.analysis.decisions import Decision
+    from localmixup.lab.inspection import Inspection, Verdict
 
 _HEIGHT = 600  # pixels of the page in a notebook
 
@@ -143,6 +145,38 @@ class ComparisonResult(_Result):
 
     def _words(self) -> tuple[str, str]:
         return self.decision.headline, self.decision.why
+
+
+@dataclass(frozen=True, repr=False)
+class InspectionResult(_Result):
+    """What `localmixup.lab.inspect` found. In a notebook it shows its page.
+
+    Attributes:
+        page: the HTML page.
+        numbers: everything that was found, as plain values.
+        inspection: the measurements as an object.
+    """
+
+    inspection: Inspection
+
+    page_file = "inspection.html"
+    numbers_file = "inspection.json"
+
+    @property
+    def verdict(self) -> Verdict:
+        """Whether mixup is safe, and why: `verdict.word` is `"safe"`, `"harmful"` or `"unclear"`."""
+        return self.inspection.verdict
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row for each recipe that was measured, and what it does to the data."""
+        import pandas as pd
+
+        rows: list[Mapping[str, Any]] = self.numbers["suggestions"]
+        plain = [{key: value for key, value in row.items() if key not in ("recipe", "text")} for row in rows]
+        return pd.DataFrame(plain)
+
+    def _words(self) -> tuple[str, str]:
+        return self.verdict.first_line, self.verdict.why
 
 
 def _mean(name: str, mean: Any) -> dict[str, float]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from localmixup.extras.schedules import MixingSchedule as MixingSchedule
     from localmixup.extras.sequences import masked_mean as masked_mean
     from localmixup.extras.sequences import mix_sequences as mix_sequences
+    from localmixup.geometry.recommendation import recommend as recommend
     from localmixup.graphs import AdaptiveExponentialGraph as AdaptiveExponentialGraph
     from localmixup.graphs import CompleteGraph as CompleteGraph
     from localmixup.graphs import DistanceGraph as DistanceGraph
@@ -49,6 +50,7 @@ _HOME = {
     "MixingSchedule": "extras.schedules",
     "masked_mean": "extras.sequences",
     "mix_sequences": "extras.sequences",
+    "recommend": "geometry.recommendation",
     "AdaptiveExponentialGraph": "graphs",
     "CompleteGraph": "graphs",
     "DistanceGraph": "graphs",
@@ -92,6 +94,7 @@ __all__ = [
     "fit_graph",
     "masked_mean",
     "mix_sequences",
+    "recommend",
 ]
 
 

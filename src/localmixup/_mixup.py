@@ -81,6 +81,9 @@ class LocalMixup(DrawingModule):
         generator: source of all draws. With one, the same state gives the same plan, and no global random state is
             touched. In a DataLoader worker it is split among the workers. Not for use inside `torch.compile`.
 
+    Attributes:
+        reasons: why `localmixup.recommend` took it, in sentences; else empty.
+
     Raises:
         ValueError: an argument is out of range.
 
@@ -94,6 +97,7 @@ pairing='neighbors', outside='discard')
     tensor(0.6931)
     """
 
+    reasons: tuple[str, ...] = ()
     graph: LocalityGraph
     mixup_alpha: float
     prob: float

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
-from localmixup import CompleteGraph, KNNGraph, LocalMixup, NearestOfGraph, ThresholdGraph
+from localmixup import CompleteGraph, LocalMixup, ThresholdGraph
 from localmixup.geometry import IntrusionReport, RegionReport, TargetReport, effect_of
+from localmixup.geometry.recommendation import ladder
 from localmixup.geometry.share import accepted_within
 from localmixup.lab.inspection.verdict import SAFE_GAP
 
@@ -45,16 +46,6 @@ class Suggested(NamedTuple):
     coverage: float
     fits: bool
     take: bool
-
-
-def ladder() -> Iterator[tuple[str, LocalMixup]]:
-    """Yield recipes of ranks, from the recommended one to the most careful one."""
-    default = LocalMixup()
-    yield "the recommended recipe", default
-    yield "nearer partners", LocalMixup(NearestOfGraph(16), prob=default.prob, pairing="neighbors")
-    nearest = KNNGraph(share=0.02)
-    yield "only the nearest of the batch", LocalMixup(nearest, prob=default.prob, pairing="neighbors")
-    yield "only the nearest of the batch, rarely", LocalMixup(nearest, prob=0.1, pairing="neighbors")
 
 
 class Suggestions(NamedTuple):

@@ -31,9 +31,9 @@ def recipe(request, tmp_path):
 
 @pytest.fixture
 def keras_dataset(monkeypatch, tmp_path):
-    pytest.importorskip("keras")
     monkeypatch.setenv("KERAS_BACKEND", "torch")
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    pytest.importorskip("keras")
     from localmixup.integrations.keras import LocalMixupDataset
 
     return LocalMixupDataset

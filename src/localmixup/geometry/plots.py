@@ -103,7 +103,8 @@ def draw_shares(
         axes.plot([100 * share], [100 * rate], ls="", marker="*", ms=13, color=color, label=label)
     axes.set_xscale("log")
     axes.set(xlabel="how far partners may be (nearest % of the batch)", ylabel="look like another class (%)")
-    axes.set(ylim=(0, None), xlim=(90 * shares[0], 110 * shares[-1]))
+    least = min([float(shares[0]), *(share for share, _ in marked.values())])
+    axes.set(ylim=(0, None), xlim=(80 * least, 110 * shares[-1]))
     axes.legend(fontsize="small")
 
 
@@ -188,7 +189,7 @@ def draw_class_matrix(
     labels = [str(c) for c in report.classes] if names is None else list(names)
     matrix = 100 * report.class_matrix(graph)
     darkest = max(1.0, float(np.nanmax(matrix, initial=0.0)))
-    axes.imshow(matrix, cmap="cividis_r", vmin=0, vmax=darkest)
+    axes.imshow(matrix, cmap="OrRd", vmin=0, vmax=darkest)
     for (row, column), value in np.ndenumerate(matrix):
         if value == value:
             color = "white" if value > darkest / 2 else "black"

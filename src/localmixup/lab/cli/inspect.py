@@ -83,6 +83,8 @@ def _inspect(data: str, folder: Path, settings: dict[str, Any], as_json: bool) -
     from localmixup.lab.inspection import inspect, summary
     from localmixup.lab.report.inspection_page import write_inspection
 
+    target = settings["target"]
+    compare = f"localmixup compare {data}" + (f" --target {target}" if target else "")
     with interruptible("nothing was written"):
         check_writable(folder)
         found = show(inspect(data, **settings))
@@ -90,14 +92,13 @@ def _inspect(data: str, folder: Path, settings: dict[str, Any], as_json: bool) -
         try:
             (folder / "inspection.json").write_text(numbers, encoding="utf-8")
             write_recipe(folder / RECIPE_FILE, found.taken.mix)
-            write_inspection(folder / "inspection.html", found)
+            write_inspection(folder / "inspection.html", found, compare=compare)
         except OSError as error:
             raise ArgumentError(f"--out {folder}: cannot be written: {error.strerror or error}") from None
     if as_json:
         print(numbers)
     else:
-        target = settings["target"]
-        _print(found, folder, f"localmixup compare {data}" + (f" --target {target}" if target else ""))
+        _print(found, folder, compare)
 
 
 def _print(found: Inspection, folder: Path, compare: str) -> None:

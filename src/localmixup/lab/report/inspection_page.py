@@ -25,12 +25,13 @@ HEAD_OF_TARGETS = ["recipe", "samples mixed in a batch", "error of mixed targets
 _WORST_HEAD = ["row (class)", "mixed with", "share of the first", "their distance", "nearest real row", "at distance"]
 
 
-def write_inspection(path: Path, found: Inspection) -> None:
+def write_inspection(path: Path, found: Inspection, *, compare: str | None = None) -> None:
     """Write the page of an inspection.
 
     Args:
         path: path of the HTML file.
         found: from `localmixup.lab.inspection.inspect`.
+        compare: the command that compares on these data, as one types it; by default made of their name.
     """
     write_page(
         path,
@@ -39,6 +40,7 @@ def write_inspection(path: Path, found: Inspection) -> None:
         code=snippet(found.taken.mix, "pytorch", task=found.data.task),
         sklearn_code=snippet(found.taken.mix, "sklearn", task=found.data.task),
         recipe_file=RECIPE_FILE,
+        compare=compare or f"localmixup compare {found.data.name}",
         suggestions=[(describe_recipe(found, one), snippet(one.mix, "pytorch", task=found.data.task), one.take)
                      for one in found.suggestions],
         table_head=head(found),

@@ -77,7 +77,7 @@ def difference(values: Sequence[float], others: Sequence[float], ratio: float) -
     return [round(float(value), 3) for value in (gaps.mean(), gaps.mean() - half, gaps.mean() + half)]
 
 
-def measure(name: str, store: Store, data_root: Path | None, *, train_recipe: bool) -> dict[str, Any]:
+def measure(name: str, store: Store, data_root: Path | None, *, recipe_on: str) -> dict[str, Any]:
     """Return the score, the word, the recipe, and what training showed, for one set."""
     data = load_set(name, data_root=data_root)
     prepared = prepare(data, train_size=min(MOST_ROWS, len(data.x)), hold_out=False)
@@ -86,6 +86,7 @@ def measure(name: str, store: Store, data_root: Path | None, *, train_recipe: bo
     verdict = verdict_on_classes(regions)
     taken = suggestions_for_classes(intrusion(x, y), regions, batch_size=BATCH).recipes[0]
     methods = {"vanilla": MethodSpec(method="vanilla"), "mixup": MethodSpec(method="mixup")}
+    train_recipe = recipe_on == "all" or (recipe_on == "flagged" and verdict.word != "safe")
     if train_recipe:
         methods["recipe"] = recipe_spec(taken.mix)
     found, ratio = errors(data, prepared, methods, store)
@@ -131,7 +132,10 @@ def main() -> None:
     parser.add_argument("--store", default="inspect-suite.sqlite")
     parser.add_argument("--out", type=Path, default=Path("results/inspect-suite"))
     parser.add_argument("--data-root", type=Path)
-    parser.add_argument("--without-recipe", action="store_true", help="do not train the recipe")
+    parser.add_argument(
+        "--recipe-on", default="all", choices=("all", "flagged", "none"),
+        help="train the recipe on all sets, on those that are not called safe, or on none",
+    )  # fmt: skip
     parser.add_argument("--evidence", action="store_true", help="write the table that the page shows")
     options = parser.parse_args()
     names = [name for name, one in SUITE.items() if one.half == options.half and one.task == "classification"]
@@ -139,7 +143,7 @@ def main() -> None:
     with closing(Store(options.store)) as store:
         for place, name in enumerate(names, start=1):
             start = time.perf_counter()
-            sets[name] = measure(name, store, options.data_root, train_recipe=not options.without_recipe)
+            sets[name] = measure(name, store, options.data_root, recipe_on=options.recipe_on)
             print(f"{place}/{len(names)} {name}: {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
     numbers = json.dumps(report(sets), indent=1) + "\n"
     options.out.mkdir(parents=True, exist_ok=True)

@@ -66,7 +66,7 @@ class LocalMixup(DrawingModule):
         mixup_alpha: `lam ~ Beta(mixup_alpha, mixup_alpha)`, > 0. 1 is uniform, small values mix little, `inf` gives
             1/2 always. Default: 1.
         prob: share of the samples that are mixed at all, in [0, 1]. The others pass unchanged and count 1. How often
-            and how locally are two questions: the graph answers the second. Default: 1 with a graph, 0.3 without.
+            and how locally are two questions: the graph answers the second. Default: 1 with a graph, 0.15 without.
         per_sample: draw one `lam` for each sample instead of one for the batch. Default: no.
         pairing: who meets whom. Default: `"permutation"` with a graph, `"neighbors"` without.
             `"permutation"`: a random permutation of the batch (the paper).
@@ -89,7 +89,7 @@ class LocalMixup(DrawingModule):
 
     >>> from localmixup import ThresholdGraph
     >>> LocalMixup()
-    LocalMixup(NearestOfGraph(n_candidates=4, metric='euclidean'), mixup_alpha=1, prob=0.3, per_sample=False, \
+    LocalMixup(NearestOfGraph(n_candidates=4, metric='euclidean'), mixup_alpha=1, prob=0.15, per_sample=False, \
 pairing='neighbors', outside='discard')
     >>> mix = LocalMixup(ThresholdGraph(radius=2.0), generator=torch.Generator().manual_seed(0))
     >>> batch = mix(torch.tensor([[0.0], [1.0], [9.0]]), torch.tensor([0, 1, 1]))

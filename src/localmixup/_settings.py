@@ -22,7 +22,7 @@ PAPER: dict[str, Any] = {"mixup_alpha": 1.0, "prob": 1.0, "per_sample": False, "
 RECOMMENDED: dict[str, Any] = {
     "graph": NearestOfGraph(n_candidates=4),
     "mixup_alpha": 1.0,
-    "prob": 0.3,
+    "prob": 0.15,
     "per_sample": False,
     "pairing": "neighbors",
 }

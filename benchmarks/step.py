@@ -84,9 +84,9 @@ def step_of(model: nn.Module, loss_of: Callable[[nn.Module], Tensor], adam: bool
     return step
 
 
-def tasks(x: Tensor, y: Tensor, model: nn.Module, adam: bool) -> dict[str, Step]:
+def tasks(x: Tensor, y: Tensor, model: nn.Module, adam: bool, recommended: bool) -> dict[str, Step]:
     """Whole steps with networks of their own, and the parts of which Local Mixup consists."""
-    mix = LocalMixup(ExponentialGraph.fit(x.cpu(), mean_weight=0.5))
+    mix = LocalMixup() if recommended else LocalMixup(ExponentialGraph.fit(x.cpu(), mean_weight=0.5))
 
     def plain(network: nn.Module) -> Tensor:
         return F.cross_entropy(network(x), y)
@@ -144,20 +144,23 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--networks", default=",".join(NETWORKS))
+    parser.add_argument("--recommended", action="store_true", help="LocalMixup() instead of an exponential graph")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     where = torch.cuda.get_device_name() if options.device == "cuda" else f"{platform.machine()} CPU"
     print(
         f"{where}, torch {torch.__version__}, {options.threads} thread(s), batch {options.batch}, float32, "
-        f"ExponentialGraph at a mean weight of 0.5"
+        f"{'LocalMixup()' if options.recommended else 'ExponentialGraph at a mean weight of 0.5'}"
     )
     for name in options.networks.split(","):
         title, shape, make = NETWORKS[name]
         x = torch.randn(options.batch, *shape, device=options.device)
         y = torch.randint(CLASSES, (options.batch,), device=options.device)
         repeats = options.repeats * (20 if name.startswith("mlp") else 1)
-        functions = tasks(x, y, make().to(options.device).train(), adam=name != "resnet18")
+        functions = tasks(
+            x, y, make().to(options.device).train(), adam=name != "resnet18", recommended=options.recommended
+        )
         times = measure(functions, repeats, options.device)
         middle = {part: statistics.median(values) for part, values in times.items()}
         parts = (middle["mixing"] + middle["loss"] - middle["plain loss"]) / middle["plain"]

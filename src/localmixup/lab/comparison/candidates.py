@@ -47,9 +47,9 @@ def candidates(recipe: Path | None = None) -> Candidates:
     """
     mixup = [_mixup(prob, alpha) for prob in (0.1, 0.25, 0.5, 1.0) for alpha in (0.2, 1.0)]
     widths = [
+        (16, 0.1, 0.2),
         (4, 0.3, 1.0),
         (16, 0.3, 1.0),
-        (2, 0.3, 1.0),
         (4, 0.5, 0.2),
         (16, 1.0, 1.0),
         (4, 1.0, 1.0),

@@ -212,7 +212,9 @@ def test_string_classes_and_probabilities():
 def test_several_targets_each_in_its_own_unit():
     X, y = make_regression(150, 4, n_informative=4, n_targets=2, random_state=0)
     y = y * [1.0, 1e6] + [0.0, 1e9]
-    model = LocalMixupRegressor(learning_rate_init=0.01, max_iter=100, kept_share=0.2, random_state=0).fit(X, y)
+    model = LocalMixupRegressor(
+        graph="exponential", learning_rate_init=0.01, max_iter=100, kept_share=0.2, random_state=0
+    ).fit(X, y)
     assert model.predict(X).shape == (150, 2)
     assert model.score(X, y) > 0.9
     assert model.fit(X, y[:, :1]).predict(X).shape == (150, 1)
@@ -500,9 +502,10 @@ def test_verbose_prints_one_line_per_epoch(capsys):
     [
         ({"graph": "treshold"}, "graph must be one of 'exponential'.*did you mean 'threshold'"),
         ({"graph": 3}, "graph must be a graph such as"),
-        ({"kept_share": 0}, "kept_share must be > 0"),
-        ({"kept_share": 2}, "kept_share must be between 0 and 1, got 2"),
+        ({"graph": "exponential", "kept_share": 0}, "kept_share must be > 0"),
+        ({"graph": "exponential", "kept_share": 2}, "kept_share must be between 0 and 1, got 2"),
         ({"graph": "adaptive"}, "graph must be one of 'exponential', 'threshold', 'knn', 'complete', 'identity'"),
+        ({"kept_share": 0.5}, "kept_share must be left out unless graph is the name of one that is fitted"),
         ({"mixup_alpha": 0}, "mixup_alpha must be > 0"),
         ({"prob": 2}, "prob must be between 0 and 1"),
         ({"pairing": "x"}, "pairing must be one of"),

@@ -150,7 +150,7 @@ def _squares(flat: Tensor, first: Tensor, candidates: Tensor) -> Tensor:
     parts = [flat] if flat.shape[1] <= width else torch.split(flat, width, dim=1)
     squares: Tensor | None = None
     for part in parts:
-        difference = part.index_select(0, places).view(r, c, -1).sub_(part.index_select(0, first)[:, None])
+        difference = part.index_select(0, places).view(r, c, part.shape[1]).sub_(part.index_select(0, first)[:, None])
         of_part = torch.linalg.vecdot(difference, difference)
         squares = of_part if squares is None else squares.add_(of_part)
     return flat.new_zeros(r, c) if squares is None else squares

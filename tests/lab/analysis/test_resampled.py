@@ -120,3 +120,10 @@ def test_the_number_of_resamples_a_difference_needs_is_the_smallest_that_detects
     limit = 2.8 * math.sqrt(found.fixed)
     assert found.resamples_for(0.99 * limit) is None
     assert found.resamples_for(1.1 * limit) < 1000
+
+
+def test_a_single_row_that_is_tested_twice_says_little():
+    d = np.array([[1.0, np.nan, 0.0], [1.0, 0.0, np.nan]])
+    found = variance_of_rows(d)
+    assert np.isfinite(found.value)
+    assert found.df == 1

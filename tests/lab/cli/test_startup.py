@@ -15,7 +15,7 @@ LINES = {
     "--version": (0, "localmixup "),
     "compare --help": (0, "--resamples <int>"),
     "compare --help --resamples few": (0, "--lr <float>"),
-    "inspect --help": (0, "--level <float>"),
+    "inspect --help": (0, "--batch-size <int>"),
     "theory --help": (0, "--figures"),
     "demo --help": (0, "--jobs <int>"),
     "paper --help": (0, "merge"),

@@ -32,6 +32,8 @@ from localmixup.integrations.sklearn._network import (
     train_epoch,
 )
 
+_KEPT_SHARE = 0.5  # of a graph that is given by its name
+
 
 class LocalMixupMLP(BaseEstimator, ABC):  # type: ignore[misc]
     """A multi-layer perceptron trained with Local Mixup. Subclasses define the targets, the loss and the score.
@@ -44,7 +46,7 @@ class LocalMixupMLP(BaseEstimator, ABC):  # type: ignore[misc]
         hidden_layer_sizes: Any = (100,),
         *,
         graph: Any = None,
-        kept_share: float = 0.5,
+        kept_share: float | None = None,
         mixup_alpha: float | None = None,
         prob: float | None = None,
         per_sample: bool | None = None,
@@ -231,9 +233,10 @@ class LocalMixupMLP(BaseEstimator, ABC):  # type: ignore[misc]
         graph_type = GRAPHS[self.graph]
         if graph_type.parameter is None:
             return graph_type()
-        if len(x) < 2 or self.kept_share == 1:
+        kept_share = _KEPT_SHARE if self.kept_share is None else self.kept_share
+        if len(x) < 2 or kept_share == 1:
             return CompleteGraph()
-        return graph_type.fit(x, kept_share=self.kept_share)
+        return graph_type.fit(x, kept_share=kept_share)
 
     def _make_mix(self, generator: torch.Generator, batch_size: int) -> LocalMixup:
         settings = {**self._settings(), "graph": self.graph_, "generator": generator}

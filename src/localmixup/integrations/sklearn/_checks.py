@@ -10,8 +10,9 @@ from sklearn.utils import check_array
 from localmixup._validate import ArgumentError, check_choice, check_integer, check_number
 from localmixup.graphs.registry import GRAPHS
 
-# standardised inputs do not change during training, so a graph that follows their scale is of no use
-_NAMES = tuple(name for name in GRAPHS if name != "adaptive")
+# standardised inputs do not change during training, so a graph that follows their scale is of no use; the number of
+# candidates is no share of the pairs
+_NAMES = tuple(name for name in GRAPHS if name not in ("adaptive", "nearest-of"))
 
 
 def check_parameters(model: Any, incremental: bool) -> None:
@@ -27,6 +28,13 @@ def check_parameters(model: Any, incremental: bool) -> None:
     layer_sizes(model.hidden_layer_sizes)
     if isinstance(model.graph, str):
         check_choice("graph", model.graph, _NAMES)
+    if model.kept_share is not None and not (model.graph is None and model.recipe is not None):
+        check_number("kept_share", model.kept_share, low=0, high=1)
+        if not isinstance(model.graph, str):
+            raise ArgumentError(
+                "kept_share must be left out unless graph is the name of one that is fitted, such as "
+                f"graph='threshold', got kept_share={model.kept_share} and graph={model.graph!r}"
+            )
     for name in ("learning_rate_init", "validation_fraction"):
         value = check_number(name, getattr(model, name), low=0)
         if value == 0 or (name == "validation_fraction" and value >= 1):

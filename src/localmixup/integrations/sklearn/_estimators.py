@@ -32,9 +32,10 @@ class LocalMixupClassifier(ClassifierMixin, LocalMixupMLP):  # type: ignore[misc
         graph: which pairs count as near: None for the recommended recipe, `LocalMixup()`; `"exponential"`,
             `"threshold"` or `"knn"`; `"complete"` for classical mixup or `"identity"` for training without mixing; or a
             graph of `localmixup`, used as it is.
-        kept_share: how local the graph is, in (0, 1], without units: the mean weight of the pairs for an exponential
-            graph, the share of the pairs that a threshold graph keeps, or the neighbours as a share of the other
-            samples in the batch. 1 is classical mixup; the smaller, the less is mixed. Other graphs ignore it.
+        kept_share: how local a graph that is given by its name is, in (0, 1], without units, by default 0.5: the mean
+            weight of the pairs for an exponential graph, the share of the pairs that a threshold graph keeps, or the
+            neighbours as a share of the other samples in the batch. 1 is classical mixup; the smaller, the less is
+            mixed.
         mixup_alpha: `lam ~ Beta(mixup_alpha, mixup_alpha)`, > 0; None, as for the next three, for the default of
             `LocalMixup`.
         prob: share of the samples that are mixed at all, in [0, 1].

@@ -193,4 +193,6 @@ def variance_of_rows(d: np.ndarray) -> Variance:
     value = float(products.sum() / pairs.sum())
     if value <= 0:
         return Variance(0.0, 1.0)
-    return Variance(value, 2 * (value * float(pairs.sum())) ** 2 / float(np.square(products - value * pairs).sum()))
+    spread = float(np.square(products - value * pairs).sum())
+    # of a single row that is tested twice nothing is seen from row to row
+    return Variance(value, 2 * (value * float(pairs.sum())) ** 2 / spread if spread > 0 else 1.0)

@@ -127,7 +127,7 @@ class Store:
             raise ArgumentError(f"{self.called}: cannot be written: {_cause(error)}") from None
 
     def _prepare(self) -> None:
-        for last_try in (False, True):
+        for last_try in (*[False] * len(_tables.tables), True):
             try:
                 _tables.create_all(self._engine)
                 with self._engine.begin() as connection:
@@ -143,7 +143,7 @@ class Store:
                         )
                 return
             except (sa.exc.IntegrityError, sa.exc.ProgrammingError, sa.exc.OperationalError):
-                # another process made the tables at the same moment: they are there now
+                # another process makes the tables at the same moment: each try may meet one of them
                 if last_try:
                     raise
 

@@ -105,3 +105,16 @@ def test_a_setting_beside_the_recipe_is_refused(keras_dataset):
 def test_a_recipe_for_which_the_integration_has_no_classes_is_refused():
     with pytest.raises(ArgumentError, match="pairing must be one of"):
         LocalMixupRegressor(recipe=LocalMixup(KNNGraph(share=0.2), pairing="within_class")).fit(X, Y)
+
+
+@pytest.mark.parametrize("estimator", [LocalMixupClassifier, LocalMixupRegressor])
+def test_estimators_without_a_graph_use_the_recommended_recipe(estimator):
+    model = estimator(8, max_iter=3, tol=1.0, n_iter_no_change=2, random_state=0).fit(X, Y)
+    assert model._mix.to_config() == LocalMixup().to_config()
+
+
+def test_the_others_without_a_graph_use_it_too(keras_dataset):
+    recommended = LocalMixup().to_config()
+    assert keras_dataset(X, Y, num_classes=3).mix.to_config() == recommended
+    assert TimmLocalMixup(num_classes=3)._mixer.to_config() == recommended
+    assert LocalMixupTransform(num_classes=3).mixup.to_config() == recommended

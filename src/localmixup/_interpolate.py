@@ -107,7 +107,9 @@ def check_dense(x: Tensor, name: str) -> None:
     raise ArgumentError(f"{name} must be a dense tensor, got {kind}: {remedy}")
 
 
-def interpolate(x: Tensor, partner: Int[Tensor, "n"], lam: Tensor, *, inplace: bool = False) -> Tensor:
+def interpolate(
+    x: Tensor, partner: Int[Tensor, "n"], lam: Tensor, *, inplace: bool = False, rows: Tensor | None = None
+) -> Tensor:
     """Mix each sample with its partner, `lam x + (1 - lam) x[partner]`; differentiable.
 
     Args:
@@ -115,6 +117,7 @@ def interpolate(x: Tensor, partner: Int[Tensor, "n"], lam: Tensor, *, inplace: b
         partner: shape `(n,)`.
         lam: share of the sample itself, shape `(n,)`. Where it is 1 the sample is returned bit for bit.
         inplace: write the result into `x`.
+        rows: indices of all samples for which `lam` is not 1, and perhaps of others, if the caller knows them.
 
     Returns:
         The mixed samples, in the shape and dtype of `x`.
@@ -136,7 +139,8 @@ def interpolate(x: Tensor, partner: Int[Tensor, "n"], lam: Tensor, *, inplace: b
         mixed = torch.addcmul(flat.index_select(0, partner).mul_(1 - share), flat, share)
         mixed = _unflat(torch.where(share == 1, flat, mixed), x)
         return x.copy_(mixed) if inplace else mixed
-    rows = (lam != 1).nonzero().squeeze(1)
+    if rows is None:
+        rows = (lam != 1).nonzero().squeeze(1)
     ends, share = partner.index_select(0, rows), lam.index_select(0, rows)[:, None]
     moved = flat.index_select(0, ends).mul_(1 - share).addcmul_(flat.index_select(0, rows), share)
     target = flat if inplace else flat.clone()

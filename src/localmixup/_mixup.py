@@ -18,6 +18,7 @@ from localmixup._interpolate import (
     Difference,
     between,
     check_mixable,
+    interpolate,
     is_dense_in_rows,
     map_tensors,
     tensors_in,
@@ -42,12 +43,14 @@ class _Draw(NamedTuple):
         difference: of the pairs, if it can be used to mix; else None.
         lam: as drawn, shape `(n,)`, or `(1,)` for all samples.
         moves: which samples are mixed, shape `(n,)`; None for all.
+        rows: indices of the samples that may be mixed, if they are known; else None.
     """
 
     plan: MixPlan
     difference: Difference | None
     lam: Tensor
     moves: Tensor | None
+    rows: Tensor | None
 
 
 class LocalMixup(DrawingModule):
@@ -210,9 +213,12 @@ pairing='neighbors', outside='discard')
         if not self.training:
             return unmixed(x, y, n)
         shared = features is None and isinstance(x, Tensor) and not (x.requires_grad and torch.is_grad_enabled())
-        plan, difference, lam, moves = self._draw(joined(x if features is None else features), y, shared=shared)
+        plan, difference, lam, moves, rows = self._draw(joined(x if features is None else features), y, shared=shared)
         if difference is None:
-            return plan.apply(x, y, inplace=inplace)
+            if rows is None or not isinstance(x, Tensor):
+                return plan.apply(x, y, inplace=inplace)
+            mixed = interpolate(x, plan.partner, plan.lam, inplace=inplace, rows=rows)
+            return plan._batch(mixed, y, plan.partner_of(y))
         return plan._batch(difference.mix(lam, moves, inplace=inplace), y, plan.partner_of(y))
 
     def plan(self, features: Any, y: Any = None) -> MixPlan:
@@ -319,9 +325,10 @@ pairing='neighbors', outside='discard')
             partner = self._draw_partners(features, y, n, generator, device)
         lam = self._draw_lam(n, features, generator, device)
         unmixing = self._draw_unmixing(n, features, generator, device)
-        weights = None
+        weights = rows = None
         if by_row:
-            partner, weights = self._draw_neighbors(features, uniform, unmixing[1]), ones_like_rows(features, n)
+            partner, rows = self._draw_neighbors(features, uniform, unmixing[1])
+            weights = ones_like_rows(features, n)
             unmixing = None, None  # these pairs all count 1, and samples that stay are their own partners already
         difference = None
         if shared and self._measures_what_it_mixes(features):
@@ -332,7 +339,7 @@ pairing='neighbors', outside='discard')
         plan, moves = self._plan_of(partner, lam.expand(n), weights, unmixing)
         if not self._notice.done:
             self._notice.look_at(self, features, partner, weights)
-        return _Draw(plan, difference, lam, moves)
+        return _Draw(plan, difference, lam, moves, rows)
 
     def _weights_of(self, features: Tensor, partner: Tensor, difference: Difference | None) -> Tensor:
         graph = self.graph
@@ -394,24 +401,26 @@ pairing='neighbors', outside='discard')
         return torch.rand(shape, device=device, generator=generator, dtype=torch.float64).to(features.device)
 
     @torch.no_grad()
-    def _draw_neighbors(self, features: Tensor, uniform: Tensor, prob: Tensor | None) -> Tensor:
-        """Return the partners; of samples that stay unmixed anyway, themselves, where that saves work."""
+    def _draw_neighbors(self, features: Tensor, uniform: Tensor, prob: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Return the partners, of samples that stay unmixed themselves; and the indices of the others, if known."""
         graph: Any = self.graph
         if not isinstance(graph, LocalityGraph):  # of the user's own
             draw = getattr(graph, "draw_partners", None)
             own: Tensor = (
                 LocalityGraph.draw_partners(graph, features, uniform) if draw is None else draw(features, uniform)
             )
-            return own if prob is None else torch.where(prob < self.prob, own, torch.arange(len(prob)).to(own.device))
+            if prob is not None:
+                own = torch.where(prob < self.prob, own, torch.arange(len(prob)).to(own.device))
+            return own, None
         if prob is None:
-            return graph.draw_partners(features, uniform)
+            return graph.draw_partners(features, uniform), None
         itself = torch.arange(len(prob), device=prob.device)
         if features.device.type != "cpu" or torch.compiler.is_compiling():  # reading a value makes a GPU wait
-            return torch.where(prob < self.prob, graph.draw_partners(features, uniform), itself)
+            return torch.where(prob < self.prob, graph.draw_partners(features, uniform), itself), None
         rows = (prob < self.prob).nonzero().squeeze(1)
         if len(rows):
             itself.index_copy_(0, rows, graph.draw_partners(features, uniform.index_select(0, rows), rows))
-        return itself
+        return itself, rows
 
     def _draw_lam(self, n: int, features: Tensor, generator: torch.Generator | None, device: torch.device) -> Tensor:
         dtype = torch.float64 if features.dtype == torch.float64 else torch.float32

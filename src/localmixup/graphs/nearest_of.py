@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from localmixup._distances import Metric, as_features, check_metric, distance_matrix, distances_of_pairs, norm_scale
-from localmixup._shapes import Float, Int
+from localmixup._shapes import Bool, Float, Int
 from localmixup._validate import check_integer
 from localmixup.graphs.base import LocalityGraph
 
@@ -95,10 +95,21 @@ class NearestOfGraph(LocalityGraph):
         itself = torch.arange(n, device=features.device) if rows is None else rows
         if n < 2:
             return itself
-        return self.nearest(features, itself, self.candidates(uniform, itself, n))
+        nearest = self.nearest(features, itself, self.candidates(uniform, itself, n))
+        return torch.where(self.stays(uniform, n), itself, nearest)
+
+    def stays(self, uniform: Float[Tensor, "r k"], n: int) -> Bool[Tensor, "r"]:
+        """Return which samples are drawn as their own partners, with the weight of 1 that they have in their row.
+
+        Args:
+            uniform: uniform draws in [0, 1), float64, shape `(r, n_candidates + 1)`.
+            n: number of samples present, >= 2.
+        """
+        first = 1 - (1 - 1 / (n - 1)) ** self.n_candidates  # probability of the nearest of all
+        return uniform[:, 0] < first / (1 + first)
 
     def candidates(self, uniform: Float[Tensor, "r k"], itself: Int[Tensor, "r"], n: int) -> Int[Tensor, "r c"]:
-        """Return the candidates of samples; all of them the sample itself where it is drawn as its own partner.
+        """Return the candidates of samples.
 
         Args:
             uniform: uniform draws in [0, 1), float64, shape `(r, n_candidates + 1)`.
@@ -107,8 +118,7 @@ class NearestOfGraph(LocalityGraph):
         """
         own = itself[:, None]
         places = (uniform[:, 1:] * (n - 1)).long()  # below n - 1, as uniform draws lie at most 2^-53 below 1
-        first = 1 - (1 - 1 / (n - 1)) ** self.n_candidates  # probability of the nearest of all
-        return torch.where(uniform[:, :1] < first / (1 + first), own, places.add_(places >= own))
+        return places.add_(places >= own)
 
     def nearest(self, features: Tensor, first: Int[Tensor, "r"], candidates: Int[Tensor, "r c"]) -> Int[Tensor, "r"]:
         """Return the nearest candidate of each sample; ties go to the lower index.

@@ -87,8 +87,10 @@ class Recipe(Method):
         itself = torch.arange(n, device=x.device)
         rows = itself if prob is None else (prob < mix.prob).nonzero().squeeze(1)
         within = rows % size
-        candidates = graph.candidates(torch.cat(uniforms).to(x.device)[rows], within, size) + (rows - within)[:, None]
-        partner = itself.clone().index_copy_(0, rows, graph.nearest(x.detach(), rows, candidates))
+        uniform = torch.cat(uniforms).to(x.device)[rows]
+        candidates = graph.candidates(uniform, within, size) + (rows - within)[:, None]
+        found = torch.where(graph.stays(uniform, size), rows, graph.nearest(x.detach(), rows, candidates))
+        partner = itself.clone().index_copy_(0, rows, found)
         lam = torch.where(partner == itself, 1.0, torch.cat(lams).to(x.device))
         return MixPlan(partner, lam, ones_like_rows(x, n))
 

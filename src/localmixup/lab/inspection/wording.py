@@ -25,7 +25,7 @@ def describe_recipe(found: Inspection, one: Suggested) -> str:
     elif isinstance(graph, NearestOfGraph):
         partner = f"with the nearest of {graph.n_candidates} random ones"
     elif isinstance(graph, KNNGraph):
-        partner = f"with one of the nearest {percent(graph.share or 0.0)} of the batch, at least the nearest one"
+        partner = f"with one of the nearest {percent(graph.share or 0.0)} of the batch (at least one), or with itself"
     else:
         assert isinstance(graph, ThresholdGraph)
         partner = f"with a random one within {graph.radius:g} ({radius_unit(found, graph.radius)}), if there is one"

@@ -1,4 +1,4 @@
-"""`localmixup demo`: two comparisons in about a minute."""
+"""`localmixup demo`: two comparisons with few resamples."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def demo(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the results.")] = Path("localmixup-results"),
     jobs: options.Jobs = None,
 ) -> None:
-    """`compare digits` and `compare spirals`, in about a minute on two cores."""
+    """`compare digits` and `compare spirals` with few resamples, in a few minutes on two cores."""
     done = []
     for data, epochs in EPOCHS.items():
         settings = {"resamples": RESAMPLES, "epochs": epochs, "jobs": jobs}

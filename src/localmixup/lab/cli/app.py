@@ -25,7 +25,7 @@ app.command(short_help="Does Local Mixup help on a data set?")(compare)
 app.command(short_help="Is mixup safe on a data set?")(inspect)
 app.add_typer(paper, name="paper", short_help="Run and report the paper's experiments.")
 app.command(short_help="Check the paper's lemmas and theorems.")(theory)
-app.command(short_help="Two comparisons in about a minute.")(demo)
+app.command(short_help="Two comparisons, in a few minutes.")(demo)
 
 
 def _print_version(wanted: bool) -> None:

@@ -93,7 +93,7 @@ class IntrusionReport:
         return self.rates_of(self._pair_weights(graph, batch_size))
 
     def rates_of(self, pair_weights: np.ndarray) -> dict[str, Rates]:
-        """Return the rates for weights of one's own.
+        """Return the rates for given weights of the pairs.
 
         Args:
             pair_weights: weight of each pair, in the order of `pairs`, shape `(q,)`, >= 0.

@@ -55,7 +55,7 @@ def recommend(
 
     >>> rng = np.random.default_rng(0)
     >>> blobs = rng.normal(size=(200, 2)) + 5 * (np.arange(200) % 2)[:, None]
-    >>> recommend(blobs, np.arange(200) % 2) is not None
+    >>> recommend(blobs, np.arange(200) % 2).to_config() == LocalMixup().to_config()
     True
     """
     check_integer("batch_size", batch_size, low=2)

@@ -74,7 +74,7 @@ class TargetReport:
         return self.gap_of(self.pairs.weights(graph, batch_size=batch_size))
 
     def gap_of(self, pair_weights: np.ndarray) -> Gap:
-        """Return the gap for weights of one's own.
+        """Return the gap for given weights of the pairs.
 
         Args:
             pair_weights: weight of each pair, shape `(q,)`, >= 0.

@@ -159,9 +159,11 @@ class PairSampler(Sampler[list[Pair]]):
         self._pairs = pair_source(features.detach().cpu(), graph, Cache(cache))
         self.is_exact = not isinstance(self._pairs, ProposedPairs) or mixed_share is not None
         if mixed_share is None:
-            total, mass = self._pairs.total, self._pairs.row_mass()
-            by_row_sums = self.first_ends == "row sums"
-            self.mixed_share = total / (self.rows + total) if by_row_sums else float((mass / (1 + mass)).mean())
+            if self.first_ends == "row sums":
+                self.mixed_share = self._pairs.total / (self.rows + self._pairs.total)
+            else:
+                mass = self._pairs.row_mass()
+                self.mixed_share = float((mass / (1 + mass)).mean())
         else:
             self.mixed_share = check_number("mixed_share", mixed_share, low=0, high=1)
             if self.mixed_share > 0 and self._pairs.total == 0:

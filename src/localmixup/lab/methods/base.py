@@ -159,7 +159,7 @@ class Method(ABC):
         try:
             return PairSampler(
                 x, self.graph(), size, self.generator, mixed_share=self.spec.mixed_share,
-                first_ends=self.training.first_ends.replace("_", " "),
+                first_ends=self.training.first_ends,
             )  # fmt: skip
         except NoPairsError:  # a split so small that no pair is near: nothing can be mixed
             return PairSampler(x, IdentityGraph(), size, self.generator)

@@ -45,7 +45,7 @@ class TrainingSpec(Frozen):
     Attributes:
         model: a key of `localmixup.lab.models.MODELS`.
         pairs: `"set"`: pairs drawn from the whole training set; `"batch"`: from the batch, with the weights of eq. (3).
-        first_ends: of pairs of the set: `"row_sums"`, in proportion to the row sums of W, as eq. (3) says; `"uniform"`,
+        first_ends: of pairs of the set: `"row sums"`, in proportion to the row sums of W, as eq. (3) says; `"uniform"`,
             every sample equally often.
         updates: number of optimiser steps.
         batch_size: counted samples per update.
@@ -73,7 +73,7 @@ class TrainingSpec(Frozen):
 
     model: str
     pairs: Literal["set", "batch"] = "set"
-    first_ends: Literal["row_sums", "uniform"] = "row_sums"
+    first_ends: Literal["row sums", "uniform"] = "row sums"
     updates: int
     batch_size: int = 64
     optimizer: str = "adamw"

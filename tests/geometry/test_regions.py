@@ -70,3 +70,12 @@ def test_rare_classes_and_few_samples_are_measured_or_named():
     assert 0 <= found.error.value <= 1
     with pytest.raises(ValueError, match="x must hold at least 12 samples, got 8"):
         class_regions(x[:8], np.arange(8) % 2)
+
+
+def test_what_is_accepted_is_the_error_of_the_samples_and_room_for_chance():
+    overlapping = np.random.default_rng(0).normal(size=(400, 2))
+    report = class_regions(overlapping, np.arange(400) % 2, n_samples=1000)
+    error = report.error.value
+    assert error > 0.4
+    assert report.accepted_within == pytest.approx(error + np.sqrt(error * (1 - error) / 400))
+    assert class_regions(*blobs(classes=3)).accepted_within == pytest.approx(0.01)

@@ -18,8 +18,6 @@ from localmixup.geometry.regions import class_regions_steps as class_regions_ste
 from localmixup.geometry.shapes import ClassShape as ClassShape
 from localmixup.geometry.shapes import class_shapes as class_shapes
 from localmixup.geometry.shapes import class_shapes_steps as class_shapes_steps
-from localmixup.geometry.share import ShareSuggestion as ShareSuggestion
-from localmixup.geometry.share import suggest_share as suggest_share
 from localmixup.geometry.target_gap import Gap as Gap
 from localmixup.geometry.target_gap import TargetReport as TargetReport
 from localmixup.geometry.target_gap import target_gap as target_gap
@@ -36,7 +34,6 @@ __all__ = [
     "Rate",
     "Rates",
     "RegionReport",
-    "ShareSuggestion",
     "TargetReport",
     "VirtualSamples",
     "Witness",
@@ -49,7 +46,6 @@ __all__ = [
     "intrusion_steps",
     "lipschitz_lower_bound",
     "lipschitz_lower_bound_steps",
-    "suggest_share",
     "target_gap",
     "target_gap_steps",
 ]

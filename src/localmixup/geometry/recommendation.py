@@ -12,11 +12,9 @@ from localmixup import KNNGraph, LocalMixup, NearestOfGraph
 from localmixup._arrays import as_tensor
 from localmixup._validate import ArgumentError, check_choice, check_integer
 from localmixup.geometry.regions import class_regions
-from localmixup.geometry.share import accepted_within
-from localmixup.geometry.target_gap import target_gap
+from localmixup.geometry.target_gap import SAFE_GAP, target_gap
 
-LARGEST_GAP = 1.1
-"""Gap of the mixed targets of a regression that counts as no more than noise."""
+_AS_GOOD = "Training without mixing is as good a choice."
 
 
 def ladder() -> Iterator[tuple[str, LocalMixup]]:
@@ -36,8 +34,8 @@ def recommend(
 
     It is `LocalMixup()` where the mixed samples it makes look like another class no more often than the samples
     themselves do, and a narrower one where the data bend. For a regression, mixed targets are compared with those of
-    the nearest real samples instead. Where even the most careful recipe makes false labels, mixing is switched off,
-    `prob=0`. To see whether mixing pays, train with and without: `localmixup compare`.
+    the nearest real samples instead. Where even the most careful recipe makes false labels, that one is returned, and
+    the reasons say that training without mixing is as good a choice. `localmixup compare` tells whether mixing pays.
 
     Args:
         x: samples, shape `(m, ...)`, finite, at least 12. Use the tensors that the training loop mixes, standardised.
@@ -74,7 +72,7 @@ def recommend(
 
 def _for_classes(x: Tensor, y: np.ndarray, batch_size: int, max_samples: int, seed: int) -> LocalMixup:
     report = class_regions(x, y, max_samples=max_samples, seed=seed)
-    limit = accepted_within(report)
+    limit = report.accepted_within
     own = f"Of {report.rows:,} samples, {_percent(report.error.value)} look like another class themselves."
     for title, mix in ladder():
         within = report.rates_of_recipe(mix, batch_size=batch_size)["within"].value
@@ -82,7 +80,7 @@ def _for_classes(x: Tensor, y: np.ndarray, batch_size: int, max_samples: int, se
             found = f"With {title}, {_percent(within)} of the mixtures within a class look like another class."
             return _with_reasons(mix, own, found)
     found = f"Even with {title}, {_percent(within)} of the mixtures within a class look like another class."
-    return _with_reasons(LocalMixup(prob=0.0), own, found, "So train without mixing.")
+    return _with_reasons(mix, own, found, _AS_GOOD)
 
 
 def _for_targets(x: Tensor, y: np.ndarray, batch_size: int, max_samples: int, seed: int) -> LocalMixup:
@@ -94,11 +92,11 @@ def _for_targets(x: Tensor, y: np.ndarray, batch_size: int, max_samples: int, se
         frequency = report.pairs.mixing(mix, batch_size=batch_size).frequency
         gap = report.gap_of(np.divide(frequency, report.pairs.share)).value
         told = f"times the one between real samples and their nearest neighbours, over {len(x):,} samples."
-        if not gap > LARGEST_GAP:
+        if not gap > SAFE_GAP:
             found = f"With {title}, the squared error of the mixed targets is {gap:.2g} {told}"
             return _with_reasons(mix, found)
     found = f"Even with {title}, the squared error of the mixed targets is {gap:.2g} {told}"
-    return _with_reasons(LocalMixup(prob=0.0), found, "So train without mixing.")
+    return _with_reasons(mix, found, _AS_GOOD)
 
 
 def _with_reasons(mix: LocalMixup, *reasons: str) -> LocalMixup:

@@ -9,6 +9,7 @@ themselves, is what mixing adds: the *excess*. It predicts whether mixup harms; 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -28,6 +29,7 @@ from localmixup.geometry.rates import Rate, weighted_rate
 from localmixup.graphs import CompleteGraph, LocalityGraph
 
 _FOLDS = 3
+_TOLERANCE = 0.01
 _PENALTY = 10.0  # of the support vector machine
 _BLOCK = 4096
 
@@ -78,6 +80,15 @@ class RegionReport:
             batch_size: number of samples of a batch of the training loop.
         """
         return self._rates(lambda pairs: pairs.mixing(mix, batch_size=batch_size).frequency / pairs.share)
+
+    @property
+    def accepted_within(self) -> float:
+        """The rate of intrusion within classes that counts as no more than the error on the samples themselves.
+
+        One point, or the standard error of that error, is left for chance.
+        """
+        error = self.error.value
+        return error + max(_TOLERANCE, math.sqrt(error * (1 - error) / self.rows))
 
     @property
     def excess(self) -> float:

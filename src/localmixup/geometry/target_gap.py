@@ -30,6 +30,10 @@ _DOUBLE_VALUES = 5_000_000  # up to this many values everything is measured in f
 _Z = 1.959964  # of a 95 % interval
 
 
+SAFE_GAP = 1.1
+"""Gap of the mixed targets up to which mixing adds no more than noise."""
+
+
 class Gap(NamedTuple):
     """A gap with its 95 % interval; NaN if no pair has a positive weight.
 

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from localmixup import LocalMixup, ThresholdGraph
+from localmixup import LocalMixup, ThresholdGraph, recommend
 from localmixup.geometry import class_regions, effect_of, intrusion, target_gap
-from localmixup.geometry.share import accepted_within
 from localmixup.lab.inspection.suggestions import (
     FEWEST_COVERED,
     LARGEST_SHIFT,
@@ -25,11 +24,12 @@ def test_the_first_recipe_that_fits_is_taken(count):
     x, y = stripes(count) if count > 1 else (stripes(2)[0], stripes(2)[0][:, 0] > 0.7)
     report, regions = intrusion(x, y, n_samples=4000, exhaustive=False), class_regions(x, y)
     found = suggestions_for_classes(report, regions, batch_size=32)
-    limit = accepted_within(regions)
+    limit = regions.accepted_within
     within = [regions.rates_of_recipe(mix, batch_size=32)["within"].value for _, mix in ladder()]
     expected = next((k for k, rate in enumerate(within) if rate <= limit), len(within) - 1)
     assert [one.take for one in found.recipes] == [True] + [False] * (len(found.recipes) - 1)
     assert found.recipes[0].mix.to_config() == [mix for _, mix in ladder()][expected].to_config()
+    assert recommend(x, y, batch_size=32).to_config() == found.recipes[0].mix.to_config()
     assert found.recipes[0].error == within[expected]
     assert found.recipes[0].fits == (within[expected] <= limit)
     assert found.mixup.shift == effect_of(report, found.mixup.mix, batch_size=32).shift
@@ -46,7 +46,7 @@ def test_a_suggested_radius_is_the_largest_that_keeps_samples_classes_and_labels
     assert radius.coverage >= FEWEST_COVERED
     assert radius.shift <= LARGEST_SHIFT
     wider = LocalMixup(ThresholdGraph(1.15 * radius.mix.graph.radius), prob=radius.mix.prob, pairing="neighbors")
-    assert regions.rates_of_recipe(wider, batch_size=32)["within"].value > accepted_within(regions)
+    assert regions.rates_of_recipe(wider, batch_size=32)["within"].value > regions.accepted_within
 
 
 def test_regression_narrows_where_the_target_bends():

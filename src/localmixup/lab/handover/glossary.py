@@ -109,8 +109,8 @@ TERMS = (
     ),
     Term(
         "Resample",
-        "One repetition of the whole experiment: the rows are divided again at random into some to train on and some to "
-        "judge on. Several of them show how much the result depends on chance.",
+        "One repetition of the whole experiment: the rows are divided again at random into some to train on and some "
+        "to judge on. Several of them show how much the result depends on chance.",
         COMPARE,
     ),
     Term(

@@ -10,8 +10,7 @@ import numpy as np
 from localmixup import CompleteGraph, LocalMixup, ThresholdGraph
 from localmixup.geometry import IntrusionReport, RegionReport, TargetReport, effect_of
 from localmixup.geometry.recommendation import ladder
-from localmixup.geometry.share import accepted_within
-from localmixup.lab.inspection.verdict import SAFE_GAP
+from localmixup.geometry.target_gap import SAFE_GAP
 
 FEWEST_COVERED = 0.9
 """A recipe must mix at least this share of the samples at some time."""
@@ -68,7 +67,7 @@ def suggestions_for_classes(report: IntrusionReport, regions: RegionReport, *, b
         regions: from `localmixup.geometry.class_regions`.
         batch_size: number of samples of a batch of the training loop.
     """
-    limit = accepted_within(regions)
+    limit = regions.accepted_within
 
     def judged(title: str, mix: LocalMixup) -> Suggested:
         effect = effect_of(report, mix, batch_size=batch_size)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from localmixup.geometry import RegionReport, TargetReport
+from localmixup.geometry.target_gap import SAFE_GAP
 from localmixup.graphs import CompleteGraph
 from localmixup.lab.inspection.percents import percent
 
@@ -15,9 +16,6 @@ SAFE_UP_TO = 1.0
 
 HARMFUL_FROM = 3.0
 """Percentage points of `RegionReport.excess` from which mixup is called harmful."""
-
-SAFE_GAP = 1.1
-"""Gap of the mixed targets of a regression up to which mixup is called safe."""
 
 HARMFUL_GAP = 2.0
 """Gap of the mixed targets of a regression from which mixup is called harmful."""

@@ -8,7 +8,6 @@ import numpy as np
 
 from localmixup import CompleteGraph, ExponentialGraph, KNNGraph, LocalityGraph, ThresholdGraph
 from localmixup.geometry import plots
-from localmixup.geometry.share import accepted_within
 from localmixup.graphs.fit import describe_graph
 from localmixup.lab.inspection import Inspection, class_name, percent
 from localmixup.lab.report.distance_figures import distance_figure
@@ -52,7 +51,7 @@ def share_figure(found: Inspection) -> Figure | None:
     ]
     taken = {"the recipe to take": (mean_reach(found), found.taken.error)}
 
-    levels = {"samples themselves": regions.error.value, "accepted within a class": accepted_within(regions)}
+    levels = {"samples themselves": regions.error.value, "accepted within a class": regions.accepted_within}
 
     def draw(axes: Axes) -> None:
         plots.draw_shares(axes, SHARES, lines, levels, taken)

@@ -8,6 +8,7 @@ import pytest
 from localmixup.lab.analysis.decisions import decide
 from localmixup.lab.analysis.questions import LOCAL, MIXUP, VANILLA, Choice, Judged, contrasts_of
 from localmixup.lab.analysis.resampled import Design, Measured
+from localmixup.lab.analysis.sentences import question_of
 
 
 def arm(error, nll, seed, noise, unit):
@@ -85,3 +86,11 @@ def test_a_single_resample_decides_nothing():
     found = decide(contrasts_of(arms, OVER_VANILLA, Design(0.25, 100), "%"), OVER_VANILLA)
     assert found.use == "unclear"
     assert "at least 2 resamples" in found.headline
+
+
+def test_questions_name_what_they_compare():
+    judged = {label: arm(5, 0.5, seed, 0.1, "%") for seed, label in enumerate((VANILLA, MIXUP, LOCAL))}
+    asked = [question_of(c) for c in contrasts_of(judged, OVER_MIXUP, Design(0.25, 2000), "%").values()]
+    assert "Is local mixup better than mixup?" in asked
+    assert "Is mixup better than training without mixup?" in asked
+    assert "Are the probabilities of local mixup better than those of training without mixup?" in asked

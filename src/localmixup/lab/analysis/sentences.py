@@ -100,6 +100,13 @@ def nothing_seen(front: Contrast, calibration: Contrast | None) -> str:
     return f"{told} Changing nothing in your training is safe."
 
 
+def question_of(c: Contrast) -> str:
+    """Return what a contrast asks."""
+    if c.unit == "nll":
+        return f"Are the probabilities of {_WORDS[c.one]} better than those of {_WORDS[c.other]}?"
+    return f"Is {_WORDS[c.one]} better than {_WORDS[c.other]}?"
+
+
 def answer(c: Contrast) -> str:
     """Return the answer to one question: yes, no or not shown, with the numbers."""
     word = {-1: "Yes", 1: "No, worse", 0: "Not shown"}[c.shown]

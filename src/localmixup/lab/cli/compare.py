@@ -162,9 +162,8 @@ def _print_table(comparison: Comparison) -> None:
 
 
 def _print_answers(comparison: Comparison) -> None:
-    from localmixup.lab.analysis.sentences import answer
+    from localmixup.lab.analysis.sentences import answer, question_of
     from localmixup.lab.cli.console import console
-    from localmixup.lab.report.comparison_page import QUESTIONS
 
-    for question, contrast in comparison.contrasts.items():
-        console.print(f"{QUESTIONS[question]} {answer(contrast)}", soft_wrap=True)
+    for contrast in comparison.contrasts.values():
+        console.print(f"{question_of(contrast)} {answer(contrast)}", soft_wrap=True)

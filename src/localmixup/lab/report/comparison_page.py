@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from localmixup.lab.analysis.comparison import ComparedArm, Comparison
+from localmixup.lab.analysis.sentences import question_of
 from localmixup.lab.analysis.statistics import Mean
 from localmixup.lab.analysis.wording import error_text, signed
 from localmixup.lab.data.augmentation import AUGMENTATIONS
@@ -21,14 +22,6 @@ from localmixup.lab.report.page import write_page
 from localmixup.lab.runs.optimizers import describe_optimizer
 from localmixup.lab.runs.scores import NAMES
 from localmixup.lab.runs.store import Record
-
-QUESTIONS = {
-    "locality": "Is local mixup better than what it has to beat?",
-    "mixup": "Is mixup better than training without mixup?",
-    "mixing": "Is local mixup better than training without mixup?",
-    "calibration": "Are the probabilities better than without mixup?",
-}
-"""What each contrast asks."""
 
 
 def write_comparison(
@@ -158,7 +151,7 @@ def answers(comparison: Comparison) -> list[list[str]]:
         decimals = 3 if c.unit == "nll" else comparison.decimals
         found.append(
             [
-                QUESTIONS[c.question],
+                question_of(c),
                 f"{c.one}: {c.values[0]:.{decimals}f}, {c.other}: {c.values[1]:.{decimals}f}",
                 signed(c.mean, decimals),
                 f"{signed(c.low, decimals)} and {signed(c.high, decimals)}",

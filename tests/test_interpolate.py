@@ -55,6 +55,22 @@ def formats(n=6):
     }
 
 
+@pytest.mark.parametrize("still", [0, 1, 10, 19, 20])
+@pytest.mark.parametrize("inplace", [False, True])
+def test_samples_that_stay_are_untouched_however_many_move(still, inplace):
+    x, _ = data(20, (3, 4))
+    x[3], x[4, 0] = -0.0, math.inf  # lam = 1 would change the sign of the zero, and the partner of an inf to NaN
+    partner = torch.tensor([4, *range(19)])
+    lam = torch.rand(20, generator=generator(1))
+    stays = torch.randperm(20, generator=generator(2))[:still]
+    lam[stays] = 1.0
+    expected = lam[:, None, None] * x + (1 - lam[:, None, None]) * x[partner]
+    expected[stays] = x[stays]
+    mixed = interpolate(x.clone(), partner, lam, inplace=inplace)
+    assert same_bits(mixed[stays], x[stays])
+    torch.testing.assert_close(mixed, expected, equal_nan=True)
+
+
 def test_rows_are_dense_if_their_values_lie_next_to_each_other():
     dense = {name for name, x in formats().items() if is_dense_in_rows(x)}
     assert dense == {"contiguous", "channels last", "dimensions permuted"}

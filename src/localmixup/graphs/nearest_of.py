@@ -130,8 +130,9 @@ class NearestOfGraph(LocalityGraph):
         """
         if self.n_candidates == 1:
             return candidates[:, 0]
-        candidates = candidates.sort(dim=1).values
-        return candidates.gather(1, self._distances(features, first, candidates).argmin(dim=1, keepdim=True))[:, 0]
+        distances = self._distances(features, first, candidates)
+        farther = distances > distances.amin(dim=1, keepdim=True)
+        return candidates.masked_fill(farther, features.shape[0]).amin(dim=1)
 
     def _distances(self, features: Tensor, first: Tensor, candidates: Tensor) -> Tensor:
         """Return distances, or squares of them, in the order of the distances; shape `(r, c)`."""

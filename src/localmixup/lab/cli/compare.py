@@ -13,6 +13,7 @@ from localmixup.lab.cli import options
 from localmixup.lab.cli.errors import interruptible
 from localmixup.lab.cli.names import BACKENDS, METHODS
 from localmixup.lab.data.names import check_source
+from localmixup.lab.data.reading import Reading
 
 if TYPE_CHECKING:
     from localmixup.lab.analysis.comparison import Comparison
@@ -61,6 +62,8 @@ def compare(
     scheduler: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="A running Dask scheduler, for --backend dask.")
     ] = None,
+    resize: options.Resize = None,
+    layout: options.Layout = None,
     data_root: options.DataRoot = None,
     store: options.StoreUrl = None,
 ) -> None:
@@ -91,6 +94,7 @@ def compare(
         "precision": precision,
         "backend": backend,
         "scheduler": scheduler,
+        "reading": Reading(resize=resize, layout=layout),
         "data_root": data_root,
         "store": store,
     }

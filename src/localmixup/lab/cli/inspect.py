@@ -11,6 +11,7 @@ from localmixup._validate import ArgumentError
 from localmixup.lab.cli import options
 from localmixup.lab.cli.errors import interruptible
 from localmixup.lab.data.names import check_source
+from localmixup.lab.data.reading import Reading
 
 if TYPE_CHECKING:
     from localmixup.lab.inspection import Inspection
@@ -52,6 +53,8 @@ def inspect(
     jobs: Annotated[int | None, typer.Option(parser=options.whole(), help="Threads [number of cores].")] = None,
     target: options.Target = None,
     task: options.Task = None,
+    resize: options.Resize = None,
+    layout: options.Layout = None,
     data_root: options.DataRoot = None,
 ) -> None:
     """Is mixup safe on DATA, and which recipe should I use? Measure, suggest and report; nothing is trained."""
@@ -68,6 +71,7 @@ def inspect(
         "n_jobs": jobs,
         "target": target,
         "task": task,
+        "reading": Reading(resize=resize, layout=layout),
         "data_root": data_root,
     }
     check_source(data)
@@ -84,7 +88,9 @@ def _inspect(data: str, folder: Path, settings: dict[str, Any], as_json: bool) -
     from localmixup.lab.report.inspection_page import write_inspection
 
     target = settings["target"]
-    compare = f"localmixup compare {data}" + (f" --target {target}" if target else "")
+    compare = (
+        f"localmixup compare {data}" + (f" --target {target}" if target else "") + settings["reading"].as_options()
+    )
     with interruptible("nothing was written"):
         check_writable(folder)
         found = show(inspect(data, **settings))

@@ -8,12 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 
 from localmixup._validate import ArgumentError, check_choice, check_integer, check_number
 from localmixup.lab.cli.names import ALWAYS, AUGMENTATIONS, METHODS, MODELS, OPTIMIZERS
+from localmixup.lab.data.reading import LAYOUTS, size_of
 
 T = TypeVar("T")
 
@@ -81,6 +82,18 @@ def _number(value: object) -> object:
         return value
 
 
+def image_size(value: object) -> tuple[int, int]:
+    """Return a size such as `"32x48"`, or `"32"` for squares, as height and width.
+
+    Args:
+        value: as the user typed it.
+
+    Raises:
+        typer.BadParameter: it is not a size.
+    """
+    return _parser(lambda given: size_of("", given))(value)
+
+
 def methods_of(text: str) -> tuple[str, ...]:
     """Return the further methods named in a list with commas, each once.
 
@@ -128,6 +141,18 @@ Task = Annotated[
         parser=choice(("classification", "regression")),
         metavar="classification|regression",
         help="By default the target decides.",
+    ),
+]
+Resize = Annotated[
+    Any,
+    typer.Option(parser=image_size, metavar="HxW", help="Resize images to this height and width, or to squares of N."),
+]
+Layout = Annotated[
+    str | None,
+    typer.Option(
+        parser=choice(LAYOUTS),
+        metavar="NAME",
+        help=f"What the axes of an array of 3 or 4 dimensions are: {', '.join(LAYOUTS)} [by its shape].",
     ),
 ]
 DataRoot = Annotated[

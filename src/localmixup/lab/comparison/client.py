@@ -42,7 +42,7 @@ def compare(job: Job) -> Generator[Event, None, tuple[Comparison, Path]]:
         ArgumentError: something in the job is wrong.
     """
     check_writable(job.out)
-    data = load(job.source, target=job.target, task=job.task, data_root=job.data_root)
+    data = load(job.source, target=job.target, task=job.task, data_root=job.data_root, reading=job.reading)
     return (yield from compare_data(job, data))
 
 

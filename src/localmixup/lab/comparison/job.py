@@ -11,6 +11,7 @@ import torch
 from localmixup._validate import ArgumentError
 from localmixup.lab.data.augmentation import AUGMENTATIONS
 from localmixup.lab.data.dataset import DataSet
+from localmixup.lab.data.reading import AS_FOUND, Reading
 from localmixup.lab.data.resampling import KEPT, judging_rows
 from localmixup.lab.models import Factory, choose_model
 from localmixup.lab.runs.optimizers import choose_optimizer
@@ -44,6 +45,7 @@ class Job:
         store: URL of the store; by default a file in `out`.
         target: column of a table to predict.
         task: `"classification"` or `"regression"`.
+        reading: how the data are to be read, where the user says so.
         data_root: folder of the named data sets.
         train_size: number of rows to use, beside those of a test set.
         batch_size: counted samples per update.
@@ -69,6 +71,7 @@ class Job:
     store: str | None = None
     target: str | None = None
     task: str | None = None
+    reading: Reading = AS_FOUND
     data_root: Path | None = None
     train_size: int | None = None
     batch_size: int = 64

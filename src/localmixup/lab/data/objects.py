@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 from localmixup._validate import ArgumentError
 from localmixup.lab.data.arrays import Arrays, dataset_of_arrays
 from localmixup.lab.data.dataset import DataSet, check_dataset
+from localmixup.lab.data.reading import AS_FOUND, Reading
 from localmixup.lab.data.tables import dataset_of_table
 from localmixup.lab.errors import first_line
 
@@ -26,7 +27,13 @@ _WHERE = "data"
 
 
 def dataset_of(
-    data: Any, *, target: Any = None, test: Any = None, task: str | None = None, name: str = "your data"
+    data: Any,
+    *,
+    target: Any = None,
+    test: Any = None,
+    task: str | None = None,
+    name: str = "your data",
+    reading: Reading = AS_FOUND,
 ) -> DataSet:
     """Return an object as a data set. It is read and copied, never changed.
 
@@ -38,6 +45,7 @@ def dataset_of(
         test: a test set of the same kind, for all but data frames; by default none.
         task: `"classification"` or `"regression"`; by default the target decides.
         name: of the data set, as it is printed.
+        reading: how the data are to be read; only `layout` is for objects.
 
     Returns:
         The data set, checked by `check_dataset`.

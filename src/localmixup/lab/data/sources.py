@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from localmixup._validate import ArgumentError
 from localmixup.lab.data.arrays import read_arrays
@@ -14,6 +15,7 @@ from localmixup.lab.data.generators import digits, spirals
 from localmixup.lab.data.hub import holds_images, read_hub, read_hub_folder
 from localmixup.lab.data.images import read_image_folder
 from localmixup.lab.data.names import CONFIGURATIONS, IMAGE_SETS, SUFFIXES, TABLES, check_source
+from localmixup.lab.data.reading import AS_FOUND, Reading, refuse_table_options
 from localmixup.lab.data.tables import read_table
 from localmixup.lab.errors import DataMissingError
 
@@ -22,7 +24,12 @@ Source = str | DataSet
 
 
 def load(
-    source: Source, *, target: str | None = None, task: str | None = None, data_root: Path | None = None
+    source: Source,
+    *,
+    target: str | None = None,
+    task: str | None = None,
+    data_root: Path | None = None,
+    reading: Reading = AS_FOUND,
 ) -> DataSet:
     """Find and read a data set.
 
@@ -33,6 +40,7 @@ def load(
         target: the column to predict, for tables.
         task: `"classification"` or `"regression"`; by default the target decides.
         data_root: the folder that holds named image sets and tables, each in a folder of its name.
+        reading: how the data are to be read, where the user says so. What a source would ignore is refused.
 
     Returns:
         The data set, checked by `check_dataset`.
@@ -42,28 +50,49 @@ def load(
     """
     if isinstance(source, DataSet):
         return check_dataset(source)
-    return check_dataset(_read(source, target=target, task=task, data_root=data_root))
+    asked = _Asked(target, task, data_root, reading)
+    return check_dataset(_read(source, asked))
 
 
-def _read(source: str, *, target: str | None, task: str | None, data_root: Path | None) -> DataSet:
+class _Asked(NamedTuple):
+    """The arguments of `load` beside the source."""
+
+    target: str | None
+    task: str | None
+    data_root: Path | None
+    reading: Reading
+
+    def only(self, where: str, *allowed: str) -> None:
+        """Refuse what a source of classes without columns would ignore."""
+        refuse_table_options(where, target=self.target, task=self.task)
+        self.reading.only(where, *allowed)
+
+
+def _read(source: str, asked: _Asked) -> DataSet:
     if source == "digits":
+        asked.only("digits: these images")
         return DataSet("digits", "image", *digits(), class_names=tuple("0123456789"))
     if source in ("spirals", "spirals-gaussian"):
-        reading = "published" if source == "spirals" else "paper"
-        return DataSet(source, "table", *spirals(reading=reading), class_names=("first", "second"))
+        asked.only(f"{source}: these points")
+        which = "published" if source == "spirals" else "paper"
+        return DataSet(source, "table", *spirals(reading=which), class_names=("first", "second"))
     if source in IMAGE_SETS:
-        return _named_images(source, data_root)
+        asked.only(f"{source}: these images")
+        return _named_images(source, asked)
     if source in TABLES:
-        return _named_table(source, data_root, target=target, task=task)
+        asked.reading.only(f"{source}: this table")
+        return _named_table(source, asked)
     path = Path(source).expanduser()
     if path.exists():
-        return _read_path(path, target=target, task=task)
+        return _read_path(path, asked)
     check_source(source)
+    asked.only(f"{source}: images of the Hub")
     return read_hub(source, name=source)
 
 
-def _read_path(path: Path, *, target: str | None, task: str | None) -> DataSet:
+def _read_path(path: Path, asked: _Asked) -> DataSet:
     if path.is_dir():
+        asked.only(f"{path}: images")
         return read_hub_folder(path, name=path.name) if any(path.glob("*.parquet")) else read_image_folder(path)
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
@@ -71,13 +100,16 @@ def _read_path(path: Path, *, target: str | None, task: str | None) -> DataSet:
     if path.stat().st_size == 0:
         raise ArgumentError(f"{path}: the file is empty")
     if suffix == ".npz":
-        return read_arrays(path, task=task)
+        return read_arrays(path, task=asked.task)
     if suffix == ".parquet" and holds_images(path):
+        asked.only(f"{path}: images")
         return read_hub_folder(path, name=path.stem)
-    return read_table(path, target=target, task=task)
+    asked.reading.only(f"{path}: a table")
+    return read_table(path, target=asked.target, task=asked.task)
 
 
-def _named_images(name: str, data_root: Path | None) -> DataSet:
+def _named_images(name: str, asked: _Asked) -> DataSet:
+    data_root = asked.data_root
     configuration = CONFIGURATIONS.get(name)
     if configuration is None:
         splits, on_hub = None, IMAGE_SETS[name]
@@ -94,15 +126,17 @@ def _named_images(name: str, data_root: Path | None) -> DataSet:
         raise DataMissingError(f"{name} was not found; looked in {where}. {error}") from None
 
 
-def _named_table(name: str, data_root: Path | None, *, target: str | None, task: str | None) -> DataSet:
-    folder, tried = _look_for("*.parquet", [name], data_root)
+def _named_table(name: str, asked: _Asked) -> DataSet:
+    folder, tried = _look_for("*.parquet", [name], asked.data_root)
     if folder is None:
         raise DataMissingError(
             f"{name} was not found; looked for *.parquet in {', '.join(tried)}. It is not on the Hub: "
             "put its Parquet files, with a column 'target', into one of these folders"
         )
     found = sorted(folder.glob("*.parquet"))
-    table = read_table(found[0] if len(found) == 1 else folder, target=target or "target", task=task or "regression")
+    table = read_table(
+        found[0] if len(found) == 1 else folder, target=asked.target or "target", task=asked.task or "regression"
+    )
     return replace(table, name=name)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from localmixup import LocalMixup
 from localmixup._validate import ArgumentError, check_choice, check_flag, check_number
+from localmixup.lab.data.reading import reading_of
 from localmixup.lab.functions.results import ComparisonResult
 from localmixup.lab.functions.work import check_numbers, finish, read
 from localmixup.lab.handover import RECIPE_FILE, write_recipe
@@ -29,6 +30,8 @@ def compare(
     test: Any = None,
     task: str | None = None,
     name: str = "your data",
+    resize: int | str | tuple[int, int] | None = None,
+    layout: str | None = None,
     optimizer: str | Factory | None = None,
     epochs: float | None = None,
     resamples: int = 10,
@@ -61,6 +64,9 @@ def compare(
         test: a test set `(x, y)`; by default each resample holds out other rows.
         task: `"classification"` or `"regression"`; by default the target decides.
         name: of the data, as it is printed.
+        resize: the size of images to be read: one number, `"32x48"` or `(height, width)`; by default they keep theirs.
+        layout: what the axes of an array of three or four dimensions are: `"channels-first"`, `"channels-last"`,
+            `"gray"` or `"sequence"`; by default its shape decides.
         optimizer: a function `parameters -> torch.optim.Optimizer`, or a name (`"adamw"`, `"adam"`, `"sgd"`,
             `"nesterov"`); by default AdamW. The learning rate falls along a cosine to zero.
         epochs: passes over the training data; by default a number of updates that suits the model.
@@ -107,7 +113,8 @@ def compare(
     choices = {"device": (device, DEVICES), "precision": (precision, PRECISIONS), "backend": (backend, BACKENDS)}
     for argument, (value, allowed) in choices.items():
         check_choice(argument, value, allowed)
-    found = read(data, target=target, test=test, task=task, name=name)
+    reading = reading_of(resize=resize, layout=layout)
+    found = read(data, target=target, test=test, task=task, name=name, reading=reading)
     for method in methods:
         check_choice("methods", method, METHODS)
     with tempfile.TemporaryDirectory(prefix="localmixup-") as folder:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from localmixup._validate import check_flag
+from localmixup.lab.data.reading import reading_of
 from localmixup.lab.functions.results import InspectionResult
 from localmixup.lab.functions.work import check_numbers, finish, read
 
@@ -19,6 +20,8 @@ def inspect(
     target: Any = None,
     task: str | None = None,
     name: str = "your data",
+    resize: int | str | tuple[int, int] | None = None,
+    layout: str | None = None,
     features: Any = None,
     encoder: str | Path | None = None,
     pca: int | None = None,
@@ -39,6 +42,9 @@ def inspect(
         target: of a data frame the column to predict, or its values; of one array the targets.
         task: `"classification"` or `"regression"`; by default the target decides.
         name: of the data, as it is printed.
+        resize: the size of images to be read: one number, `"32x48"` or `(height, width)`; by default they keep theirs.
+        layout: what the axes of an array of three or four dimensions are: `"channels-first"`, `"channels-last"`,
+            `"gray"` or `"sequence"`; by default its shape decides.
         features: what distances are measured on instead of the standardised inputs: an array of shape `(rows, d)`, or
             the path of a `.npy` file.
         encoder: path of a TorchScript or exported program (`.pt2`) file that maps standardised inputs to features.
@@ -68,7 +74,8 @@ def inspect(
         "train_size": (train_size, 20), "jobs": (jobs, 1), "pca": (pca, 1),
     }  # fmt: skip
     check_numbers(wholes, {"mixup_alpha": mixup_alpha})
-    found = read(data, target=target, task=task, name=name)
+    reading = reading_of(resize=resize, layout=layout)
+    found = read(data, target=target, task=task, name=name, reading=reading)
     with tempfile.TemporaryDirectory(prefix="localmixup-") as folder:
         work = inspect_steps(
             found,

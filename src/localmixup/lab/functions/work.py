@@ -14,6 +14,7 @@ from localmixup._validate import ArgumentError, check_integer, check_number
 from localmixup.lab.cli.console import show
 from localmixup.lab.data.dataset import DataSet
 from localmixup.lab.data.objects import dataset_of
+from localmixup.lab.data.reading import AS_FOUND, Reading
 from localmixup.lab.data.sources import load
 from localmixup.lab.runs.events import Event, Note
 
@@ -64,7 +65,9 @@ def check_numbers(wholes: Mapping[str, tuple[Any, int]], positive: Mapping[str, 
             raise ArgumentError(f"{name} must be > 0 and finite, got {value!r}")
 
 
-def read(data: Any, *, target: Any, test: Any = None, task: str | None, name: str) -> DataSet:
+def read(
+    data: Any, *, target: Any, test: Any = None, task: str | None, name: str, reading: Reading = AS_FOUND
+) -> DataSet:
     """Return the data that a function was given: an object, or what the commands take, a name or path.
 
     Args:
@@ -73,16 +76,17 @@ def read(data: Any, *, target: Any, test: Any = None, task: str | None, name: st
         test: see `dataset_of`.
         task: see there.
         name: of the data set if it is an object.
+        reading: how the data are to be read.
 
     Raises:
         ArgumentError: it cannot be read or trained on.
     """
     try:
         if not isinstance(data, (str, Path)):
-            return dataset_of(data, target=target, test=test, task=task, name=name)
+            return dataset_of(data, target=target, test=test, task=task, name=name, reading=reading)
         if test is not None or not isinstance(target, (str, type(None))):
             raise ArgumentError("target must be the name of a column and test None if data is a name or path")
-        return load(str(data), target=target, task=task)
+        return load(str(data), target=target, task=task, reading=reading)
     except ArgumentError as error:
         raise type(error)(as_arguments(str(error))) from None
 

@@ -28,6 +28,7 @@ from localmixup.geometry import (
 from localmixup.graphs.fit import sample_distances
 from localmixup.lab.data.dataset import DataSet
 from localmixup.lab.data.prepared import prepare
+from localmixup.lab.data.reading import AS_FOUND, Reading
 from localmixup.lab.data.sources import load
 from localmixup.lab.inspection.features import choose_features, in_span, read_features
 from localmixup.lab.inspection.result import LIPSCHITZ_SAMPLES, Inspection
@@ -50,6 +51,7 @@ def inspect(
     target: str | None = None,
     task: str | None = None,
     data_root: Path | None = None,
+    reading: Reading = AS_FOUND,
     features_file: Path | None = None,
     encoder: Path | None = None,
     pca: int | None = None,
@@ -70,6 +72,7 @@ def inspect(
         target: see there.
         task: see there.
         data_root: see there.
+        reading: see there.
         features_file: a `.npy` file with one row per sample, to measure distances on.
         encoder: a TorchScript or exported program file that maps a batch of standardised inputs to features.
         pca: number of principal components to measure distances on.
@@ -90,7 +93,7 @@ def inspect(
     Raises:
         ArgumentError: the data, a file or an argument is wrong.
     """
-    data = source if isinstance(source, DataSet) else load(source, target=target, task=task, data_root=data_root)
+    data = load(source, target=target, task=task, data_root=data_root, reading=reading)
     given = None if features_file is None else read_features(features_file, len(data.x))
     if train_size is not None and train_size < len(data.x):
         data, given = _part(data, given, train_size, seed)

@@ -1,12 +1,15 @@
 """Image sets of the Hub and Parquet files in its layout."""
 
 import io
+import socketserver
+import threading
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from localmixup._validate import ArgumentError
+from localmixup.lab.data.reading import Reading
 from localmixup.lab.data.sources import load
 
 
@@ -91,6 +94,7 @@ def test_the_extra_images_of_svhn_are_not_read(tmp_path, folder):
 
 def test_svhn_is_loaded_from_the_hub_with_its_configuration(tmp_path, monkeypatch):
     import datasets
+    import huggingface_hub
 
     parts = {}
     for split, rows in (("extra", 40), ("train", 20), ("test", 5)):
@@ -105,6 +109,7 @@ def test_svhn_is_loaded_from_the_hub_with_its_configuration(tmp_path, monkeypatc
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", lambda *_, **__: None)
     (tmp_path / "data" / "svhn").mkdir(parents=True)
     (tmp_path / "data" / "svhn" / "extra-00000-of-00001.parquet").write_bytes(b"no training images: not the place")
     data = load("svhn")
@@ -117,13 +122,8 @@ def test_svhn_is_loaded_from_the_hub_with_its_configuration(tmp_path, monkeypatc
     [("cifar100", "cifar100", "uoft-cs/cifar100"), ("svhn", "cropped_digits", "ufldl-stanford/svhn")],
 )
 def test_missing_image_sets_with_a_configuration(tmp_path, monkeypatch, name, configuration, hub):
-    import datasets
-
-    def unreachable(*_):
-        raise ConnectionError("no network")
-
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(datasets, "load_dataset", unreachable)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "nothing"))
     monkeypatch.setenv("LOCALMIXUP_DATA", "elsewhere")
     with pytest.raises(ArgumentError) as caught:
         load(name, data_root=tmp_path / "root")
@@ -132,5 +132,75 @@ def test_missing_image_sets_with_a_configuration(tmp_path, monkeypatch, name, co
         f"{name} was not found; looked in --data-root ({folder}, {folder / configuration}), "
         f"$LOCALMIXUP_DATA (elsewhere/{name}, elsewhere/{name}/{configuration}), "
         f"./data (data/{name}, data/{name}/{configuration}), the Hub ({hub}, {configuration}). "
-        f"{hub} could not be loaded from the Hub: no network"
+        f"{hub} could not be loaded from the Hub: HF_HUB_OFFLINE is set, and it was not downloaded before. Check the "
+        "network and HF_HUB_OFFLINE, or give a folder with its Parquet files"
     )
+
+
+def test_a_hub_out_of_reach_is_asked_once(tmp_path, monkeypatch):
+    import datasets.config
+    import huggingface_hub.constants
+
+    monkeypatch.chdir(tmp_path)
+    for place in (datasets.config, huggingface_hub.constants):
+        monkeypatch.setattr(place, "HF_HUB_OFFLINE", False)
+    asked = []
+
+    class Listener(socketserver.BaseRequestHandler):
+        def handle(self):
+            asked.append(self.request.recv(100))  # and no answer
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Listener) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        port = server.server_address[1]
+        monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", f"http://127.0.0.1:{port}")
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        with pytest.raises(ArgumentError) as caught:
+            load("someone/something")
+        server.shutdown()
+    assert "someone/something could not be loaded from the Hub: it cannot be reached (" in str(caught.value)
+    assert len(asked) == 1
+    assert not huggingface_hub.constants.HF_HUB_OFFLINE
+
+
+def test_validation_joins_the_training_rows_where_there_is_a_test_set(tmp_path):
+    names = ["cat", "dog"]
+    written = {}
+    for split, rows in (("train", 24), ("validation", 4), ("test", 6)):
+        path = tmp_path / "pets" / "data" / f"{split}-00000-of-00001.parquet"
+        written[split] = hub_images(path, rows, {"label": ([i % 2 for i in range(rows)], names)})
+    data = load(str(tmp_path / "pets"))
+    np.testing.assert_array_equal(data.x, np.concatenate([written["train"], written["validation"]]))
+    np.testing.assert_array_equal(data.x_test, written["test"])
+    said = "the 4 rows for validation join the 24 of the training set"
+    assert said in data.notes
+    assert said in load(str(tmp_path / "pets")).notes  # from the cache as well
+    (tmp_path / "pets" / "data" / "test-00000-of-00001.parquet").unlink()
+    fewer = load(str(tmp_path / "pets"))
+    np.testing.assert_array_equal(fewer.x_test, written["validation"])
+    assert "the 4 rows for validation are the test set" in fewer.notes
+
+
+def test_tables_that_name_files_instead_of_holding_images(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    secret = tmp_path / "secret.png"
+    secret.write_bytes(png(np.zeros((4, 4, 3), np.uint8)))
+    images = [{"bytes": None, "path": str(secret)}] * 24
+    pq.write_table(pa.table({"image": images, "label": [i % 2 for i in range(24)]}), tmp_path / "planted.parquet")
+    with pytest.raises(ArgumentError, match=r"row 0 names the file '.*secret\.png' instead of holding an image"):
+        load(str(tmp_path / "planted.parquet"))
+
+
+def test_labels_of_text_and_resizing(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    images = [{"bytes": png(np.full((8 + i % 2, 8), 9 * i, np.uint8)), "path": f"{i}.png"} for i in range(24)]
+    pq.write_table(pa.table({"image": images, "label": ["oak", "elm"] * 12}), tmp_path / "a.parquet")
+    with pytest.raises(ArgumentError, match="resize them with --resize"):
+        load(str(tmp_path / "a.parquet"))
+    data = load(str(tmp_path / "a.parquet"), reading=Reading(resize=(4, 4)))
+    assert (data.class_names, data.x.shape) == (("elm", "oak"), (24, 1, 4, 4))
+    np.testing.assert_array_equal(data.x[:, 0, 0, 0], [9 * i for i in range(24)])

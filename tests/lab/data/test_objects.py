@@ -6,12 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
+from scipy.sparse import csr_matrix
 from sklearn.datasets import load_iris
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, TensorDataset
 
 from localmixup._validate import ArgumentError
 from localmixup.lab.data.dataset import DataSet
 from localmixup.lab.data.objects import dataset_of
+from localmixup.lab.data.reading import Reading
 from localmixup.lab.data.sources import load
 
 RNG = np.random.default_rng(0)
@@ -116,6 +119,38 @@ def test_images_test_sets_and_names():
     assert dataset_of((X, Y), task="regression").task == "regression"
 
 
+def test_images_of_pillow_and_their_classes():
+    colours = [Image.fromarray(RNG.integers(0, 255, (9, 8, 3), dtype=np.uint8)) for _ in range(29)]
+    pictures = [*colours, colours[0].convert("P")]
+    items = Pairs(list(zip(pictures, Y.tolist(), strict=True)))
+    items.classes = ["cat", "dog", "owl"]  # as torchvision's data sets have them
+    found = dataset_of(items)
+    assert (found.kind, found.shape, found.class_names) == ("image", (3, 9, 8), ("cat", "dog", "owl"))
+    np.testing.assert_array_equal(found.x[3], np.asarray(colours[3]).transpose(2, 0, 1))
+    assert found.x[29].max() > 200  # colours, not places in the palette
+    assert_same(dataset_of((pictures, Y)), dataset_of((found.x, Y)))
+    small = dataset_of(items, reading=Reading(resize=(4, 4)))
+    assert small.shape == (3, 4, 4)
+    with pytest.raises(ArgumentError, match="cannot be read with --resize"):
+        dataset_of((X, Y), reading=Reading(resize=(4, 4)))
+    items.items[5] = (colours[5].resize((4, 4)), 0)
+    with pytest.raises(ArgumentError, match="images must all be of one size"):
+        dataset_of(items)
+
+
+def test_data_sets_of_the_library_datasets():
+    import datasets
+
+    pictures = [Image.fromarray(RNG.integers(0, 255, (5, 5), dtype=np.uint8)) for _ in range(30)]
+    kinds = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=list("abc"))})
+    images = datasets.Dataset.from_dict({"image": pictures, "label": Y.tolist()}, features=kinds)
+    for found in (dataset_of(images), dataset_of(datasets.DatasetDict(train=images, test=images.select(range(6))))):
+        assert (found.class_names, found.shape) == (("a", "b", "c"), (1, 5, 5))
+        np.testing.assert_array_equal(found.x[7, 0], np.asarray(pictures[7]))
+    assert len(found.x_test) == 6
+    assert_same(dataset_of(datasets.Dataset.from_pandas(FRAME), target="kind"), dataset_of(FRAME, target="kind"))
+
+
 def test_the_data_set_itself_passes():
     data = dataset_of((X, Y))
     assert dataset_of(data) is data
@@ -147,12 +182,15 @@ def test_the_callers_arrays_are_neither_changed_nor_shared():
         (Pairs([]), {}, "data must have rows, got an empty Pairs"),
         ((X, Y[:7]), {}, "30 inputs but 7 targets"),
         ((X, [None] * 30), {}, "y must hold numbers, or text only, got NoneType"),
-        ((X, np.eye(3)[Y]), {}, "array 'y' must hold one target per row, got shape .30, 3."),
+        ((X, np.ones((30, 3))), {}, "array 'y' must hold one target per row, got shape .30, 3."),
         (FRAME, {"target": "kin"}, "target must be one of .* got 'kin'; did you mean 'kind'"),
         (FRAME, {}, "say which column to predict with --target"),
         (FRAME, {"target": FRAME["kind"]}, "target must not be a column of data as well, and 'kind' is one"),
         (FRAME, {"target": [1, 2]}, "one value for each of the 30 rows, got shape .2,."),
         (FRAME, {"target": "kind", "test": FRAME}, "test must be None for a data frame"),
+        ((np.ma.masked_greater(X, 1), Y), {}, "x must have no masked values, got .*: fill them first"),
+        ((torch.from_numpy(X).to_sparse(), Y), {}, "x must be dense, got a sparse tensor: give its to_dense"),
+        ((csr_matrix(X), Y), {}, "x must be dense, got csr_matrix: give its toarray"),
         ((X, Y), {"test": X}, "test must be a data frame .* got ndarray without target"),
     ],
 )  # fmt: skip

@@ -22,7 +22,7 @@ def test_digits_and_spirals_need_no_file():
         ("empty.csv", b"", "the file is empty"),
         ("broken.parquet", b"PAR0", "cannot be read as Parquet"),
         ("broken.npz", b"nothing", "not a NumPy archive"),
-        ("notes.txt", b"x", "a file must be one of .csv, .parquet, .npz, got '.txt'"),
+        ("notes.txt", b"x", "a file must be one of .csv, .parquet, .npz, .npy, -ubyte, -ubyte.gz, got '.txt'"),
         ("bytes.csv", b"\xff\xfe\x00\x01", "cannot be read as a table"),
     ],
 )

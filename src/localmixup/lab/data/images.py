@@ -1,83 +1,102 @@
-"""Read images: a folder with one folder per class, and the decoding that every source of images shares."""
+"""Read a folder of images: with one folder per class, with splits, or with a table of labels beside the images."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from localmixup._validate import ArgumentError
 from localmixup.lab.data.dataset import DataSet
-from localmixup.lab.errors import first_line
+from localmixup.lab.data.folders import TEST, TRAIN, VALIDATION, Found, Tree, classes_of, tree_of
+from localmixup.lab.data.labels import labels_beside
+from localmixup.lab.data.pixels import decode_images, image_suffixes
+from localmixup.lab.data.reading import refuse_table_options
+from localmixup.lab.data.targets import targets_of
+
+_SHOWN_CLASSES = 10
 
 
-def read_image_folder(path: Path) -> DataSet:
-    """Read a folder that holds one folder of images per class.
+def read_image_folder(
+    path: Path, *, target: str | None = None, task: str | None = None, resize: tuple[int, int] | None = None
+) -> DataSet:
+    """Read a folder that holds one folder of images per class, possibly in folders for training and test.
 
     `datasets` has a reader for such folders, but it takes folders and files called "test" or "valid" for splits and
-    silently drops the others.
+    silently drops the others. Without class folders, a single table beside the images may hold their labels.
+
+    Args:
+        path: the folder.
+        target: the column of labels in a table beside the images.
+        task: `"classification"` or `"regression"`; the latter only for a table of labels.
+        resize: height and width that the images get.
+
+    Raises:
+        ArgumentError: there are no class folders, one of them holds no images, or an image cannot be read.
+    """
+    tree = tree_of(path, image_suffixes())
+    if (labelled := labels_beside(path, tree, target)) is not None:
+        return _of_table(path, tree, *labelled, task, resize)
+    refuse_table_options(f"{path}: images in class folders", target=target, task=task)
+    found, notes = classes_of(tree)
+    if not found:
+        raise ArgumentError(
+            f"{path}: holds {len(tree.files):,} images, but no class folders: put the images of each class into a "
+            "folder of its own, or a table of labels beside them (columns file_name and label)"
+        )
+    if tree.root != path:
+        notes = [f"the classes are the folders in {tree.root}", *notes]
+    if tree.others:
+        kinds = ", ".join(f"{count:,} {suffix}" for suffix, count in tree.others.most_common(5))
+        notes.append(f"files that are no images are left out: {kinds}")
+    return _of_folders(path, found, notes, resize)
+
+
+def holds_image_files(path: Path) -> bool:
+    """Return whether there is an image below a folder.
 
     Args:
         path: the folder.
 
     Raises:
-        ArgumentError: there are no class folders, one of them holds no images, or an image cannot be read.
+        ArgumentError: a folder cannot be read.
     """
-    from PIL import Image
-
-    known = set(Image.registered_extensions())
-    classes = sorted(p for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
-    if not classes:
-        raise ArgumentError(
-            f"{path}: a folder must hold one folder of images for each class, or Parquet files; got neither"
-        )
-    files = [sorted(p for p in folder.rglob("*") if p.suffix.lower() in known) for folder in classes]
-    for folder, found in zip(classes, files, strict=True):
-        if not found:
-            raise ArgumentError(f"{folder}: no images in this class folder")
-    x = decode_images((None, str(file)) for found in files for file in found)
-    y = np.repeat(np.arange(len(classes)), [len(found) for found in files])
-    counts = ", ".join(f"{len(found)} {folder.name}" for folder, found in zip(classes, files, strict=True))
-    note = f"images of shape {x.shape[1:]} in {len(classes)} classes: {counts}"
-    return DataSet(path.name, "image", x, y, class_names=tuple(folder.name for folder in classes), notes=(note,))
+    return bool(tree_of(path, image_suffixes()).files)
 
 
-def decode_images(images: Iterable[tuple[bytes | None, str | None]]) -> np.ndarray:
-    """Decode images of one size.
+def _of_folders(path: Path, found: Sequence[Found], notes: Sequence[str], resize: tuple[int, int] | None) -> DataSet:
+    counts = Counter(file.split for file in found)
+    order = [TRAIN, VALIDATION, TEST]
+    found = sorted(found, key=lambda file: (order.index(file.split), file.label, str(file.path)))
+    last = counts[TEST] or counts[VALIDATION]
+    splits = []
+    if counts[VALIDATION]:
+        what = f"join the {counts[TRAIN]:,} for training" if counts[TEST] else "are the test set"
+        splits.append(f"the {counts[VALIDATION]:,} images for validation {what}")
+    if counts[TEST]:
+        splits.append(f"the test set has {counts[TEST]:,} images of its own")
+    names = sorted({file.label for file in found})
+    x, decoded = decode_images([(str(file.path), file.path) for file in found], resize=resize)
+    y = np.array([names.index(file.label) for file in found], dtype=np.int64)
+    rest = len(found) - last
+    per_class = np.bincount(y[:rest], minlength=len(names))
+    shown = ", ".join(f"{count:,} {name}" for count, name in list(zip(per_class, names, strict=True))[:_SHOWN_CLASSES])
+    more = f" and {len(names) - _SHOWN_CLASSES} more" if len(names) > _SHOWN_CLASSES else ""
+    first = f"images of shape {x.shape[1:]} in {len(names)} classes: {shown}{more}"
+    x_test, y_test = (x[rest:], y[rest:]) if last else (None, None)
+    every = (first, *splits, *notes, *decoded)
+    return DataSet(path.resolve().name, "image", x[:rest], y[:rest], x_test, y_test, tuple(names), notes=every)
 
-    The result has one channel if all images are gray, else three. Images of 16 bits per pixel are reduced to 8.
 
-    Args:
-        images: for each image its bytes, or None and the path of its file.
-
-    Returns:
-        Pixels, uint8, shape `(m, channels, height, width)`.
-
-    Raises:
-        ArgumentError: an image cannot be decoded, or its size differs from that of the first one.
-    """
-    from PIL import Image
-
-    arrays: list[np.ndarray] = []
-    gray = True
-    for row, (content, path) in enumerate(images):
-        where = path or f"row {row}"
-        try:
-            with Image.open(io.BytesIO(content) if content else str(path)) as opened:
-                if opened.mode.startswith("I"):  # 16 bits per pixel
-                    array = (np.asarray(opened).clip(0, 65535) // 256).astype(np.uint8)
-                else:
-                    array = np.asarray(opened.convert("L" if opened.mode in ("1", "L", "LA") else "RGB"))
-        except Exception as error:
-            raise ArgumentError(f"{where}: not an image that can be read: {first_line(error)}") from None
-        if arrays and array.shape[:2] != arrays[0].shape[:2]:
-            first, other = ("{1} x {0}".format(*a.shape) for a in (arrays[0], array))
-            raise ArgumentError(f"images must all be of one size: the first is {first} pixels, {where} is {other}")
-        gray = gray and array.ndim == 2
-        arrays.append(array)
-    if not gray:
-        arrays = [a if a.ndim == 3 else np.repeat(a[..., None], 3, axis=2) for a in arrays]
-    stacked = np.stack(arrays)
-    return stacked[:, None] if gray else np.ascontiguousarray(stacked.transpose(0, 3, 1, 2))
+def _of_table(
+    path: Path, tree: Tree, files: Sequence[Path], labels: np.ndarray, column: str, note: str, task: str | None,
+    resize: tuple[int, int] | None,
+) -> DataSet:  # fmt: skip
+    targets = targets_of(str(path), column, labels, None, task)
+    x, decoded = decode_images([(str(file), file) for file in files], resize=resize)
+    unused = len(tree.files) - len(set(files))
+    left = (f"{unused:,} images without a label are left out",) if unused else ()
+    notes = (f"images of shape {x.shape[1:]}", note, targets.note, *left, *decoded)
+    return DataSet(path.resolve().name, "image", x, targets.y, class_names=targets.class_names, notes=notes)

@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from localmixup._validate import ArgumentError
-from localmixup.lab.data.arrays import read_arrays
+from localmixup.lab.data.array_files import ARRAY_SUFFIXES, is_array_file, read_arrays
 from localmixup.lab.data.dataset import DataSet, check_dataset
 from localmixup.lab.data.generators import digits, spirals
-from localmixup.lab.data.hub import holds_images, read_hub, read_hub_folder
-from localmixup.lab.data.images import read_image_folder
+from localmixup.lab.data.hub import holds_images, hub_files, read_hub, read_hub_folder
+from localmixup.lab.data.images import holds_image_files, read_image_folder
 from localmixup.lab.data.names import CONFIGURATIONS, IMAGE_SETS, SUFFIXES, TABLES, check_source
 from localmixup.lab.data.reading import AS_FOUND, Reading, refuse_table_options
+from localmixup.lab.data.refused import refuse
 from localmixup.lab.data.tables import read_table
+from localmixup.lab.data.targets import class_notes
 from localmixup.lab.errors import DataMissingError
 
 Source = str | DataSet
@@ -77,7 +79,7 @@ def _read(source: str, asked: _Asked) -> DataSet:
         which = "published" if source == "spirals" else "paper"
         return DataSet(source, "table", *spirals(reading=which), class_names=("first", "second"))
     if source in IMAGE_SETS:
-        asked.only(f"{source}: these images")
+        asked.only(f"{source}: these images", "resize")
         return _named_images(source, asked)
     if source in TABLES:
         asked.reading.only(f"{source}: this table")
@@ -86,30 +88,63 @@ def _read(source: str, asked: _Asked) -> DataSet:
     if path.exists():
         return _read_path(path, asked)
     check_source(source)
-    asked.only(f"{source}: images of the Hub")
-    return read_hub(source, name=source)
+    asked.only(f"{source}: images of the Hub", "resize")
+    return _with_notes(read_hub(source, name=source, resize=asked.reading.resize))
 
 
 def _read_path(path: Path, asked: _Asked) -> DataSet:
     if path.is_dir():
-        asked.only(f"{path}: images")
-        return read_hub_folder(path, name=path.name) if any(path.glob("*.parquet")) else read_image_folder(path)
+        return _read_folder(path, asked)
     suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise ArgumentError(f"{path}: a file must be one of {', '.join(SUFFIXES)}, got {suffix or 'no suffix'!r}")
+    if suffix not in SUFFIXES and is_array_file(path) is None:
+        raise refuse(path, f"a file must be one of {', '.join((*SUFFIXES, *ARRAY_SUFFIXES))}")
     if path.stat().st_size == 0:
         raise ArgumentError(f"{path}: the file is empty")
-    if suffix == ".npz":
-        return read_arrays(path, task=asked.task)
+    if suffix == ".npz" or is_array_file(path):
+        return _arrays(path, asked)
     if suffix == ".parquet" and holds_images(path):
-        asked.only(f"{path}: images")
-        return read_hub_folder(path, name=path.stem)
+        return _parquet_images(path, path.stem, asked)
     asked.reading.only(f"{path}: a table")
     return read_table(path, target=asked.target, task=asked.task)
 
 
+def _read_folder(path: Path, asked: _Asked) -> DataSet:
+    name = path.resolve().name
+    if parquet := hub_files(path):
+        if holds_images(parquet[0]):
+            return _parquet_images(path, name, asked)
+        asked.reading.only(f"{path}: a table")
+        return replace(read_table(path, target=asked.target, task=asked.task), name=name)
+    if holds_image_files(path):
+        asked.reading.only(f"{path}: images", "resize")
+        data = read_image_folder(path, target=asked.target, task=asked.task, resize=asked.reading.resize)
+        return _with_notes(data)
+    if is_array_file(path):
+        return _arrays(path, asked)
+    raise refuse(
+        path,
+        "a folder must hold one folder of images for each class, Parquet files, or arrays (x.npy and y.npy, idx files)",
+    )
+
+
+def _arrays(path: Path, asked: _Asked) -> DataSet:
+    if asked.target is not None:
+        raise ArgumentError(f"{path}: arrays have no column to predict: leave --target out, got {asked.target!r}")
+    asked.reading.only(f"{path}: arrays", "layout")
+    return _with_notes(read_arrays(path, task=asked.task, layout=asked.reading.layout))
+
+
+def _parquet_images(path: Path, name: str, asked: _Asked) -> DataSet:
+    asked.only(f"{path}: images", "resize")
+    return _with_notes(read_hub_folder(path, name=name, resize=asked.reading.resize))
+
+
+def _with_notes(data: DataSet) -> DataSet:
+    return replace(data, notes=(*data.notes, *class_notes(data)))
+
+
 def _named_images(name: str, asked: _Asked) -> DataSet:
-    data_root = asked.data_root
+    data_root, resize = asked.data_root, asked.reading.resize
     configuration = CONFIGURATIONS.get(name)
     if configuration is None:
         splits, on_hub = None, IMAGE_SETS[name]
@@ -118,9 +153,9 @@ def _named_images(name: str, asked: _Asked) -> DataSet:
         splits, on_hub = ("train-", "test-"), f"{IMAGE_SETS[name]}, {configuration}"
         folder, tried = _look_for("train-*.parquet", [name, f"{name}/{configuration}"], data_root)
     if folder is not None:
-        return read_hub_folder(folder, name=name, splits=splits)
+        return read_hub_folder(folder, name=name, splits=splits, resize=resize)
     try:
-        return read_hub(IMAGE_SETS[name], name=name, configuration=configuration)
+        return read_hub(IMAGE_SETS[name], name=name, configuration=configuration, resize=resize)
     except ArgumentError as error:
         where = ", ".join([*tried, f"the Hub ({on_hub})"])
         raise DataMissingError(f"{name} was not found; looked in {where}. {error}") from None

@@ -57,6 +57,13 @@ def test_rows_for_validation(tmp_path):
     assert "arrays that are not used: ids" in data.notes
 
 
+def test_a_test_set_alone_is_the_data(tmp_path):
+    np.save(tmp_path / "X_test.npy", X)
+    np.save(tmp_path / "y_test.npy", Y)
+    data = load(str(tmp_path))
+    assert (len(data.x), data.x_test) == (30, None)
+
+
 def test_arrays_without_a_partner_say_what_to_do(tmp_path):
     np.save(tmp_path / "x.npy", X)
     np.save(tmp_path / "cat.npy", X)

@@ -54,7 +54,7 @@ def test_wrong_folders_of_images(tmp_path):
     with pytest.raises(ArgumentError, match="one"):
         load(str(tmp_path / "one"))
     class_folders(tmp_path / "alone", labels=("cats",), count=24)
-    with pytest.raises(ArgumentError, match="at least two classes are needed"):
+    with pytest.raises(ArgumentError, match="all 24 images lie in one folder, 'cats'"):
         load(str(tmp_path / "alone"))
     for i in range(24):
         write(tmp_path / "flat" / f"{i}.png", noise(9, 9))
@@ -179,7 +179,7 @@ def test_sizes_that_differ_are_resized_on_request_only(tmp_path):
     assert "resize them with --resize 40x" in str(caught.value)
     data = load(str(root), reading=Reading(resize=(20, 18)))
     assert data.x.shape == (24, 3, 20, 18)
-    assert said(data, "all 24 images are resized; their proportions are not kept")
+    assert said(data, "resized, without keeping proportions: all 24")
     with Image.open(root / "dogs" / "00.png") as image:  # half the size: the mean of neighbours, nearly
         whole = np.asarray(image).astype(float)
     blocks = whole.reshape(20, 2, 18, 2, 3).mean(axis=(1, 3))
@@ -203,6 +203,14 @@ def test_labels_in_a_table_beside_the_images(tmp_path):
     lengths = load(str(root), target="length")
     assert lengths.task == "regression"
     np.testing.assert_allclose(lengths.y, lengths.x[:, 0, 0, 0] / 10 / 7)
+    (root / "labels.csv").rename(root / "train_labels.csv")
+    (root / "test_labels.csv").write_text("id,kind\n")  # of images that are elsewhere
+    assert load(str(root), target="kind").class_names == ("elm", "oak")
+    (root / "test_labels.csv").unlink()
+    (root / "train_labels.csv").rename(root / "labels.csv")
+    (root / "labels.csv").write_text("id,kind\nleaf1,oak\nleaf1,elm\n")  # boxes of objects
+    with pytest.raises(ArgumentError, match="has 2 rows for 1 images; each must have one row with its label"):
+        load(str(root))
     (root / "labels.csv").write_text("id,kind\nleaf1,oak\nleaf2,elm\nleaf99,elm\n")
     with pytest.raises(ArgumentError, match="column 'id' names 1 image that is not there, 'leaf99'"):
         load(str(root))

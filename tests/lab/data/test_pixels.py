@@ -107,7 +107,7 @@ def test_transparency_of_sixteen_bits_lets_no_colour_through():
     expected = values[..., :3] * alpha + 65535 * (1 - alpha)
     pixels, notes = decode_images([("a", png_of_16_bits(values, 6))])
     np.testing.assert_allclose(pixels[0].transpose(1, 2, 0), expected, rtol=1e-5)
-    assert "all 1 images have transparent parts, which are laid on white" in notes
+    assert "transparent parts laid on white: all 1" in notes
     pixels, _ = decode_images([("b", png_of_16_bits(values[..., 2:], 4))])  # gray with alpha
     np.testing.assert_allclose(pixels[0, 0], expected[..., 2], rtol=1e-5)
     pixels, _ = decode_images([("c", tiff(values, order="<", kind=1, extra=2))])
@@ -142,7 +142,7 @@ def test_colours_under_alpha_0_do_not_come_through(tmp_path):
     np.testing.assert_allclose(pixels[0].transpose(1, 2, 0), expected, atol=1)
     assert (pixels[0, :, :3] == 255).all()
     np.testing.assert_array_equal(pixels[1].transpose(1, 2, 0), rgba[..., :3])
-    assert "1 of 2 images have transparent parts, which are laid on white" in notes
+    assert "transparent parts laid on white: 1 of 2 images" in notes
     gray = Image.merge("LA", [Image.fromarray(rgba[..., 0]), Image.fromarray(rgba[..., 3])])
     pixels, _ = decode(tmp_path, [(gray, {})])
     np.testing.assert_allclose(pixels[0, 0], expected[..., 0], atol=1)
@@ -174,7 +174,9 @@ def test_cmyk_one_bit_and_a_mix_of_modes(tmp_path):
     np.testing.assert_allclose(pixels[0].transpose(1, 2, 0), rgb, atol=2)
     np.testing.assert_array_equal(pixels[1], np.stack([np.eye(4) * 255] * 3))
     assert notes[0] == "modes of the images: 1 CMYK, 1 1 (one bit), 1 RGB; all are read as RGB"
-    assert "1 of 3 images have the same value in all pixels" not in notes  # two of them have, by channel
+    assert notes[1:] == ()
+    _, notes = decode(tmp_path, [(bits, {}), (np.zeros((4, 4), np.uint8), {})])
+    assert notes[1:] == ("of one value in all pixels: 1 of 2 images",)
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp"])
@@ -193,7 +195,7 @@ def test_the_orientation_of_exif_is_applied(tmp_path, suffix, orientation):
     assert np.abs(pixels[0].transpose(1, 2, 0).astype(int) - upright)[2:6, 2:10].max() < 12
     assert np.abs(pixels[0].transpose(1, 2, 0).astype(int) - upright)[10:14, 2:10].max() < 12
     assert pixels.shape == (1, 3, 16, 24)
-    assert any("are turned as their metadata say" in note for note in notes) == (orientation > 1)
+    assert any("turned upright as their metadata say" in note for note in notes) == (orientation > 1)
 
 
 def test_animations_and_stacks_give_their_first_picture(tmp_path):
@@ -204,7 +206,7 @@ def test_animations_and_stacks_give_their_first_picture(tmp_path):
             tmp_path, [(frames[0], {"save_all": True, "append_images": frames[1:], **options})], suffix
         )
         np.testing.assert_array_equal(pixels[0, 0], np.asarray(frames[0]), err_msg=suffix)
-        assert any("hold several pictures (animations, pages): the first is read" in note for note in notes)
+        assert any("first picture of several (animations, pages): all 1" in note for note in notes)
 
 
 def test_damaged_files_and_files_that_run_programs(tmp_path):

@@ -132,10 +132,14 @@ def _chosen(path: Path, stored: Mapping[str, _Stored], like: _Role | None) -> Ar
         )
     prefix = complete[0] if complete else prefixes[0] if prefixes else ""
     pairs = {split: _pair(roles, prefix, split) for split in ("train", "validation", "test")}
+    there = [split for split, pair in pairs.items() if pair]
+    if pairs["train"] is None and len(there) == 1:  # such as MNIST's t10k files alone
+        pairs = {**pairs, "train": pairs[there[0]], there[0]: None}
+        roles = {name: role for name, role in roles.items() if name in (pairs["train"] or ())}
     if pairs["train"] is None:
         raise ArgumentError(_advice(path, list(stored)))
     used = [name for pair in pairs.values() if pair for name in pair]
-    half = [name for name, role in roles.items() if role.prefix == prefix and pairs[role.split] is None]
+    half = [n for n, role in roles.items() if role.prefix == prefix and n not in used and pairs[role.split] is None]
     if half:
         raise ArgumentError(f"{path}: a test set needs both inputs and targets, got only {half[0]!r} of the two")
     _check_size(path, {name: stored[name] for name in used})

@@ -78,6 +78,11 @@ def _of_folders(path: Path, found: Sequence[Found], notes: Sequence[str], resize
     if counts[TEST]:
         splits.append(f"the test set has {counts[TEST]:,} images of its own")
     names = sorted({file.label for file in found})
+    if len(names) == 1:
+        raise ArgumentError(
+            f"{path}: all {len(found):,} images lie in one folder, {names[0]!r}: put the images of each class into a "
+            "folder of its own, or a table of labels beside them (columns file_name and label)"
+        )
     x, decoded = decode_images([(str(file.path), file.path) for file in found], resize=resize)
     y = np.array([names.index(file.label) for file in found], dtype=np.int64)
     rest = len(found) - last

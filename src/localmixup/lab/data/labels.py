@@ -56,7 +56,8 @@ def labels_beside(path: Path, tree: Tree, target: str | None) -> Labelled | None
         for file in sorted(folder.iterdir())
         if file.suffix.lower() in (".csv", ".tsv") and not is_hidden(file.name)
     ]
-    tables = [file for file in tables if split_of(file.stem) != "test"]
+    if len(tables) > 1:
+        tables = [file for file in tables if split_of(file.stem) != "test"]
     if len(tables) != 1:
         return None
     return _matched(tables[0], _read(tables[0]), tree, target)
@@ -92,12 +93,17 @@ def _matched(file: Path, table: Any, tree: Tree, target: str | None) -> Labelled
     if missing:
         count = "1 image that is" if len(missing) == 1 else f"{len(missing):,} images that are"
         raise ArgumentError(f"{file}: column {names!r} names {count} not there, {missing[0]!r}")
+    files = [known[value] for value in table[names]]
+    if len(set(files)) < len(files):
+        raise ArgumentError(
+            f"{file}: has {len(files):,} rows for {len(set(files)):,} images; each must have one row with its label"
+        )
     if bool((table[column] == "").any()):
         row = int(np.argmax((table[column] == "").to_numpy()))
         raise ArgumentError(f"{file}: row {row + 1} has no value in column {column!r}")
     numbers = pd.to_numeric(table[column], errors="coerce")
     labels = table[column].to_numpy(str) if numbers.isna().any() else numbers.to_numpy()
-    return Labelled([known[value] for value in table[names]], labels, column, f"labels from {file.name}")
+    return Labelled(files, labels, column, f"labels from {file.name}")
 
 
 def _only(names: list[str]) -> str | None:

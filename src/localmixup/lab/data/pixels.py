@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import re
 import statistics
@@ -102,18 +103,26 @@ def _quiet_pillow() -> Iterator[None]:
         yield
 
 
+@functools.cache
+def _formats() -> tuple[str, ...]:
+    """Return the formats that are opened, the most common ones first."""
+    from PIL import Image
+
+    Image.init()
+    return tuple(dict.fromkeys(["PNG", "JPEG", *(name for name in Image.OPEN if name not in _REFUSED_FORMATS)]))
+
+
 @contextmanager
 def _opened(where: str, content: Any) -> Iterator[Any]:
     from PIL import Image
 
-    Image.init()
     try:
         if isinstance(content, Image.Image):
             content.load()
             yield content
             return
-        formats = [name for name in Image.OPEN if name not in _REFUSED_FORMATS]
-        with Image.open(io.BytesIO(content) if isinstance(content, bytes) else content, formats=formats) as image:
+        source = io.BytesIO(content) if isinstance(content, bytes) else content
+        with Image.open(source, formats=_formats()) as image:
             yield image
     except ArgumentError:
         raise
@@ -230,7 +239,7 @@ def _notes_on_headers(headers: list[_Header], plan: _Plan) -> list[str]:
     elif plan.depth != "8":
         notes.append(f"pixels of {_DEPTHS[plan.depth]} keep their values")
     if several := sum(header.several for header in headers):
-        notes.append(f"{_images(several, len(headers))} hold several pictures (animations, pages): the first is read")
+        notes.append(f"first picture of several (animations, pages): {_images(several, len(headers))}")
     return notes
 
 
@@ -239,13 +248,13 @@ _MODES = {"1": " (one bit)", "P": " (palette)", "LA": " (gray with alpha)", "I":
 
 def _notes_on_pixels(told: Counter[str], count: int) -> list[str]:
     texts = {
-        "turned": "are turned as their metadata say (EXIF)",
-        "transparent": "have transparent parts, which are laid on white",
-        "resized": "are resized; their proportions are not kept",
-        "constant": "have the same value in all pixels",
+        "turned": "turned upright as their metadata say (EXIF)",
+        "transparent": "transparent parts laid on white",
+        "resized": "resized, without keeping proportions",
+        "constant": "of one value in all pixels",
     }
-    return [f"{_images(told[key], count)} {text}" for key, text in texts.items() if told[key]]
+    return [f"{text}: {_images(told[key], count)}" for key, text in texts.items() if told[key]]
 
 
 def _images(some: int, count: int) -> str:
-    return f"all {count:,} images" if some == count else f"{some:,} of {count:,} images"
+    return f"all {count:,}" if some == count else f"{some:,} of {count:,} images"

@@ -60,8 +60,14 @@ def without_times(numbers):
 def test_a_table_from_file_to_report(folder):
     done = compare("pets.csv", "--target", "kind", *FAST)
     assert done.exit_code == 0, done.output
-    assert "pets.csv: 60 rows of 2 values, classification; model mlp" in done.stderr
-    assert "target 'kind': 2 classes (classification)" in done.stderr
+    read = done.stderr.splitlines()[:5]
+    assert read == [
+        "pets.csv; model mlp",
+        "  rows: 60",
+        "  inputs: 2 numbers",
+        "  target: kind, 2 classes (classification): cat 30, dog 30",
+        "  left out: nothing; no value is missing",
+    ]
     assert "trainings choose and 15 judge, in 3 resamples: about a few seconds" in done.stderr
     lines = done.stdout.strip().splitlines()
     assert lines[0].startswith(("Use ", "Train ", "Cannot tell"))
@@ -142,7 +148,7 @@ def test_a_model_of_the_current_folder(folder):
         "pets.csv", "--target", "kind", *FAST, "--model", "pet_nets:make", "--optimizer", "sgd", "--jobs", "2"
     )
     assert done.exit_code == 0, done.output
-    assert "pets.csv: 60 rows of 2 values, classification; model pet_nets:make\n" in done.stderr
+    assert "pets.csv; model pet_nets:make\n  rows: 60\n" in done.stderr
     assert "pets.csv: pet_nets:make, 3 resamples" in done.stdout
     page = (folder / "localmixup-results" / "pets.csv--kind" / "report.html").read_text(encoding="utf-8")
     assert "your own, pet_nets:make" in page

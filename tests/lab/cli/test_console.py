@@ -15,7 +15,7 @@ from localmixup.lab.runs.events import Note, Read, Stage, Step
 
 def test_show_prints_what_happens_and_returns_the_result(capsys):
     def work():
-        yield Read("pets.csv", 1200, (3,), "classification", "mlp", ("target 'kind': 2 classes",))
+        yield Read("pets.csv", ("rows: 1,200", "inputs: 3 numbers"), "mlp", ("one class is rare",))
         yield Stage("training", 20, 5)
         for done in range(6, 21):
             yield Step(done)
@@ -28,8 +28,10 @@ def test_show_prints_what_happens_and_returns_the_result(capsys):
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines() == [
-        "pets.csv: 1,200 rows of 3 values, classification; model mlp",
-        "  target 'kind': 2 classes",
+        "pets.csv; model mlp",
+        "  rows: 1,200",
+        "  inputs: 3 numbers",
+        "  note: one class is rare",
         "  training: 5 of 20 are in the store already",
         "  training: 8 of 20",
         "  training: 12 of 20",

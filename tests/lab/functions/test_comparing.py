@@ -120,7 +120,7 @@ def test_progress_is_shown_and_the_caller_keeps_its_random_state(capsys):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         lab.compare(own_model, (X, Y), **BRIEF)
-    assert "120 rows of 2 values" in capsys.readouterr().err
+    assert "  rows: 120\n  inputs: 2 numbers\n" in capsys.readouterr().err
     assert torch.equal(torch.random.get_rng_state(), before)
 
 

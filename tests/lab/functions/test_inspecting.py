@@ -64,7 +64,7 @@ def test_features_may_be_an_array(found):
 def test_a_quantity(capsys):
     found = lab.inspect(FRAME, target="a", **{**FEW, "progress": True})
     assert found.numbers["task"] == "regression"
-    assert "120 rows" in capsys.readouterr().err
+    assert "rows: 120" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

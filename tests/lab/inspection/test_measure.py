@@ -7,6 +7,7 @@ import torch
 from localmixup import CompleteGraph
 from localmixup.geometry import intrusion, lipschitz_lower_bound
 from localmixup.geometry._progress import run_to_end
+from localmixup.lab.data.description import describe
 from localmixup.lab.inspection import inspect, measure
 from localmixup.lab.runs.events import Note, Read, Stage, Step
 
@@ -38,7 +39,7 @@ def test_it_measures_the_standardised_inputs(inspected_rings):
 
 def test_progress_is_yielded_stage_by_stage(inspected_rings):
     events, found = inspected_rings
-    assert events[0] == Read("rings.npz", 100, (2,), "classification", notes=found.data.notes)
+    assert events[0] == Read("rings.npz", describe(found.data), notes=found.data.notes)
     stages = [event for event in events if isinstance(event, Stage)]
     assert [stage.title for stage in stages] == [
         "mixed samples and their neighbours", "class regions", "Lipschitz bound", "shape of the classes",

@@ -62,6 +62,11 @@ def compare(
     scheduler: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="A running Dask scheduler, for --backend dask.")
     ] = None,
+    drop: options.Drop = None,
+    missing: options.Missing = None,
+    sep: options.Sep = None,
+    header: options.Header = None,
+    query: options.Query = None,
     resize: options.Resize = None,
     layout: options.Layout = None,
     data_root: options.DataRoot = None,
@@ -94,7 +99,7 @@ def compare(
         "precision": precision,
         "backend": backend,
         "scheduler": scheduler,
-        "reading": Reading(resize=resize, layout=layout),
+        "reading": Reading(resize, layout, drop, missing, sep, header, query),
         "data_root": data_root,
         "store": store,
     }

@@ -58,11 +58,11 @@ class _Display:
     def show(self, event: Event) -> None:
         """Draw or print one event."""
         if isinstance(event, Read):
-            shape = " x ".join(map(str, event.shape))
-            model = f"; model {event.model}" if event.model else ""
-            _print(f"{event.name}: {event.rows:,} rows of {shape} values, {event.task}{model}")
+            _print(event.name + (f"; model {event.model}" if event.model else ""))
+            for line in event.lines:
+                _print(f"  {line}")
             for note in event.notes:
-                _print(f"  {note}")
+                _print(f"  note: {note}")
         elif isinstance(event, Note):
             _print(f"  {event.text}")
         elif isinstance(event, Stage):

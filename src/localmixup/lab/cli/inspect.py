@@ -53,6 +53,11 @@ def inspect(
     jobs: Annotated[int | None, typer.Option(parser=options.whole(), help="Threads [number of cores].")] = None,
     target: options.Target = None,
     task: options.Task = None,
+    drop: options.Drop = None,
+    missing: options.Missing = None,
+    sep: options.Sep = None,
+    header: options.Header = None,
+    query: options.Query = None,
     resize: options.Resize = None,
     layout: options.Layout = None,
     data_root: options.DataRoot = None,
@@ -71,7 +76,7 @@ def inspect(
         "n_jobs": jobs,
         "target": target,
         "task": task,
-        "reading": Reading(resize=resize, layout=layout),
+        "reading": Reading(resize, layout, drop, missing, sep, header, query),
         "data_root": data_root,
     }
     check_source(data)

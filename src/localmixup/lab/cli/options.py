@@ -14,14 +14,15 @@ import typer
 
 from localmixup._validate import ArgumentError, check_choice, check_integer, check_number
 from localmixup.lab.cli.names import ALWAYS, AUGMENTATIONS, METHODS, MODELS, OPTIMIZERS
-from localmixup.lab.data.reading import LAYOUTS, size_of
+from localmixup.lab.data.names import database_in
+from localmixup.lab.data.reading import HEADERS, LAYOUTS, MISSING, columns_of, size_of
 
 T = TypeVar("T")
 
 DATA_HELP = (
-    "digits, spirals, spirals-gaussian, cifar10, cifar100, fashion_mnist, mnist, svhn, airfoil or no2; a .csv, "
-    ".parquet or .npz file; a folder with one folder of images per class; a folder of Parquet files as on the Hub; or "
-    "owner/name on the Hub."
+    "digits, spirals, spirals-gaussian, cifar10, cifar100, fashion_mnist, mnist, svhn, airfoil or no2; a table (.csv "
+    "and other text, .parquet, .xlsx, .json, .arff, .sqlite and more) or a .npz file; a folder with one folder of "
+    "images per class; a folder of Parquet files; the URL of a database; or owner/name on the Hub."
 )
 
 
@@ -94,6 +95,18 @@ def image_size(value: object) -> tuple[int, int]:
     return _parser(lambda given: size_of("", given))(value)
 
 
+def column_names(value: object) -> tuple[str, ...]:
+    """Return the columns in a list with commas.
+
+    Args:
+        value: as the user typed it.
+
+    Raises:
+        typer.BadParameter: there is no name.
+    """
+    return _parser(lambda given: columns_of("", given))(value)
+
+
 def methods_of(text: str) -> tuple[str, ...]:
     """Return the further methods named in a list with commas, each once.
 
@@ -155,6 +168,31 @@ Layout = Annotated[
         help=f"What the axes of an array of 3 or 4 dimensions are: {', '.join(LAYOUTS)} [by its shape].",
     ),
 ]
+Drop = Annotated[
+    Any,
+    typer.Option(parser=column_names, metavar="A,B", help="Leave these columns of a table out."),
+]
+Missing = Annotated[
+    str | None,
+    typer.Option(
+        parser=choice(MISSING),
+        metavar="impute|error",
+        help="Missing values of a table are filled within the training rows, or refused [impute].",
+    ),
+]
+Sep = Annotated[
+    str | None,
+    typer.Option(metavar="CHAR", help="What separates the values of a text file: a character, tab or blanks [found]."),
+]
+Header = Annotated[
+    str | None,
+    typer.Option(
+        parser=choice(HEADERS), metavar="yes|no", help="Whether its first line holds the names of the columns [found]."
+    ),
+]
+Query = Annotated[
+    str | None, typer.Option(metavar="SQL", help="The rows of a database: an SQLite file or any SQLAlchemy URL.")
+]
 DataRoot = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Folder of named data sets; by default $LOCALMIXUP_DATA or ./data.")
 ]
@@ -209,7 +247,9 @@ def results_folder(data: str, target: str | None) -> Path:
     ('localmixup-results/digits', 'localmixup-results/uoft-cs--cifar10--label')
     """
     path = Path(data).expanduser()
-    if path.exists():
+    if "://" in data:  # neither user nor password
+        data = database_in(data)
+    elif path.exists():
         path, here = path.resolve(), Path.cwd().resolve()
         path = path.relative_to(here) if path != here and path.is_relative_to(here) else path.relative_to(path.anchor)
         data = path.as_posix()

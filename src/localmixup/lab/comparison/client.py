@@ -13,6 +13,7 @@ from localmixup.lab.comparison.job import Job, further_training, training_of
 from localmixup.lab.comparison.stages import Runner, choose_arms, judge_arms
 from localmixup.lab.comparison.verdict import comparison_of
 from localmixup.lab.data.dataset import DataSet
+from localmixup.lab.data.description import describe
 from localmixup.lab.data.prepared import prepare
 from localmixup.lab.data.sources import load
 from localmixup.lab.files import check_writable
@@ -22,6 +23,8 @@ from localmixup.lab.report.comparison_page import write_comparison
 from localmixup.lab.runs.events import Event, Read
 from localmixup.lab.runs.spec import DataSpec
 from localmixup.lab.runs.store import Record, Store
+
+EVERYTHING = 1000  # columns or classes that the page names
 
 Found = tuple[Comparison, dict[str, Record]]
 
@@ -54,7 +57,7 @@ def compare_data(job: Job, data: DataSet) -> Generator[Event, None, tuple[Compar
         data: the data.
     """
     training = training_of(job, data)
-    yield Read(data.name, len(data.x), data.shape, data.task, plain_name(training.model), tuple(data.notes))
+    yield Read(data.name, describe(data), plain_name(training.model), tuple(data.notes))
     prepared = prepare(data, train_size=job.train_size, hold_out=False)
     spec = DataSpec(name=data.name, fingerprint=data.fingerprint, train_size=job.train_size)
     with closing(Store(job.store or job.out / "results.sqlite")) as store:
@@ -62,7 +65,8 @@ def compare_data(job: Job, data: DataSet) -> Generator[Event, None, tuple[Compar
             spec, prepared, training, further_training(training, data), store, jobs=job.jobs, device=job.device,
             backend=job.backend, scheduler=job.scheduler,
         )  # fmt: skip
-        comparison, records = yield from compare_arms(job, runner, notes=data.notes)
+        notes = (*describe(data, most=EVERYTHING), *data.notes)
+        comparison, records = yield from compare_arms(job, runner, notes=notes)
     page = job.out / "report.html"
     try:
         (job.out / "comparison.json").write_text(comparison.model_dump_json(indent=1), encoding="utf-8")

@@ -4,7 +4,8 @@ This module imports nothing heavy, so that the command line can check a name bef
 """
 
 from difflib import get_close_matches
-from pathlib import Path
+from pathlib import Path, PurePath
+from urllib.parse import urlsplit
 
 from localmixup._validate import ArgumentError
 
@@ -40,8 +41,53 @@ NAMED = {
 }
 """Every data set that has a name here."""
 
-SUFFIXES = (".csv", ".parquet", ".npz")
+TEXT_TABLES = (".csv", ".tsv", ".tab", ".txt", ".data", ".dat", ".psv", ".test", ".train")
+"""Tables as text, with one row of values in each line."""
+
+OTHER_TABLES = (
+    ".parquet", ".pq", ".feather", ".arrow", ".orc", ".xlsx", ".xlsm", ".json", ".jsonl", ".ndjson", ".arff", ".dta",
+    ".sas7bdat", ".xpt", ".sqlite", ".sqlite3", ".db",
+)  # fmt: skip
+"""Tables of other formats."""
+
+COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst", ".zip")
+"""Compressed files that are opened; a .zip file must hold one table."""
+
+SUFFIXES = (*TEXT_TABLES, *OTHER_TABLES, ".npz")
 """Files that can be read."""
+
+
+def table_suffix(name: str) -> str:
+    """Return the suffix that says what kind of table a file is, without that of a compression, in lower case.
+
+    Args:
+        name: of the file.
+
+    >>> table_suffix("A.CSV.gz"), table_suffix("b.parquet"), table_suffix("c.zip")
+    ('.csv', '.parquet', '')
+    """
+    path = PurePath(name.lower())
+    return PurePath(path.stem).suffix if path.suffix in COMPRESSIONS else path.suffix
+
+
+def is_table(name: str) -> bool:
+    """Return whether a file is a table by its name; a zip archive may be one.
+
+    >>> is_table("a.csv.gz"), is_table("a.zip"), is_table("a.npz")
+    (True, True, False)
+    """
+    suffix = table_suffix(name)
+    return suffix in (*TEXT_TABLES, *OTHER_TABLES) or (suffix == "" and name.lower().endswith(COMPRESSIONS))
+
+
+def database_in(url: str) -> str:
+    """Return the name of the database in a URL: no user, no password.
+
+    >>> database_in("postgresql://me:secret@host/shop?sslmode=require"), database_in("sqlite:///a/b.db")
+    ('shop', 'b.db')
+    """
+    parts = urlsplit(url)
+    return PurePath(parts.path).name or parts.scheme
 
 
 def check_source(source: str) -> None:
@@ -57,14 +103,20 @@ def check_source(source: str) -> None:
     """
     if source in NAMED or Path(source).expanduser().exists():
         return
-    suffix = Path(source).suffix.lower()
-    if suffix in SUFFIXES or source.startswith((".", "/", "~")) or source.count("/") > 1:
+    if "://" in source and "/" not in source.partition("://")[0]:
+        return
+    if (
+        is_table(source)
+        or Path(source).suffix.lower() in SUFFIXES
+        or source.startswith((".", "/", "~"))
+        or source.count("/") > 1
+    ):
         raise ArgumentError(f"DATA: no such file or folder: {source}")
     if "/" in source:
         return
     near = get_close_matches(source, NAMED, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     raise ArgumentError(
-        f"DATA must be one of {', '.join(NAMED)}, the path of a .csv, .parquet or .npz file, the path of a folder, or "
-        f"owner/name on the Hub, got {source!r}{hint}"
+        f"DATA must be one of {', '.join(NAMED)}, the path of a .csv, .parquet, .xlsx, .json or .npz file (and many "
+        f"others), the path of a folder, the URL of a database, or owner/name on the Hub, got {source!r}{hint}"
     )

@@ -50,7 +50,8 @@ def dataset_of(
         test: a test set of the same kind, for all but data frames; by default none.
         task: `"classification"` or `"regression"`; by default the target decides.
         name: of the data set, as it is printed.
-        reading: how the data are to be read: `layout` is for arrays, `resize` for images of Pillow.
+        reading: how the data are to be read: `layout` is for arrays, `resize` for images of Pillow, `drop` and
+            `missing` for data frames.
 
     Returns:
         The data set, checked by `check_dataset`.
@@ -67,8 +68,8 @@ def dataset_of(
     if _is_frame(data):
         if test is not None:
             raise ArgumentError("test must be None for a data frame (its rows are split), got " + type(test).__name__)
-        reading.only(f"{_WHERE}: a data frame")
-        return check_dataset(_frame(data, target=target, task=task, name=name))
+        frame = _frame(data, target=target, task=task, name=name, reading=reading)
+        return check_dataset(replace(frame, notes=(*frame.notes, *class_notes(frame))))
     if _is_of_datasets(data):
         return check_dataset(_of_datasets(data, target=target, test=test, task=task, name=name, reading=reading))
     train = _pair(data, target, "data", reading)
@@ -120,21 +121,19 @@ def _of_datasets(data: Any, *, target: Any, test: Any, task: str | None, name: s
         return replace(images, notes=(*images.notes, *class_notes(images)))
     if len(found) > 1:
         raise ArgumentError(f"data must be one split of a table, such as data['train'], got {', '.join(found)}")
-    reading.only(f"{_WHERE}: a table")
-    return _frame(next(iter(found.values())).to_pandas(), target=target, task=task, name=name)
+    frame = next(iter(found.values())).to_pandas()
+    return _frame(frame, target=target, task=task, name=name, reading=reading)
 
 
 def _is_frame(data: Any) -> bool:
     return hasattr(data, "columns") and (hasattr(data, "to_pandas") or hasattr(data, "__dataframe__"))
 
 
-def _frame(data: Any, *, target: Any, task: str | None, name: str) -> DataSet:
+def _frame(data: Any, *, target: Any, task: str | None, name: str, reading: Reading) -> DataSet:
     import pandas as pd
 
     table = _as_pandas(data).copy(deep=False)
     table.columns = pd.Index([str(column) for column in table.columns])
-    if repeated := table.columns[table.columns.duplicated()].tolist():
-        raise ArgumentError(f"{_WHERE}: column {repeated[0]!r} is there more than once")
     if target is not None and not isinstance(target, (str, int)):
         values = _array(target, "target")
         if values.shape not in ((len(table),), (len(table), 1)):
@@ -147,7 +146,8 @@ def _frame(data: Any, *, target: Any, task: str | None, name: str) -> DataSet:
                 f"target must not be a column of data as well, and {column!r} is one: give its name, or drop the column"
             )
         table, target = table.assign(**{column: values.ravel()}), column
-    return dataset_of_table(table, where=_WHERE, name=name, target=None if target is None else str(target), task=task)
+    chosen = None if target is None else str(target)
+    return dataset_of_table(table, where=_WHERE, name=name, target=chosen, task=task, reading=reading)
 
 
 def _as_pandas(data: Any) -> Any:

@@ -9,12 +9,7 @@ import torch
 from torch import Tensor
 
 from localmixup.lab.data.dataset import DataSet
-
-CLIP = 10.0
-"""Standardised values are cut off at this many standard deviations."""
-
-NEARLY_CONSTANT = 1e-12
-"""A standard deviation below this share of the largest value is rounding error; the column becomes zero."""
+from localmixup.lab.data.standard import CLIP, fill_values, filled, moments
 
 
 class Prepared(NamedTuple):
@@ -31,6 +26,12 @@ class Prepared(NamedTuple):
         mean: what was subtracted from each channel, shape `(1, c, 1, 1)`, or each column, shape `(1, d)`; float32.
         scale: what the difference was multiplied by, in the same shape; float32.
         pixels: for images, the pool before standardising, uint8; else None.
+        raw: for tables, the pool before missing values are filled and before it is standardised, so that each run can
+            do so by its own training rows; else None.
+        raw_y: its targets, for regression in their own unit.
+        raw_test: the test set likewise.
+        gaps: see `localmixup.lab.data.standard.fit`.
+        categories: see there.
     """
 
     x: Tensor
@@ -43,13 +44,19 @@ class Prepared(NamedTuple):
     mean: Tensor
     scale: Tensor
     pixels: Tensor | None = None
+    raw: Tensor | None = None
+    raw_y: Tensor | None = None
+    raw_test: Tensor | None = None
+    gaps: tuple[int, ...] = ()
+    categories: tuple[tuple[int, int], ...] = ()
 
 
 def prepare(data: DataSet, *, train_size: int | None = None, split_seed: int = 0, hold_out: bool = True) -> Prepared:
     """Split off the test set and standardise by the mean and standard deviation of the rest.
 
     Images are standardised per channel, tables per column, in float64. A column that varies by rounding error only
-    becomes zero, and values beyond `CLIP` standard deviations are cut off, so that no column can dominate.
+    becomes zero, and values beyond `CLIP` standard deviations are cut off, so that no column can dominate. Missing
+    values of a table are filled with the median of the rest, or its most frequent category.
 
     Args:
         data: from `load`.
@@ -65,16 +72,12 @@ def prepare(data: DataSet, *, train_size: int | None = None, split_seed: int = 0
     if train_size is not None and train_size < len(x):
         x, _, y, _ = _split(x, y, len(x) - train_size, split_seed, data.task)
     pixels = torch.from_numpy(x) if data.kind == "image" and x.dtype == np.uint8 else None
-    axes = (0, 2, 3) if data.kind == "image" else (0,)
-    largest = np.abs(x).max(axis=axes, keepdims=True).astype(np.float64)
-    factor = np.ones_like(largest)
-    if x.dtype == np.float64:  # squares of huge values would overflow, those of tiny ones vanish
-        factor = np.where(largest > 0, largest, 1.0)
+    raw, raw_y, raw_test = (None, None, None) if data.kind == "image" else map(_tensor, (x, y, x_test))
+    if (fill := fill_values(x, data.gaps, data.categories)) is not None:
+        x, x_test = filled(x, fill), filled(x_test, fill)
+    mean, scale, factor = moments(x, (0, 2, 3) if data.kind == "image" else (0,))
+    if x.dtype == np.float64:
         x, x_test = x / factor, x_test / factor
-    mean = x.mean(axis=axes, keepdims=True, dtype=np.float64)
-    deviation = x.std(axis=axes, keepdims=True, dtype=np.float64)
-    varies = deviation > NEARLY_CONSTANT * largest / factor
-    scale = np.where(varies, 1 / np.where(varies, deviation, 1.0), 0.0)
     unit = 1.0
     if data.task == "regression":
         centre, unit = float(y.mean(dtype=np.float64)), float(y.std(dtype=np.float64)) or 1.0
@@ -90,7 +93,16 @@ def prepare(data: DataSet, *, train_size: int | None = None, split_seed: int = 0
         mean=torch.from_numpy(mean * factor).float(),
         scale=torch.from_numpy(scale / factor).float(),
         pixels=pixels,
+        raw=raw,
+        raw_y=raw_y,
+        raw_test=raw_test,
+        gaps=data.gaps,
+        categories=data.categories,
     )
+
+
+def _tensor(array: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.require(array, requirements=["C", "W"]))
 
 
 def _standardised(x: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> Tensor:

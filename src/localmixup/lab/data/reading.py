@@ -5,12 +5,19 @@ This module imports nothing heavy, so that the command line can check the option
 
 from __future__ import annotations
 
+import csv
 import re
 import shlex
 from dataclasses import dataclass, fields
 from typing import Any
 
 from localmixup._validate import ArgumentError, check_choice
+
+MISSING = ("impute", "error")
+"""What is done about missing values of a table: fill them within the training rows, or refuse the table."""
+
+HEADERS = ("yes", "no")
+"""Whether the first line of a text file holds the names of the columns."""
 
 LAYOUTS = ("channels-first", "channels-last", "gray", "sequence")
 """What the axes of an array of three or four dimensions may be."""
@@ -25,10 +32,20 @@ class Reading:
     Attributes:
         resize: height and width in pixels that every image gets.
         layout: one of `LAYOUTS`, for arrays of three or four dimensions.
+        drop: names of columns of a table that are left out.
+        missing: one of `MISSING`, for tables.
+        sep: what separates the values of a text file: one character, `"tab"` or `"blanks"`.
+        header: one of `HEADERS`, for text files.
+        query: the SQL query whose result is the table, for databases.
     """
 
     resize: tuple[int, int] | None = None
     layout: str | None = None
+    drop: tuple[str, ...] | None = None
+    missing: str | None = None
+    sep: str | None = None
+    header: str | None = None
+    query: str | None = None
 
     def only(self, where: str, *allowed: str) -> None:
         """Refuse options that a source would ignore.
@@ -54,7 +71,7 @@ class Reading:
         """
         words = []
         for name, value in self._given().items():
-            text = "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            text = ("," if name == "drop" else "x").join(map(str, value)) if isinstance(value, tuple) else str(value)
             words.append(f" --{name.replace('_', '-')} {shlex.quote(text)}")
         return "".join(words)
 
@@ -108,20 +125,62 @@ def size_of(name: str, value: Any) -> tuple[int, int]:
     return int(height), int(width or height)
 
 
-def reading_of(*, resize: Any = None, layout: Any = None) -> Reading:
+def columns_of(name: str, value: Any) -> tuple[str, ...]:
+    """Return names of columns.
+
+    Args:
+        name: of the argument, for the message.
+        value: one name, several with commas between them, or a sequence of names. A name with a comma in it goes into a
+            sequence, or between double quotes.
+
+    Raises:
+        ArgumentError: there is no name.
+
+    >>> columns_of("drop", 'a, "b, c"'), columns_of("drop", ["a,b"])
+    (('a', 'b, c'), ('a,b',))
+    """
+    if isinstance(value, str):
+        value = next(csv.reader([value], skipinitialspace=True), [])
+    names = tuple(str(part).strip() for part in value if str(part).strip())
+    if not names:
+        raise ArgumentError(f"{name} must name at least one column, got {value!r:.80}".lstrip())
+    return names
+
+
+def reading_of(
+    *,
+    resize: Any = None,
+    layout: Any = None,
+    drop: Any = None,
+    missing: Any = None,
+    sep: Any = None,
+    header: Any = None,
+    query: Any = None,
+) -> Reading:
     """Return the arguments of a function as one value, checked.
 
     Args:
         resize: see `size_of`.
         layout: one of `LAYOUTS`.
+        drop: see `columns_of`.
+        missing: one of `MISSING`.
+        sep: see `Reading`.
+        header: one of `HEADERS`, or a bool.
+        query: see `Reading`.
 
     Raises:
         ArgumentError: one of them is wrong.
 
-    >>> reading_of(resize=32)
-    Reading(resize=(32, 32), layout=None)
+    >>> reading_of(resize=32, drop="id")
+    Reading(resize=(32, 32), layout=None, drop=('id',), missing=None, sep=None, header=None, query=None)
     """
+    header = {True: "yes", False: "no"}[header] if isinstance(header, bool) else header
     return Reading(
         resize=None if resize is None else size_of("resize", resize),
         layout=None if layout is None else check_choice("layout", layout, LAYOUTS),
+        drop=None if drop is None else columns_of("drop", drop),
+        missing=None if missing is None else check_choice("missing", missing, MISSING),
+        sep=None if sep is None else str(sep),
+        header=None if header is None else check_choice("header", header, HEADERS),
+        query=None if query is None else str(query),
     )

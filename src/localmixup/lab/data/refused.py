@@ -17,6 +17,12 @@ _REASONS = {
     ".mat": f"a MATLAB file; read it with scipy.io.loadmat, then {_INSTEAD}",
     **dict.fromkeys((".h5", ".hdf5", ".hdf", ".nc"), f"an HDF5 file; read it with h5py, then {_INSTEAD}"),
     **dict.fromkeys((".tfrecord", ".tfrecords", ".lmdb", ".mdb", ".beton", ".zarr"), f"not read here; {_INSTEAD}"),
+    **dict.fromkeys(
+        (".xls", ".xlsb", ".ods", ".numbers"), "a sheet of a kind that is not read; save it as .xlsx or .csv"
+    ),
+    **dict.fromkeys((".rds", ".rda", ".rdata"), "a file of R; there: write.csv(x, 'x.csv', row.names = FALSE)"),
+    ".duckdb": "a DuckDB file; there: COPY the_table TO 'the_table.parquet'",
+    **dict.fromkeys((".sav", ".avro", ".xml", ".html", ".pdf"), "of a kind that is not read; save the table as .csv"),
     **dict.fromkeys((".zip", ".tar", ".tgz", ".tbz2", ".txz", ".7z", ".rar"), _ARCHIVE),
 }
 _IMAGES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".avif", ".ppm", ".pgm")

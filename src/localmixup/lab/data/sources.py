@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +15,19 @@ from localmixup.lab.data.dataset import DataSet, check_dataset
 from localmixup.lab.data.generators import digits, spirals
 from localmixup.lab.data.hub import holds_images, hub_files, read_hub, read_hub_folder
 from localmixup.lab.data.images import holds_image_files, read_image_folder
-from localmixup.lab.data.names import CONFIGURATIONS, IMAGE_SETS, SUFFIXES, TABLES, check_source
+from localmixup.lab.data.names import (
+    COMPRESSIONS,
+    CONFIGURATIONS,
+    IMAGE_SETS,
+    SUFFIXES,
+    TABLES,
+    check_source,
+    is_table,
+    table_suffix,
+)
 from localmixup.lab.data.reading import AS_FOUND, Reading, refuse_table_options
 from localmixup.lab.data.refused import refuse
-from localmixup.lab.data.tables import read_table
+from localmixup.lab.data.tables import is_database_url, members_of, parquet_files, read_query, read_table
 from localmixup.lab.data.targets import class_notes
 from localmixup.lab.errors import DataMissingError
 
@@ -82,8 +92,9 @@ def _read(source: str, asked: _Asked) -> DataSet:
         asked.only(f"{source}: these images", "resize")
         return _named_images(source, asked)
     if source in TABLES:
-        asked.reading.only(f"{source}: this table")
         return _named_table(source, asked)
+    if is_database_url(source):
+        return _with_notes(read_query(source, target=asked.target, task=asked.task, reading=asked.reading))
     path = Path(source).expanduser()
     if path.exists():
         return _read_path(path, asked)
@@ -96,16 +107,19 @@ def _read_path(path: Path, asked: _Asked) -> DataSet:
     if path.is_dir():
         return _read_folder(path, asked)
     suffix = path.suffix.lower()
-    if suffix not in SUFFIXES and is_array_file(path) is None:
-        raise refuse(path, f"a file must be one of {', '.join((*SUFFIXES, *ARRAY_SUFFIXES))}")
+    if suffix not in SUFFIXES and is_array_file(path) is None and not _is_packed_table(path):
+        raise refuse(
+            path,
+            f"a file must be one of {', '.join((*SUFFIXES, *ARRAY_SUFFIXES))}, or a table compressed as one of "
+            f"{', '.join(COMPRESSIONS)}",
+        )
     if path.stat().st_size == 0:
         raise ArgumentError(f"{path}: the file is empty")
     if suffix == ".npz" or is_array_file(path):
         return _arrays(path, asked)
     if suffix == ".parquet" and holds_images(path):
         return _parquet_images(path, path.stem, asked)
-    asked.reading.only(f"{path}: a table")
-    return read_table(path, target=asked.target, task=asked.task)
+    return _table(path, path.name, asked)
 
 
 def _read_folder(path: Path, asked: _Asked) -> DataSet:
@@ -113,8 +127,9 @@ def _read_folder(path: Path, asked: _Asked) -> DataSet:
     if parquet := hub_files(path):
         if holds_images(parquet[0]):
             return _parquet_images(path, name, asked)
-        asked.reading.only(f"{path}: a table")
-        return replace(read_table(path, target=asked.target, task=asked.task), name=name)
+        return _table(path, name, asked)
+    if parquet_files(path):  # in folders named by the values of a column
+        return _table(path, name, asked)
     if holds_image_files(path):
         asked.reading.only(f"{path}: images", "resize")
         data = read_image_folder(path, target=asked.target, task=asked.task, resize=asked.reading.resize)
@@ -125,6 +140,19 @@ def _read_folder(path: Path, asked: _Asked) -> DataSet:
         path,
         "a folder must hold one folder of images for each class, Parquet files, or arrays (x.npy and y.npy, idx files)",
     )
+
+
+def _is_packed_table(path: Path) -> bool:
+    """Return whether a compressed file holds a table by its name, or an archive by the names of its members."""
+    if path.suffix.lower() != ".zip":
+        return is_table(path.name)
+    if not zipfile.is_zipfile(path):
+        return False
+    return any(is_table(member) and table_suffix(member) for member in members_of(path))
+
+
+def _table(path: Path, name: str, asked: _Asked) -> DataSet:
+    return _with_notes(read_table(path, target=asked.target, task=asked.task, reading=asked.reading, name=name))
 
 
 def _arrays(path: Path, asked: _Asked) -> DataSet:
@@ -169,10 +197,10 @@ def _named_table(name: str, asked: _Asked) -> DataSet:
             "put its Parquet files, with a column 'target', into one of these folders"
         )
     found = sorted(folder.glob("*.parquet"))
-    table = read_table(
-        found[0] if len(found) == 1 else folder, target=asked.target or "target", task=asked.task or "regression"
-    )
-    return replace(table, name=name)
+    return read_table(
+        found[0] if len(found) == 1 else folder, target=asked.target or "target", task=asked.task or "regression",
+        reading=asked.reading, name=name,
+    )  # fmt: skip
 
 
 def _look_for(pattern: str, folders: Sequence[str], data_root: Path | None) -> tuple[Path | None, list[str]]:

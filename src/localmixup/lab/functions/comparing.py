@@ -32,6 +32,8 @@ def compare(
     name: str = "your data",
     resize: int | str | tuple[int, int] | None = None,
     layout: str | None = None,
+    drop: str | Sequence[str] | None = None,
+    missing: str = "impute",
     optimizer: str | Factory | None = None,
     epochs: float | None = None,
     resamples: int = 10,
@@ -67,6 +69,9 @@ def compare(
         resize: the size of images to be read: one number, `"32x48"` or `(height, width)`; by default they keep theirs.
         layout: what the axes of an array of three or four dimensions are: `"channels-first"`, `"channels-last"`,
             `"gray"` or `"sequence"`; by default its shape decides.
+        drop: columns of a table or data frame that are left out: names, or one text with commas between them.
+        missing: what is done about missing values of a table: `"impute"` fills them within the training rows,
+            `"error"` refuses them.
         optimizer: a function `parameters -> torch.optim.Optimizer`, or a name (`"adamw"`, `"adam"`, `"sgd"`,
             `"nesterov"`); by default AdamW. The learning rate falls along a cosine to zero.
         epochs: passes over the training data; by default a number of updates that suits the model.
@@ -113,7 +118,7 @@ def compare(
     choices = {"device": (device, DEVICES), "precision": (precision, PRECISIONS), "backend": (backend, BACKENDS)}
     for argument, (value, allowed) in choices.items():
         check_choice(argument, value, allowed)
-    reading = reading_of(resize=resize, layout=layout)
+    reading = reading_of(resize=resize, layout=layout, drop=drop, missing=None if missing == "impute" else missing)
     found = read(data, target=target, test=test, task=task, name=name, reading=reading)
     for method in methods:
         check_choice("methods", method, METHODS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ def inspect(
     name: str = "your data",
     resize: int | str | tuple[int, int] | None = None,
     layout: str | None = None,
+    drop: str | Sequence[str] | None = None,
+    missing: str = "impute",
     features: Any = None,
     encoder: str | Path | None = None,
     pca: int | None = None,
@@ -45,6 +48,9 @@ def inspect(
         resize: the size of images to be read: one number, `"32x48"` or `(height, width)`; by default they keep theirs.
         layout: what the axes of an array of three or four dimensions are: `"channels-first"`, `"channels-last"`,
             `"gray"` or `"sequence"`; by default its shape decides.
+        drop: columns of a table or data frame that are left out: names, or one text with commas between them.
+        missing: what is done about missing values of a table: `"impute"` fills them within the training rows,
+            `"error"` refuses them.
         features: what distances are measured on instead of the standardised inputs: an array of shape `(rows, d)`, or
             the path of a `.npy` file.
         encoder: path of a TorchScript or exported program (`.pt2`) file that maps standardised inputs to features.
@@ -74,7 +80,7 @@ def inspect(
         "train_size": (train_size, 20), "jobs": (jobs, 1), "pca": (pca, 1),
     }  # fmt: skip
     check_numbers(wholes, {"mixup_alpha": mixup_alpha})
-    reading = reading_of(resize=resize, layout=layout)
+    reading = reading_of(resize=resize, layout=layout, drop=drop, missing=None if missing == "impute" else missing)
     found = read(data, target=target, task=task, name=name, reading=reading)
     with tempfile.TemporaryDirectory(prefix="localmixup-") as folder:
         work = inspect_steps(

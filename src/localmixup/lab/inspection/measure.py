@@ -27,6 +27,7 @@ from localmixup.geometry import (
 )
 from localmixup.graphs.fit import sample_distances
 from localmixup.lab.data.dataset import DataSet
+from localmixup.lab.data.description import describe
 from localmixup.lab.data.prepared import prepare
 from localmixup.lab.data.reading import AS_FOUND, Reading
 from localmixup.lab.data.sources import load
@@ -97,7 +98,7 @@ def inspect(
     given = None if features_file is None else read_features(features_file, len(data.x))
     if train_size is not None and train_size < len(data.x):
         data, given = _part(data, given, train_size, seed)
-    yield Read(data.name, len(data.x), data.shape, data.task, notes=data.notes)
+    yield Read(data.name, describe(data), notes=data.notes)
     prepared = prepare(data, hold_out=False)
     rows = _measured_rows(len(data.x), n_samples, seed)
     if len(rows) < len(data.x):

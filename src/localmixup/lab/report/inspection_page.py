@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from localmixup.lab.data.description import describe
 from localmixup.lab.handover import RECIPE_FILE, snippet
 from localmixup.lab.inspection import Inspection, Suggested, coincident, describe_recipe, limits, percent, summary
 from localmixup.lab.inspection.evidence import HIT_HEAD, evidence, hit_rates
@@ -63,6 +64,7 @@ def write_inspection(path: Path, found: Inspection, *, compare: str | None = Non
         kept=figures.kept_figure(found),
         lipschitz=figures.lipschitz_figure(found),
         shape=figures.shape_figure(found),
+        read=describe(found.data, most=1000),
         numbers=json.dumps(summary(found), indent=1),
         versions=versions(),
     )  # fmt: skip

@@ -18,17 +18,13 @@ class Read(NamedTuple):
 
     Attributes:
         name: as the user gave it.
-        rows: number of rows, test set included.
-        shape: of one input.
-        task: `"classification"` or `"regression"`.
+        lines: what was read, from `localmixup.lab.data.description.describe`.
         model: key of the model that will be trained, or "" where none is.
         notes: remarks of the reader.
     """
 
     name: str
-    rows: int
-    shape: tuple[int, ...]
-    task: str
+    lines: tuple[str, ...]
     model: str = ""
     notes: tuple[str, ...] = ()
 

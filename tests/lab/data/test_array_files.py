@@ -62,6 +62,9 @@ def test_a_test_set_alone_is_the_data(tmp_path):
     np.save(tmp_path / "y_test.npy", Y)
     data = load(str(tmp_path))
     assert (len(data.x), data.x_test) == (30, None)
+    np.save(tmp_path / "y_train.npy", Y)  # but not where a part is missing
+    with pytest.raises(ArgumentError, match="inputs and targets must lie beside each other"):
+        load(str(tmp_path))
 
 
 def test_arrays_without_a_partner_say_what_to_do(tmp_path):

@@ -120,6 +120,22 @@ def test_other_layouts_of_splits(tmp_path):
         load(str(tmp_path / "flat"))
 
 
+def test_folders_of_which_the_level_of_the_classes_is_not_clear(tmp_path):
+    class_folders(tmp_path / "signs" / "data", labels="012")
+    for i in range(3):
+        write(tmp_path / "signs" / "examples" / f"{i}.png", noise(9, 9, 3))
+    with pytest.raises(ArgumentError) as caught:
+        load(str(tmp_path / "signs"))
+    assert f"if those folders are the classes, give {tmp_path / 'signs' / 'data'}" in str(caught.value)
+    for kind in ("color", "gray"):
+        class_folders(tmp_path / "plants" / kind, labels=("ill", "well"))
+    with pytest.raises(ArgumentError, match="color, gray hold folders of the same names"):
+        load(str(tmp_path / "plants"))
+    for kind, breeds in (("cats", ("manx", "persian")), ("dogs", ("husky", "pug"))):  # clear
+        class_folders(tmp_path / "pets" / kind, labels=breeds)
+    assert load(str(tmp_path / "pets")).class_names == ("cats", "dogs")
+
+
 def test_a_class_of_the_test_set_alone_is_said(tmp_path):
     class_folders(tmp_path / "pets" / "train")
     class_folders(tmp_path / "pets" / "test", labels=("birds", "cats"), count=2)

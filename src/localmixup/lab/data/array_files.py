@@ -133,7 +133,7 @@ def _chosen(path: Path, stored: Mapping[str, _Stored], like: _Role | None) -> Ar
     prefix = complete[0] if complete else prefixes[0] if prefixes else ""
     pairs = {split: _pair(roles, prefix, split) for split in ("train", "validation", "test")}
     there = [split for split, pair in pairs.items() if pair]
-    if pairs["train"] is None and len(there) == 1:  # such as MNIST's t10k files alone
+    if len(there) == 1 and not any(role.split == "train" for role in roles.values()):  # MNIST's t10k files alone
         pairs = {**pairs, "train": pairs[there[0]], there[0]: None}
         roles = {name: role for name, role in roles.items() if name in (pairs["train"] or ())}
     if pairs["train"] is None:

@@ -172,8 +172,33 @@ def _class_folders(tree: Tree, names: set[str]) -> tuple[list[Found], list[str]]
     if names and None not in kinds and all({TRAIN, TEST} & found for found in second.values()) and TRAIN in kinds:
         found = [Found(tree.root / file, str(_second(file)), file.parts[0]) for file in classed]
     else:
+        _refuse_other_levels(tree.root, names, classed)
         found = [Found(tree.root / file, TRAIN, file.parts[0]) for file in classed]
     return found, _loose(tree) if found else []
+
+
+def _refuse_other_levels(root: Path, names: set[str], classed: Sequence[Path]) -> None:
+    """Refuse folders whose own folders may be the classes, such as `data/` beside `examples/`, or `color/` and `gray/`.
+
+    Raises:
+        ArgumentError: it is not clear on which level the classes are.
+    """
+    flat = {file.parts[0] for file in classed if len(file.parts) == 2}
+    inside = {name: {file.parts[1] for file in classed if file.parts[0] == name} for name in names - flat}
+    deep = sorted(name for name, folders in inside.items() if len(folders) > 1)
+    if not deep or len(names) == 1:
+        return
+    if flat:
+        raise ArgumentError(
+            f"{root}: {deep[0]!r} holds folders of images, {min(flat)!r} holds images: if those folders are the "
+            f"classes, give {root / deep[0]}; else move its images up"
+        )
+    shared = set.intersection(*(inside[name] for name in inside))
+    if len(shared) > 1:
+        raise ArgumentError(
+            f"{root}: {', '.join(sorted(names)[:3])} hold folders of the same names ({', '.join(sorted(shared)[:3])}): "
+            f"if those are the classes, give one of them, such as {root / deep[0]}"
+        )
 
 
 def _second(file: Path) -> str | None:

@@ -39,13 +39,18 @@ def read_image_folder(
     tree = tree_of(path, image_suffixes())
     if (labelled := labels_beside(path, tree, target)) is not None:
         return _of_table(path, tree, *labelled, task, resize)
-    refuse_table_options(f"{path}: images in class folders", target=target, task=task)
     found, notes = classes_of(tree)
     if not found:
         raise ArgumentError(
             f"{path}: holds {len(tree.files):,} images, but no class folders: put the images of each class into a "
             "folder of its own, or a table of labels beside them (columns file_name and label)"
         )
+    if len({file.label for file in found}) == 1:
+        raise ArgumentError(
+            f"{path}: all {len(found):,} images lie in one folder, {found[0].label!r}: put the images of each class "
+            "into a folder of its own, or a table of labels beside them (columns file_name and label)"
+        )
+    refuse_table_options(f"{path}: images in class folders", target=target, task=task)
     if tree.root != path:
         notes = [f"the classes are the folders in {tree.root}", *notes]
     if tree.others:
@@ -54,8 +59,8 @@ def read_image_folder(
     return _of_folders(path, found, notes, resize)
 
 
-def holds_image_files(path: Path) -> bool:
-    """Return whether there is an image below a folder.
+def holds_images_of_classes(path: Path) -> bool | None:
+    """Return whether there are images in the folders below a folder; None if there are no images at all.
 
     Args:
         path: the folder.
@@ -63,7 +68,8 @@ def holds_image_files(path: Path) -> bool:
     Raises:
         ArgumentError: a folder cannot be read.
     """
-    return bool(tree_of(path, image_suffixes()).files)
+    files = tree_of(path, image_suffixes()).files
+    return any(len(file.parts) > 1 for file in files) if files else None
 
 
 def _of_folders(path: Path, found: Sequence[Found], notes: Sequence[str], resize: tuple[int, int] | None) -> DataSet:
@@ -78,11 +84,6 @@ def _of_folders(path: Path, found: Sequence[Found], notes: Sequence[str], resize
     if counts[TEST]:
         splits.append(f"the test set has {counts[TEST]:,} images of its own")
     names = sorted({file.label for file in found})
-    if len(names) == 1:
-        raise ArgumentError(
-            f"{path}: all {len(found):,} images lie in one folder, {names[0]!r}: put the images of each class into a "
-            "folder of its own, or a table of labels beside them (columns file_name and label)"
-        )
     x, decoded = decode_images([(str(file.path), file.path) for file in found], resize=resize)
     y = np.array([names.index(file.label) for file in found], dtype=np.int64)
     rest = len(found) - last

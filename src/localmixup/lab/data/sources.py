@@ -14,7 +14,7 @@ from localmixup.lab.data.array_files import ARRAY_SUFFIXES, is_array_file, read_
 from localmixup.lab.data.dataset import DataSet, check_dataset
 from localmixup.lab.data.generators import digits, spirals
 from localmixup.lab.data.hub import holds_images, hub_files, read_hub, read_hub_folder
-from localmixup.lab.data.images import holds_image_files, read_image_folder
+from localmixup.lab.data.images import holds_images_of_classes, read_image_folder
 from localmixup.lab.data.names import (
     COMPRESSIONS,
     CONFIGURATIONS,
@@ -130,7 +130,8 @@ def _read_folder(path: Path, asked: _Asked) -> DataSet:
         return _table(path, name, asked)
     if parquet_files(path):  # in folders named by the values of a column
         return _table(path, name, asked)
-    if holds_image_files(path):
+    of_classes = holds_images_of_classes(path)
+    if of_classes or (of_classes is not None and not is_array_file(path)):
         asked.reading.only(f"{path}: images", "resize")
         data = read_image_folder(path, target=asked.target, task=asked.task, resize=asked.reading.resize)
         return _with_notes(data)

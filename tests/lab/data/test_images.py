@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from localmixup._validate import ArgumentError
+from localmixup.lab.data.description import describe
 from localmixup.lab.data.reading import Reading
 from localmixup.lab.data.sources import load
 
@@ -37,7 +38,11 @@ def test_a_folder_of_images(tmp_path):
     data = load(str(tmp_path / "pets"))
     assert data.class_names == ("cats", "dogs")
     assert (data.x.shape, data.x.dtype) == ((24, 3, 9, 9), np.uint8)
-    assert data.notes == ("images of shape (3, 9, 9) in 2 classes: 12 cats, 12 dogs",)
+    assert data.notes == ()
+    assert describe(data)[1:3] == (
+        "inputs: images of 9 x 9 pixels, 3 channels",
+        "target: 2 classes (classification): cats 12, dogs 12",
+    )
     with Image.open(tmp_path / "pets" / "dogs" / "00.png") as image:
         np.testing.assert_array_equal(data.x[data.y == 1][0].transpose(1, 2, 0), np.asarray(image))
 

@@ -26,10 +26,11 @@ def test_a_radius_is_told_in_the_unit_of_the_data_where_there_is_one(inspected_r
     _, found = inspected_rings
     one_scale = dataclasses.replace(found, scale=np.full((1, 2), 0.5))
     assert radius_unit(one_scale, 3.0) == "in standard deviations; 6 in the unit of the data"
-    images = dataclasses.replace(
-        one_scale, data=dataclasses.replace(found.data, kind="image"), scale=np.array([[0.01]])
-    )
+    pixels = dataclasses.replace(found.data, kind="image", x=found.data.x.astype(np.uint8))
+    images = dataclasses.replace(one_scale, data=pixels, scale=np.array([[0.01]]))
     assert radius_unit(images, 3.0).endswith("300 in the unit of the data, 1.176 for pixels in [0, 1]")
+    floats = dataclasses.replace(images, data=dataclasses.replace(found.data, kind="image"))
+    assert radius_unit(floats, 3.0).endswith("300 in the unit of the data")  # of any range
     several = dataclasses.replace(found, scale=np.array([[0.5, 2.0]]))
     assert "subtract from each column its mean" in radius_unit(several, 3.0)
     other = dataclasses.replace(found, measured_on_inputs=False, space="the output of net.pt")

@@ -21,8 +21,9 @@ T = TypeVar("T")
 
 DATA_HELP = (
     "digits, spirals, spirals-gaussian, cifar10, cifar100, fashion_mnist, mnist, svhn, airfoil or no2; a table (.csv "
-    "and other text, .parquet, .xlsx, .json, .arff, .sqlite and more) or a .npz file; a folder with one folder of "
-    "images per class; a folder of Parquet files; the URL of a database; or owner/name on the Hub."
+    "and other text, .parquet, .xlsx, .json, .arff, .sqlite and more); arrays (.npz, .npy or idx files); a folder with "
+    "one folder of images per class, also within train and test; a folder of Parquet files; the URL of a database; or "
+    "owner/name on the Hub."
 )
 
 

@@ -16,9 +16,6 @@ from localmixup.lab.data.idx import is_idx, read_idx
 from localmixup.lab.data.pixels import MOST_BYTES
 from localmixup.lab.errors import first_line
 
-ARRAY_SUFFIXES = (".npy", "-ubyte", "-ubyte.gz")
-"""What the names of files of one array end in; idx files are told by their first bytes."""
-
 _INPUTS = ("x", "images", "image", "imgs", "data", "features", "inputs", "input", "samples", "arr_0")
 _TARGETS = ("y", "labels", "label", "targets", "target", "classes", "class", "arr_1")
 _SPLITS = {

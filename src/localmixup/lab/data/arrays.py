@@ -52,12 +52,14 @@ def dataset_of_arrays(arrays: Arrays, *, name: str, task: str | None, layout: st
     targets = targets_of(arrays.where, arrays.y_name, arrays.y, arrays.y_test, task)
     axes = axes_of(arrays.where, arrays.x_name, arrays.x, layout)
     x_test = None if arrays.x_test is None else arrange(arrays.x_test, axes)
-    notes = (*arrays.notes, targets.note, *filter(None, [axes.note]))
+    notes = (*arrays.notes, *filter(None, [targets.note, axes.note]))
     x = arrange(arrays.x, axes)
     if x_test is not None and x_test.dtype != x.dtype:  # pixels of 8 bits beside floats
         x, x_test = x.astype(np.float32), x_test.astype(np.float32)
         notes = (*notes, f"one of {arrays.x_name!r} and the test set holds bytes, the other one does not")
-    return DataSet(name, axes.kind, x, targets.y, x_test, targets.y_test, targets.class_names, notes=notes)
+    return DataSet(
+        name, axes.kind, x, targets.y, x_test, targets.y_test, targets.class_names, notes, target=arrays.y_name
+    )
 
 
 def _check(arrays: Arrays) -> None:

@@ -213,7 +213,7 @@ def dataset_of_splits(
         names = tuple(feature_names or (str(c) for c in range(int(y.max()) + 1)))
         targets = targets._replace(y=y[:rest].astype(np.int64), y_test=y[rest:].astype(np.int64), class_names=names)
     x_test, y_test = (x[rest:], targets.y_test) if last else (None, None)
-    return DataSet(name, "image", x[:rest], targets.y, x_test, y_test, targets.class_names, notes=notes)
+    return DataSet(name, "image", x[:rest], targets.y, x_test, y_test, targets.class_names, notes, target=label)
 
 
 class _Rows:

@@ -16,8 +16,6 @@ from localmixup.lab.data.pixels import decode_images, image_suffixes
 from localmixup.lab.data.reading import refuse_table_options
 from localmixup.lab.data.targets import targets_of
 
-_SHOWN_CLASSES = 10
-
 
 def read_image_folder(
     path: Path, *, target: str | None = None, task: str | None = None, resize: tuple[int, int] | None = None
@@ -81,18 +79,12 @@ def _of_folders(path: Path, found: Sequence[Found], notes: Sequence[str], resize
     if counts[VALIDATION]:
         what = f"join the {counts[TRAIN]:,} for training" if counts[TEST] else "are the test set"
         splits.append(f"the {counts[VALIDATION]:,} images for validation {what}")
-    if counts[TEST]:
-        splits.append(f"the test set has {counts[TEST]:,} images of its own")
     names = sorted({file.label for file in found})
     x, decoded = decode_images([(str(file.path), file.path) for file in found], resize=resize)
     y = np.array([names.index(file.label) for file in found], dtype=np.int64)
     rest = len(found) - last
-    per_class = np.bincount(y[:rest], minlength=len(names))
-    shown = ", ".join(f"{count:,} {name}" for count, name in list(zip(per_class, names, strict=True))[:_SHOWN_CLASSES])
-    more = f" and {len(names) - _SHOWN_CLASSES} more" if len(names) > _SHOWN_CLASSES else ""
-    first = f"images of shape {x.shape[1:]} in {len(names)} classes: {shown}{more}"
     x_test, y_test = (x[rest:], y[rest:]) if last else (None, None)
-    every = (first, *splits, *notes, *decoded)
+    every = (*splits, *notes, *decoded)
     return DataSet(path.resolve().name, "image", x[:rest], y[:rest], x_test, y_test, tuple(names), notes=every)
 
 
@@ -104,5 +96,6 @@ def _of_table(
     x, decoded = decode_images([(str(file), file) for file in files], resize=resize)
     unused = len(tree.files) - len(set(files))
     left = (f"{unused:,} images without a label are left out",) if unused else ()
-    notes = (f"images of shape {x.shape[1:]}", note, targets.note, *left, *decoded)
-    return DataSet(path.resolve().name, "image", x, targets.y, class_names=targets.class_names, notes=notes)
+    notes = (note, *filter(None, [targets.note]), *left, *decoded)
+    name = path.resolve().name
+    return DataSet(name, "image", x, targets.y, class_names=targets.class_names, notes=notes, target=column)

@@ -53,7 +53,7 @@ OTHER_TABLES = (
 COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst", ".zip")
 """Compressed files that are opened; a .zip file must hold one table."""
 
-SUFFIXES = (*TEXT_TABLES, *OTHER_TABLES, ".npz")
+SUFFIXES = (*TEXT_TABLES, *OTHER_TABLES, ".npz", ".npy")
 """Files that can be read."""
 
 
@@ -105,11 +105,12 @@ def check_source(source: str) -> None:
         return
     if "://" in source and "/" not in source.partition("://")[0]:
         return
+    looks_like_file = Path(source).suffix.lower() in SUFFIXES or is_table(source) or source.endswith("-ubyte")
     if (
-        is_table(source)
-        or Path(source).suffix.lower() in SUFFIXES
+        looks_like_file
         or source.startswith((".", "/", "~"))
         or source.count("/") > 1
+        or ("." in source and "/" not in source)
     ):
         raise ArgumentError(f"DATA: no such file or folder: {source}")
     if "/" in source:
@@ -118,5 +119,6 @@ def check_source(source: str) -> None:
     hint = f"; did you mean {near[0]!r}?" if near else ""
     raise ArgumentError(
         f"DATA must be one of {', '.join(NAMED)}, the path of a .csv, .parquet, .xlsx, .json or .npz file (and many "
-        f"others), the path of a folder, the URL of a database, or owner/name on the Hub, got {source!r}{hint}"
+        "others), the path of a folder of images, tables or arrays, the URL of a database, or owner/name on the Hub, "
+        f"got {source!r}{hint}"
     )

@@ -12,7 +12,7 @@ import numpy as np
 
 from localmixup.lab.data.dataset import DataSet
 
-_VERSION = 2
+_VERSION = 3
 """Of what decoding gives: files of another version are not read."""
 
 
@@ -54,7 +54,8 @@ def read_cache(path: Path, name: str) -> DataSet | None:
         with np.load(path, allow_pickle=False) as file:
             arrays = {key: file[key] for key in file.files}
         names, notes = (tuple(str(text) for text in arrays.pop(key)) for key in ("names", "notes"))
-        return DataSet(name, "image", class_names=names, notes=notes, **arrays)
+        target = str(arrays.pop("target"))
+        return DataSet(name, "image", class_names=names, notes=notes, target=target, **arrays)
     except Exception:  # not written to its end, or damaged
         path.unlink(missing_ok=True)
         return None
@@ -68,7 +69,8 @@ def write_cache(path: Path, data: DataSet) -> None:
         data: the images.
     """
     arrays = {"x": data.x, "y": data.y, "x_test": data.x_test, "y_test": data.y_test}
-    texts = {"names": np.array(data.class_names, dtype=str), "notes": np.array(data.notes, dtype=str)}
+    texts = {name: np.array(value, dtype=str) for name, value in (("names", data.class_names), ("notes", data.notes))}
+    texts["target"] = np.array(data.target)
     partial = path.with_suffix(f".{os.getpid()}.part")
     try:
         with partial.open("wb") as file:

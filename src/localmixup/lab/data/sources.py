@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from localmixup._validate import ArgumentError
-from localmixup.lab.data.array_files import ARRAY_SUFFIXES, is_array_file, read_arrays
+from localmixup.lab.data.array_files import is_array_file, read_arrays
 from localmixup.lab.data.dataset import DataSet, check_dataset
 from localmixup.lab.data.generators import digits, spirals
 from localmixup.lab.data.hub import holds_images, hub_files, read_hub, read_hub_folder
@@ -110,8 +110,8 @@ def _read_path(path: Path, asked: _Asked) -> DataSet:
     if suffix not in SUFFIXES and is_array_file(path) is None and not _is_packed_table(path):
         raise refuse(
             path,
-            f"a file must be one of {', '.join((*SUFFIXES, *ARRAY_SUFFIXES))}, or a table compressed as one of "
-            f"{', '.join(COMPRESSIONS)}",
+            f"a file must be one of {', '.join(SUFFIXES)}, a table compressed as one of {', '.join(COMPRESSIONS)}, or "
+            "an idx file as MNIST's",
         )
     if path.stat().st_size == 0:
         raise ArgumentError(f"{path}: the file is empty")

@@ -25,7 +25,7 @@ class Targets(NamedTuple):
         y: classes as int64 or values as float64, shape `(m,)`.
         y_test: the same of the test set, or None.
         class_names: empty for a quantity.
-        note: what was decided, and by what.
+        note: what was decided where it may surprise, else nothing.
     """
 
     y: np.ndarray
@@ -59,15 +59,14 @@ def targets_of(where: str, name: str, y: np.ndarray, y_test: np.ndarray | None, 
     _check_task(where, name, y, y_test, task)
     if not _are_classes(y, y_test, task):
         y_test = None if y_test is None else y_test.astype(np.float64)
-        return Targets(y.astype(np.float64), y_test, (), f"target {name!r}: a quantity (regression), from its {given}")
+        return Targets(y.astype(np.float64), y_test, (), "")
     y, y_test, names = _classes(where, name, y, y_test, task)
+    note = ""
     if one_hot:
-        reason = "one in each row of zeros and ones"
+        note = f"each row of {name!r} holds a single one among zeros: its place is the class"
     elif given.kind == "f" and task is None:
-        reason = "as its values are whole numbers; --task regression takes them as a quantity"
-    else:
-        reason = f"from its type {given}"
-    return Targets(y, y_test, names, f"target {name!r}: {len(names)} classes, {reason}")
+        note = f"{name!r} holds whole numbers: they are classes; --task regression takes them as a quantity"
+    return Targets(y, y_test, names, note)
 
 
 def class_notes(data: DataSet) -> tuple[str, ...]:

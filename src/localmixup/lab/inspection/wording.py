@@ -45,7 +45,7 @@ def radius_unit(found: Inspection, radius: float) -> str:
     if len(scale) != 1:
         return "in standard deviations: subtract from each column its mean and divide by its standard deviation first"
     raw = f"{radius / float(scale[0]):.4g} in the unit of the data"
-    if found.data.kind == "image":
+    if found.data.kind == "image" and found.data.x.dtype == np.uint8:
         raw += f", {radius / float(scale[0]) / 255:.4g} for pixels in [0, 1]"
     return f"in standard deviations; {raw}"
 

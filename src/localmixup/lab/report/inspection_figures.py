@@ -164,7 +164,7 @@ def evenness_figure(found: Inspection) -> Figure:
     Args:
         found: an inspection.
     """
-    marks = PUBLISHED_DECAYS if found.data.kind == "image" else {}
+    marks = PUBLISHED_DECAYS if found.data.x.dtype == np.uint8 else {}
     low = min([1e-3 / _scale(found), *(value / 3 for value in marks.values())])
     decays = np.geomspace(low, 60 / _scale(found), 40)
     shown = {f"{value:g} ({name})": value for name, value in marks.items()}

@@ -1,5 +1,6 @@
 """What images become: their depth, colours and orientation are kept, and all that is done is said."""
 
+import io
 import struct
 import zlib
 
@@ -200,6 +201,14 @@ def test_the_orientation_of_exif_is_applied(tmp_path, suffix, orientation):
 
 def test_animations_and_stacks_give_their_first_picture(tmp_path):
     frames = [Image.fromarray(RNG.integers(0, 256, (6, 6)).astype(np.uint8)) for _ in range(3)]
+    frames[0].convert("RGB").save(
+        tmp_path / "phone.jpg",
+        format="MPO",
+        save_all=True,
+        append_images=[frame.convert("RGB") for frame in frames[1:]],
+    )
+    _, notes = decode_images([("phone", tmp_path / "phone.jpg")])
+    assert "first picture of several (animations, pages): all 1" in notes
     for suffix in ("gif", "tif", "webp"):
         options = {"lossless": True} if suffix == "webp" else {}
         pixels, notes = decode(
@@ -211,8 +220,11 @@ def test_animations_and_stacks_give_their_first_picture(tmp_path):
 
 def test_damaged_files_and_files_that_run_programs(tmp_path):
     whole = png_of_16_bits(RNG.integers(0, 9, (50, 50, 3)).astype(np.uint16), 2)
-    with pytest.raises(ArgumentError, match="cut: not an image that can be read"):
-        decode_images([("cut", whole[: len(whole) // 2])])
+    plain = io.BytesIO()
+    Image.fromarray(RNG.integers(0, 256, (50, 50, 3)).astype(np.uint8)).save(plain, format="PNG")
+    for content in (whole, plain.getvalue()):
+        with pytest.raises(ArgumentError, match="cut: not an image that can be read"):
+            decode_images([("cut", content[: len(content) // 2])])
     (tmp_path / "a.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n")
     with pytest.raises(ArgumentError, match="not an image that can be read"):
         decode_images([("a", tmp_path / "a.png")])

@@ -252,5 +252,6 @@ def _read(what: str, read: Callable[[], np.ndarray]) -> np.ndarray:
     try:
         return read()
     except Exception as error:
-        advice = "; object arrays are pickles, which are never opened" if "pickle" in str(error).lower() else ""
+        object_array = "pickle" in str(error).lower()
+        advice = "; it is a pickle, which is never opened: save x.astype(float), y.astype(str)" if object_array else ""
         raise ArgumentError(f"{what}: cannot be read: {first_line(error)}{advice}") from None

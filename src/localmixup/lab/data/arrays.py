@@ -80,6 +80,12 @@ def _check(arrays: Arrays) -> None:
             raise ArgumentError(
                 f"{where}: array {name!r} must hold at least one value per row, got shape {array.shape}"
             )
+        if array.dtype.kind == "f" and (missing := int(np.isnan(array).sum())):
+            row = int(np.isnan(array).reshape(len(array), -1).any(axis=1).argmax())
+            raise ArgumentError(
+                f"{where}: array {name!r} holds NaN {missing:,} times, first in row {row}: fill them or drop the rows "
+                "first; of a table (a file or a data frame) missing values are filled"
+            )
     if arrays.x_test is not None and arrays.x_test.shape[1:] != arrays.x.shape[1:]:
         raise ArgumentError(
             f"{where}: x_test has rows of shape {arrays.x_test.shape[1:]}, {arrays.x_name} of shape "

@@ -54,9 +54,9 @@ def axes_of(where: str, name: str, x: np.ndarray, layout: str | None) -> Axes:
 
 
 def _of_three(name: str, x: np.ndarray, layout: str | None) -> Axes:
-    """Gray images if the values are bytes or the shape is square, else sequences."""
+    """Gray images if the values are whole numbers or the shape is square, else sequences."""
     height, width = x.shape[1:]
-    found = layout or ("gray" if x.dtype == np.uint8 or height == width else "sequence")
+    found = layout or ("gray" if x.dtype.kind in "iub" or height == width else "sequence")
     other = "sequence" if found == "gray" else "gray"
     told = "" if layout else f"; --layout {other} reads {'sequences' if found == 'gray' else 'gray images'}"
     if found == "gray":

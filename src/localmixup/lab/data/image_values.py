@@ -108,11 +108,30 @@ def _on_white(values: np.ndarray, premultiplied: bool, hidden: Any, told: Counte
     return colours[..., 0] if colours.shape[2] == 1 else colours
 
 
+def orientation_of(image: Any) -> int:
+    """Return the orientation that the metadata of an image tell, from 1 (upright) to 8.
+
+    Args:
+        image: as Pillow opened it; what lies behind its pixels is only known once they are read.
+    """
+    if image.format != "TIFF" and not any(key in image.info for key in _METADATA):
+        return 1  # without a search, which takes as long as small images
+    try:
+        return int(image.getexif().get(0x0112, 1))
+    except Exception:  # damaged metadata are no reason to refuse a picture
+        return 1
+
+
+_METADATA = ("exif", "xmp", "XML:com.adobe.xmp", "Raw profile type exif")  # as Pillow names them
+
+
 def _turned(image: Any) -> Any:
     """Return an image in the orientation that its metadata tell."""
     from PIL import ImageOps
 
     image.load()
+    if orientation_of(image) == 1:
+        return image
     try:
         return ImageOps.exif_transpose(image)
     except Exception:  # damaged metadata are no reason to refuse a picture

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from localmixup._validate import ArgumentError
-from localmixup.lab.data.image_values import FULL, rawmode_of, resized, values_of, values_of_16_bits
+from localmixup.lab.data.image_values import FULL, orientation_of, rawmode_of, resized, values_of, values_of_16_bits
 from localmixup.lab.errors import first_line
 
 MOST_BYTES = 2 * 2**30
@@ -39,6 +39,7 @@ class _Header(NamedTuple):
 
     where: str
     mode: str
+    format: str | None
     size: tuple[int, int]
     channels: int
     depth: str
@@ -113,7 +114,7 @@ def _formats() -> tuple[str, ...]:
 
 
 @contextmanager
-def _opened(where: str, content: Any) -> Iterator[Any]:
+def _opened(where: str, content: Any, form: str | None = None) -> Iterator[Any]:
     from PIL import Image
 
     try:
@@ -122,7 +123,7 @@ def _opened(where: str, content: Any) -> Iterator[Any]:
             yield content
             return
         source = io.BytesIO(content) if isinstance(content, bytes) else content
-        with Image.open(source, formats=_formats()) as image:
+        with Image.open(source, formats=[form] if form in _formats() else _formats()) as image:
             yield image
     except ArgumentError:
         raise
@@ -152,17 +153,10 @@ def _header_of(where: str, image: Any) -> _Header:
     if image.mode == "I" and image.format == "PPM":
         depth = "16"
     height, width = image.height, image.width
-    if "exif" in image.info and image.format != "TIFF" and _orientation(image) >= 5:  # TIFF counts it in already
+    if "exif" in image.info and image.format != "TIFF" and orientation_of(image) >= 5:  # TIFF counts it in already
         height, width = width, height
     several = bool(getattr(image, "is_animated", False))
-    return _Header(where, image.mode, (height, width), 1 if gray else 3, depth, several)
-
-
-def _orientation(image: Any) -> int:
-    try:
-        return int(image.getexif().get(0x0112, 1))
-    except Exception:  # damaged metadata are no reason to refuse a picture
-        return 1
+    return _Header(where, image.mode, image.format, (height, width), 1 if gray else 3, depth, several)
 
 
 def _plan(headers: list[_Header], resize: tuple[int, int] | None) -> _Plan:
@@ -203,9 +197,11 @@ def _sizes_differ(first: _Header, other: _Header, advice: str, count: int) -> Ar
 
 
 def _decode_into(target: np.ndarray, header: _Header, content: Any, plan: _Plan, told: Counter[str]) -> None:
-    with _opened(header.where, content) as image:
+    with _opened(header.where, content, header.format) as image:
         rawmode = rawmode_of(image)  # lost as soon as anything is read
-        told["turned"] += _orientation(image) != 1
+        if image.format != "TIFF":  # which is turned when it is read
+            image.load()
+        told["turned"] += orientation_of(image) != 1
         if header.depth == "16" and not image.mode.startswith("I"):
             values = values_of_16_bits(image, content, rawmode, told)
         else:

@@ -6,7 +6,15 @@ from made_up_pages import NASTY, images, make_comparison, read_page
 
 from localmixup.lab.data.prepared import prepare
 from localmixup.lab.report.comparison_figures import choice_figures, error_figure
-from localmixup.lab.report.comparison_page import answers, cells, code_of, code_title, head, write_comparison
+from localmixup.lab.report.comparison_page import (
+    answers,
+    balanced_accuracy,
+    cells,
+    code_of,
+    code_title,
+    head,
+    write_comparison,
+)
 
 
 @pytest.fixture
@@ -24,6 +32,23 @@ def axes_of(figure):
     canvas = matplotlib.figure.Figure(figsize=figure.size)
     figure.draw(canvas)
     return canvas.axes[0]
+
+
+def test_balanced_accuracy_stands_beside_accuracy_where_they_differ():
+    comparison, _ = make_comparison()
+    assert balanced_accuracy(comparison) == ""  # not measured
+    shares = {"vanilla": 0.5, "mixup": 0.96, "local mixup": 0.923}
+    rows = [
+        row.model_copy(update={"scores": {"balanced_accuracy": shares.get(row.label, 0.1)}}) for row in comparison.rows
+    ]
+    assert balanced_accuracy(comparison.model_copy(update={"rows": rows})) == (
+        "Accuracy and balanced accuracy, which counts every class the same: vanilla 88.8 and 50.0 %; mixup 96.7 and "
+        "96.0 %; local mixup 92.0 and 92.3 %."
+    )
+    even = [
+        row.model_copy(update={"scores": {"balanced_accuracy": 1 - row.error.mean / 100}}) for row in comparison.rows
+    ]
+    assert balanced_accuracy(comparison.model_copy(update={"rows": even})) == ""
 
 
 def test_the_page_begins_with_the_decision_and_the_code_and_holds_every_figure(blobs, prepared, write):

@@ -135,7 +135,7 @@ def run(data: str, out: Path, settings: dict[str, Any]) -> tuple[Comparison, Pat
 def print_comparison(comparison: Comparison) -> None:
     """Print the decision, the code for it, and below them the grounds."""
     from localmixup.lab.cli.console import console
-    from localmixup.lab.report.comparison_page import code_of, code_title
+    from localmixup.lab.report.comparison_page import balanced_accuracy, code_of, code_title
 
     console.print(f"\n{comparison.decision.headline}", style="bold", soft_wrap=True)
     console.print(f"{comparison.decision.why}\n", soft_wrap=True)
@@ -143,6 +143,8 @@ def print_comparison(comparison: Comparison) -> None:
     for line in code_of(comparison).splitlines():
         console.print(f"    {line}", soft_wrap=True, markup=False)
     _print_table(comparison)
+    if balanced := balanced_accuracy(comparison):
+        console.print(f"{balanced}\n", soft_wrap=True, markup=False)
     _print_answers(comparison)
     console.print(comparison.attribution, soft_wrap=True)
 

@@ -23,6 +23,8 @@ from localmixup.lab.runs.optimizers import describe_optimizer
 from localmixup.lab.runs.scores import NAMES
 from localmixup.lab.runs.store import Record
 
+_DIFFER = 0.5  # points between accuracy and balanced accuracy that are worth a sentence
+
 
 def write_comparison(
     path: Path, comparison: Comparison, records: Mapping[str, Record], data: DataSet, prepared: Prepared
@@ -47,6 +49,7 @@ def write_comparison(
         table=[cells(row, comparison) for row in comparison.rows],
         score_head=score_head(comparison),
         scores=[score_cells(row, comparison) for row in comparison.rows],
+        balanced=balanced_accuracy(comparison),
         answer_head=ANSWER_HEAD,
         answers=answers(comparison),
         errors=error_figure(comparison),
@@ -110,6 +113,25 @@ def cells(row: ComparedArm, comparison: Comparison) -> list[str]:
         f"{row.train_seconds:.1f}",
         row.settings,
     ]
+
+
+def balanced_accuracy(comparison: Comparison) -> str:
+    """Return accuracy and balanced accuracy of the three arms in one sentence, where they differ; else nothing.
+
+    Args:
+        comparison: what was found.
+    """
+    if comparison.unit != "%":
+        return ""
+    pairs = {
+        row.label: (100 - row.error.mean, 100 * row.scores.get("balanced_accuracy", math.nan))
+        for row in comparison.rows
+        if row.kind == "arm"
+    }
+    if not any(abs(plain - balanced) >= _DIFFER for plain, balanced in pairs.values()):
+        return ""
+    found = "; ".join(f"{label} {plain:.1f} and {balanced:.1f} %" for label, (plain, balanced) in pairs.items())
+    return f"Accuracy and balanced accuracy, which counts every class the same: {found}."
 
 
 def interval_text(mean: Mean | None, decimals: int) -> str:

@@ -121,7 +121,11 @@ class Runner:
             spec: its method.
         """
         of_library = "config" in dict(spec.options)
-        update = {"resample": stage, "validation_share": 0.0} | ({"curve_points": 1} if stage == "judge" else {})
+        update: dict[str, object] = {"resample": stage, "validation_share": 0.0} | (
+            {"curve_points": 1} if stage == "judge" else {}
+        )
+        if self.prepared.raw is not None:
+            update["standardise"] = "run"
         training = (self.training if of_library else self.further).model_copy(update=update)
         return Arm(
             item="compare", protocol="compare", scale="full", panel=self.data.name, label=label, data=self.data,

@@ -29,6 +29,11 @@ class Standard(NamedTuple):
     scale: Tensor
     fill: Tensor | None = None
 
+    def to(self, device: torch.device) -> Standard:
+        """Return the same on a device."""
+        fill = None if self.fill is None else self.fill.to(device)
+        return Standard(self.mean.to(device), self.scale.to(device), fill)
+
     def apply(self, x: Tensor) -> Tensor:
         """Return inputs filled, standardised and cut off at `CLIP`.
 

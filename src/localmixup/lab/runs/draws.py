@@ -17,28 +17,63 @@ from torch import Tensor
 from localmixup.lab.data.augmentation import augment
 from localmixup.lab.data.prepared import Prepared, split_validation
 from localmixup.lab.data.resampling import resampled_rows
+from localmixup.lab.data.standard import Standard, side_by_side
 from localmixup.lab.methods import METHODS, Batch
+from localmixup.lab.methods.base import PairSource
 from localmixup.lab.runs.spec import MethodSpec, RunSpec, TrainingSpec
+from localmixup.lab.runs.standards import standard_of
 
 CHUNK = 64
 """Updates that are drawn at once. Part of the draws: another number gives other pairs of the set."""
 
 
+_WHOLE_VALUES = 2_000_000
+"""Inputs of fewer values than this are standardised once for each run, larger ones whenever rows are taken."""
+
+
 class Inputs(NamedTuple):
-    """Inputs as they lie on the device: standardised, or, on a GPU, as pixels that are standardised when taken."""
+    """Inputs as they lie on the device: standardised, or as they were read, to be standardised when taken.
+
+    Attributes:
+        x: shape `(m, ...)`.
+        mean: of the channels of pixels, which lie as they were read on a GPU.
+        scale: likewise.
+        standard: of a run, or of the runs of a stack, for tables that each run standardises by its training rows.
+        offset: where the inputs of each run of a stack begin in `x`, shape `(R, 1)`; None where they share them.
+    """
 
     x: Tensor
     mean: Tensor | None = None
     scale: Tensor | None = None
+    standard: Standard | None = None
+    offset: Tensor | None = None
 
     def take(self, rows: Tensor) -> Tensor:
-        """Return the inputs of some rows, shape `(n, ...)`."""
-        taken = self.x.index_select(0, rows)
+        """Return the inputs of some rows.
+
+        Args:
+            rows: shape `(n,)`; of the R runs of a stack `(R, n)`.
+
+        Returns:
+            Shape `(n, ...)` or `(R, n, ...)`.
+        """
+        places = rows if self.offset is None else rows + self.offset
+        taken = self.x.index_select(0, places.reshape(-1)).view(*rows.shape, *self.x.shape[1:])
+        if self.standard is not None:
+            return self.standard.apply(taken)
         return taken if self.mean is None or self.scale is None else (taken.float() - self.mean) * self.scale
 
 
-def inputs_on(device: torch.device, prepared: Prepared) -> Inputs:
-    """Return the inputs of the pool on a device."""
+def inputs_on(device: torch.device, prepared: Prepared, standardise: str = "pool") -> Inputs:
+    """Return the inputs of the pool on a device.
+
+    Args:
+        device: of the networks.
+        prepared: the data.
+        standardise: see `TrainingSpec`; with `"run"` the inputs are as they were read, and a run adds its standard.
+    """
+    if standardise == "run" and prepared.raw is not None:
+        return Inputs(prepared.raw.to(device))
     if device.type == "cpu" or prepared.pixels is None:
         return Inputs(prepared.x.to(device))
     pixels = prepared.pixels.to(device, memory_format=torch.channels_last)
@@ -82,6 +117,7 @@ class Run:
         rows: rows of the pool that it trains on, shape `(m,)`.
         validation_rows: rows of the pool that are held out.
         test_rows: rows of the pool that it is tested on; empty where the data have a test set.
+        standard: what it standardises its inputs and targets by; None where the pool is standardised.
         method: draws the pairs.
         size: pairs drawn in an update.
         chunk: updates drawn at once.
@@ -91,12 +127,27 @@ class Run:
         self.spec, self.training, self.inputs, self.targets = spec, spec.training, inputs, targets
         self.order, draws, self.crops = (torch.Generator().manual_seed(3 * spec.seed + k) for k in range(3))
         self.rows, self.validation_rows, self.test_rows = map(torch.from_numpy, _rows_of(spec, prepared))
+        self.standard = None
+        if spec.training.standardise == "run" and prepared.raw is not None and prepared.raw_y is not None:
+            self.standard = standard_of(prepared, self.rows)
+            standard = self.standard.inputs.to(inputs.x.device)
+            whole = inputs.x.numel() <= _WHOLE_VALUES
+            self.inputs = Inputs(standard.apply(inputs.x)) if whole else inputs._replace(standard=standard)
+            if prepared.task == "regression":
+                y = (prepared.raw_y.double() - self.standard.centre) / self.standard.unit
+                self.targets = y.float().to(targets.device)
         self.method = METHODS[spec.method.method](spec.method, spec.training, prepared.task, draws)
         of_set = spec.training.pairs == "set"
         self.size = spec.training.batch_size if of_set else drawn_size(spec.training, spec.method, len(self.rows))
         self.chunk = CHUNK if spec.training.augmentation == "none" else 1
-        self.source = self.method.pairs(prepared.x[self.rows], prepared.y[self.rows]) if of_set else None
+        self.source = self._pairs_of_set(prepared) if of_set else None
         self.waiting = self.rows[:0]
+
+    def _pairs_of_set(self, prepared: Prepared) -> PairSource:
+        if self.standard is None:
+            return self.method.pairs(prepared.x[self.rows], prepared.y[self.rows])
+        rows = self.rows.to(self.targets.device)
+        return self.method.pairs(self.inputs.take(rows).cpu(), self.targets[rows].cpu())
 
     def draw(self, updates: int, *, drop: bool) -> Draws:
         """Draw the pairs of the next updates, on the device of the inputs.
@@ -142,6 +193,24 @@ class Run:
         counts = torch.full((updates,), self.size, device=rows.device)
         shape = (updates, self.size)
         return Draws(rows.view(shape), partner_rows.view(shape), lam.view(shape), weights.view(shape), counts)
+
+
+def of_stack(runs: Sequence[Run]) -> tuple[Inputs, Tensor]:
+    """Return the inputs and the targets of the runs of a stack, from which `batches` takes its rows.
+
+    Args:
+        runs: of the stack.
+    """
+    first = runs[0]
+    inputs, targets = first.inputs, first.targets
+    if first.standard is None:
+        return inputs, targets
+    if standards := [run.inputs.standard for run in runs if run.inputs.standard is not None]:
+        inputs = inputs._replace(standard=side_by_side(standards))
+    else:
+        begin = len(inputs.x) * torch.arange(len(runs), device=inputs.x.device)
+        inputs = Inputs(torch.cat([run.inputs.x for run in runs]), offset=begin[:, None])
+    return inputs, torch.stack([run.targets for run in runs]) if targets.is_floating_point() else targets
 
 
 def _rows_of(spec: RunSpec, prepared: Prepared) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -202,8 +271,8 @@ def batches(draws: Sequence[Draws], inputs: Inputs, targets: Tensor, scale: Tens
 
     Args:
         draws: of every run, each with as many updates.
-        inputs: of the pool.
-        targets: of the pool.
+        inputs: of the pool; with the standards of the runs side by side if each has its own.
+        targets: of the pool, shape `(m,)`; or those of each run, shape `(R, m)`.
         scale: factor of the loss of each run, shape `(R,)`.
         size: number of pairs that each run has drawn for an update.
     """
@@ -211,13 +280,12 @@ def batches(draws: Sequence[Draws], inputs: Inputs, targets: Tensor, scale: Tens
     partner, choices = (_stacked(parts) for parts in ([d.partner for d in draws], [d.choices for d in draws]))
     counts = torch.stack([d.counts for d in draws]).amax(dim=0).clamp_min(1).tolist()
     moved = (rows != partner_rows) & (lam < 1)
-    pairs = (rows, partner_rows, targets[rows], targets[partner_rows], lam, weights, moved)
+    pairs = (rows, partner_rows, _targets_of(targets, rows), _targets_of(targets, partner_rows), lam, weights, moved)
     found = shares(moved, weights, size)
     for k, (count, *of_k) in enumerate(zip(counts, *(t.unbind() for t in pairs), strict=True)):
         first, second, *rest = of_k if count == rows.shape[2] else (t[:, :count] for t in of_k)
         if draws[0].images is None:
-            shape = (len(draws), count, *inputs.x.shape[1:])
-            x, other = (inputs.take(t.reshape(-1)).view(shape) for t in (first, second))
+            x, other = inputs.take(first), inputs.take(second)
         else:
             images = [d.images for d in draws if d.images is not None]
             x, other = (torch.stack([of_run[end] for of_run in images]) for end in (0, 1))
@@ -226,6 +294,13 @@ def batches(draws: Sequence[Draws], inputs: Inputs, targets: Tensor, scale: Tens
             x, other, own_targets, other_targets, lam_k, weights_k, size, scale, moved_k, found[k],
             partner=None if partner is None else partner[k], choices=None if choices is None else choices[k],
         )  # fmt: skip
+
+
+def _targets_of(targets: Tensor, rows: Tensor) -> Tensor:
+    """Return the targets of rows of shape `(S, R, K)`."""
+    if targets.ndim == 1:
+        return targets[rows]
+    return targets[torch.arange(len(targets), device=rows.device)[:, None], rows]
 
 
 def _together(parts: Sequence[Tensor]) -> Tensor:

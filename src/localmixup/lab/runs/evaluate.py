@@ -16,6 +16,7 @@ from localmixup.lab.data.corruptions import corrupt, parse
 from localmixup.lab.data.prepared import Prepared
 from localmixup.lab.runs.network import Network
 from localmixup.lab.runs.scores import row_losses, scores_of
+from localmixup.lab.runs.standards import Standards
 
 REGION_SIDE = 120
 """Side of the grid of predictions that is kept for two-dimensional data."""
@@ -24,7 +25,14 @@ REGION_MARGIN = 0.3
 _ROWS = 1024  # evaluated at once, of all runs together
 
 
-def errors(network: Network, x: Tensor, y: Tensor, prepared: Prepared, rows: Tensor | None = None) -> list[float]:
+def errors(
+    network: Network,
+    x: Tensor,
+    y: Tensor,
+    prepared: Prepared,
+    rows: Tensor | None = None,
+    standards: Standards | None = None,
+) -> list[float]:
     """Return the error of every run: in percent, or the RMSE in the unit of the target.
 
     Args:
@@ -33,6 +41,7 @@ def errors(network: Network, x: Tensor, y: Tensor, prepared: Prepared, rows: Ten
         y: targets, shape `(m,)`.
         prepared: has the task and the unit of the target.
         rows: the rows that each run is evaluated on, shape `(R, n)`; None for all rows.
+        standards: see `predict`.
 
     Returns:
         R numbers; NaN where there are no rows.
@@ -41,7 +50,7 @@ def errors(network: Network, x: Tensor, y: Tensor, prepared: Prepared, rows: Ten
         return [math.nan] * network.runs
     device = next(network.parameters()).device
     targets = (y.expand(network.runs, -1) if rows is None else y[rows.to(y.device)]).to(device)
-    return _errors_of(predict(network, x, rows), targets, prepared)
+    return _errors_of(predict(network, x, rows, standards), targets, prepared)
 
 
 def _errors_of(outputs: Tensor, targets: Tensor, prepared: Prepared) -> list[float]:
@@ -59,7 +68,9 @@ class Tested(NamedTuple):
     row_losses: dict[str, str]
 
 
-def test(network: Network, prepared: Prepared, rows: Tensor, *, judges: bool) -> list[Tested]:
+def test(
+    network: Network, prepared: Prepared, rows: Tensor, *, judges: bool, standards: Standards | None
+) -> list[Tested]:
     """Test every run.
 
     Args:
@@ -67,15 +78,19 @@ def test(network: Network, prepared: Prepared, rows: Tensor, *, judges: bool) ->
         prepared: the data.
         rows: the rows of the pool that each run is tested on, shape `(R, n)`; none where the data have a test set.
         judges: measure all scores, and on a test set the loss of every row, beside the error.
+        standards: see `predict`.
     """
     own_set = len(prepared.x_test) > 0
+    pool, test_set = prepared.x, prepared.x_test
+    if standards is not None and prepared.raw is not None and prepared.raw_test is not None:
+        pool, test_set = prepared.raw, prepared.raw_test
     if not judges or not (own_set or rows.shape[1]):
-        found = errors(network, prepared.x_test, prepared.y_test, prepared)
+        found = errors(network, test_set, prepared.y_test, prepared, None, standards)
         return [Tested(error, {}, {}) for error in found]
-    x, targets = prepared.x_test, prepared.y_test.expand(network.runs, -1)
+    x, targets = test_set, prepared.y_test.expand(network.runs, -1)
     if not own_set:
-        x, targets = prepared.x, prepared.y[rows]
-    outputs, targets = predict(network, x, None if own_set else rows).cpu(), targets.cpu()
+        x, targets = pool, prepared.y[rows]
+    outputs, targets = predict(network, x, None if own_set else rows, standards).cpu(), targets.cpu()
     found = _errors_of(outputs, targets, prepared)
     return [
         Tested(
@@ -88,29 +103,33 @@ def test(network: Network, prepared: Prepared, rows: Tensor, *, judges: bool) ->
 
 
 @torch.no_grad()
-def predict(network: Network, x: Tensor, rows: Tensor | None = None) -> Tensor:
-    """Return the outputs of every run, shape `(R, n, c)`, float32.
+def predict(network: Network, x: Tensor, rows: Tensor | None = None, standards: Standards | None = None) -> Tensor:
+    """Return the outputs of every run, shape `(R, n, c)`, float32, in the unit of the targets of the pool.
 
     Args:
         network: in any mode, which is kept.
         x: inputs, shape `(m, ...)`.
         rows: the rows of each run, shape `(R, n)`; None for all rows.
+        standards: of runs that standardise by their own training rows; `x` is as it was read.
     """
     was_training = network.training
     network.eval()
-    found = [network(part).float() for part in _parts(network, x, rows)]
+    found = [network(part).float() for part in _parts(network, x, rows, standards)]
     network.train(was_training)
-    return torch.cat(found, dim=1)
+    outputs = torch.cat(found, dim=1)
+    return outputs if standards is None else standards.outputs(outputs)
 
 
-def _parts(network: Network, x: Tensor, rows: Tensor | None) -> Iterator[Tensor]:
+def _parts(network: Network, x: Tensor, rows: Tensor | None, standards: Standards | None) -> Iterator[Tensor]:
     device, size = next(network.parameters()).device, max(128, _ROWS // network.runs)
     if rows is None:
         for part in torch.split(x, size):
-            yield part.to(device).expand(network.runs, *part.shape)
+            here = part.to(device)
+            yield here.expand(network.runs, *part.shape) if standards is None else standards.inputs.apply(here)
     else:
         for some in torch.split(rows.to(x.device), size, dim=1):
-            yield x[some].to(device)
+            here = x[some].to(device)
+            yield here if standards is None else standards.inputs.apply(here)
 
 
 def corrupted_errors(network: Network, corruption: str, seeds: list[int], prepared: Prepared) -> list[float]:
@@ -133,7 +152,7 @@ def corrupted_errors(network: Network, corruption: str, seeds: list[int], prepar
     return found
 
 
-def regions(network: Network, prepared: Prepared) -> list[str]:
+def regions(network: Network, prepared: Prepared, standards: Standards | None = None) -> list[str]:
     """Return, for every run, its predictions on a grid over two-dimensional data, as base64 text.
 
     Classes are kept as they are, values as hundredths of their range.
@@ -141,10 +160,13 @@ def regions(network: Network, prepared: Prepared) -> list[str]:
     Args:
         network: the networks of the runs.
         prepared: the data.
+        standards: see `predict`.
     """
     low, high = region_box(prepared.x)
     grid = torch.cartesian_prod(*(torch.linspace(low[k], high[k], REGION_SIDE) for k in range(2)))
-    outputs = predict(network, grid).cpu()
+    if standards is not None:  # the runs standardise it themselves
+        grid = torch.where(prepared.scale > 0, grid / prepared.scale, 0.0).double() + prepared.mean
+    outputs = predict(network, grid, None, standards).cpu()
     values = outputs.argmax(2) if prepared.task == "classification" else outputs[..., 0].mul(25).add(100).clamp(0, 255)
     return [base64.b64encode(zlib.compress(run.numpy().tobytes())).decode() for run in values.to(torch.uint8)]
 

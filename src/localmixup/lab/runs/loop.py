@@ -16,12 +16,13 @@ from localmixup._validate import ArgumentError
 from localmixup.lab.data.prepared import Prepared
 from localmixup.lab.methods import Batch
 from localmixup.lab.models import build_model
-from localmixup.lab.runs.draws import Run, batches, inputs_on, shares
+from localmixup.lab.runs.draws import Run, batches, inputs_on, of_stack, shares
 from localmixup.lab.runs.evaluate import corrupted_errors, errors, regions, test
 from localmixup.lab.runs.network import Network, stack
 from localmixup.lab.runs.optimizers import build_optimizer, rate_shares
 from localmixup.lab.runs.outcome import Outcome
 from localmixup.lab.runs.spec import RunSpec
+from localmixup.lab.runs.standards import together
 
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 _COMPILED_UPDATES = 2000  # on a GPU, a network for images that is trained for longer is compiled first
@@ -45,7 +46,7 @@ def train(specs: Sequence[RunSpec], prepared: Prepared, *, device: str = "cpu") 
     """
     settings = specs[0].training
     where = torch.device(device)
-    inputs, targets = inputs_on(where, prepared), prepared.y.to(where)
+    inputs, targets = inputs_on(where, prepared, settings.standardise), prepared.y.to(where)
     runs = [Run(spec, prepared, inputs, targets) for spec in specs]
     network, companion = _networks(runs, prepared)
     trained = nn.ModuleList([network] if companion is None else [network, companion]).to(where)
@@ -79,9 +80,10 @@ def _outcomes(
 ) -> list[Outcome]:
     """Measure the trained networks, and put together what each run leaves behind."""
     settings, seeds = runs[0].training, [run.spec.seed for run in runs]
-    tested = test(network, prepared, torch.stack([run.test_rows for run in runs]), judges=settings.resample == "judge")
+    test_rows, standards = torch.stack([run.test_rows for run in runs]), watch.standards
+    tested = test(network, prepared, test_rows, judges=settings.resample == "judge", standards=standards)
     measured = {name: corrupted_errors(network, name, seeds, prepared) for name in settings.measure}
-    kept = regions(network, prepared) if settings.regions and prepared.x.shape[1:] == (2,) else None
+    kept = regions(network, prepared, standards) if settings.regions and prepared.x.shape[1:] == (2,) else None
     # in eq. (3) a sample counts as much as its weight, so the updates are averaged by their mean weight
     weight, moved, ess = torch.stack(watch.shares).mean(dim=0).cpu().T.tolist()
     return [
@@ -121,10 +123,11 @@ def _batches(runs: Sequence[Run], network: Network) -> Iterator[Batch]:
     """Yield the batch of every update, drawn a chunk at a time."""
     first, updates = runs[0], runs[0].training.updates
     scale = torch.tensor([run.spec.method.loss_scale for run in runs], device=first.targets.device)
+    inputs, targets = of_stack(runs)
     drop = network.rows_are_independent and first.method.drops
     for start in range(0, updates, first.chunk):
         draws = [run.draw(min(first.chunk, updates - start), drop=drop) for run in runs]
-        yield from batches(draws, first.inputs, first.targets, scale, first.size)
+        yield from batches(draws, inputs, targets, scale, first.size)
 
 
 def _prepare_for_images(network: Network, updates: int) -> None:
@@ -140,6 +143,9 @@ class _Watch:
     def __init__(self, network: Network, runs: Sequence[Run], prepared: Prepared) -> None:
         self.network, self.prepared, self.settings = network, prepared, runs[0].training
         self.rows = torch.stack([run.rows for run in runs])
+        own = [run.standard for run in runs if run.standard is not None]
+        self.standards = together(own, prepared, runs[0].targets.device) if own else None
+        self.x = prepared.x if prepared.raw is None or self.standards is None else prepared.raw
         self.validation_rows = torch.stack([run.validation_rows for run in runs])
         settings = self.settings
         self.every = max(-(-self.rows.shape[1] // settings.batch_size), -(-settings.updates // settings.curve_points))
@@ -160,10 +166,11 @@ class _Watch:
         self.seconds += time.perf_counter() - self.started
         mean_losses = torch.stack(self.losses).float().mean(dim=0).tolist()
         self.losses.clear()
-        found = errors(self.network, self.prepared.x, self.prepared.y, self.prepared, self.validation_rows)
+        found = errors(self.network, self.x, self.prepared.y, self.prepared, self.validation_rows, self.standards)
         self.curve.append((update, mean_losses, found))
         if self.settings.train_error:
-            self.train_errors.append(errors(self.network, self.prepared.x, self.prepared.y, self.prepared, self.rows))
+            of_training = errors(self.network, self.x, self.prepared.y, self.prepared, self.rows, self.standards)
+            self.train_errors.append(of_training)
         if self.settings.keep == "last" or not self.validation_errors:
             self.validation_errors = found
         if self.settings.keep == "best":

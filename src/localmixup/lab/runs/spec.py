@@ -69,6 +69,8 @@ class TrainingSpec(Frozen):
         measure: what else is measured after training: names of `localmixup.lab.data.corruptions`, as `"gaussian 0.01"`.
         train_error: whether the curve also holds the error on the training data.
         regions: whether the predictions on a grid are kept, for two-dimensional data.
+        standardise: by which rows tables are standardised and their missing values filled: `"pool"`, all rows that are
+            not in the test set; `"run"`, the training rows of each run.
     """
 
     model: str
@@ -93,6 +95,7 @@ class TrainingSpec(Frozen):
     measure: tuple[str, ...] = ()
     train_error: bool = False
     regions: bool = True
+    standardise: Literal["pool", "run"] = "pool"
 
 
 class DataSpec(Frozen):

@@ -29,6 +29,7 @@ ABOVE = {
 # the lab: each room may import those before it, the core, geometry and theory
 LAB = [
     "errors",
+    "text",
     "files",
     "handover",
     "data",

@@ -13,6 +13,7 @@ from localmixup.lab.paper.figure7 import shown_better
 from localmixup.lab.paper.reading import Reading, paper_table, reported, sign_sentence
 from localmixup.lab.paper.section import Reported, agreement
 from localmixup.lab.paper.table1 import chosen
+from localmixup.lab.runs.database import DIGESTS, RUNS, digest_of
 from localmixup.lab.runs.experiment import Arm
 from localmixup.lab.runs.outcome import Outcome
 from localmixup.lab.runs.spec import DataSpec, MethodSpec, TrainingSpec
@@ -85,8 +86,11 @@ def test_arms_of_other_data_or_of_older_recipes_are_not_mixed_in(store):
         store.add(one.run(0), outcome(99.0))
     with store._engine.begin() as connection:
         for one in (old, foreign):
-            statement = "update localmixup_runs set finished = '2020-01-01T00:00:00+00:00' where key = :key"
-            connection.execute(sa.text(statement), {"key": one.run(0).key})
+            key = one.run(0).key
+            (row,) = connection.execute(sa.select(RUNS).where(RUNS.c.key == key)).mappings()
+            earlier = {**row, "finished": "2020-01-01T00:00:00+00:00"}
+            connection.execute(RUNS.update().where(RUNS.c.key == key).values(**earlier))
+            connection.execute(DIGESTS.update().where(DIGESTS.c.key == key).values(digest=digest_of(earlier)))
     (group,) = Reading(store).groups("table1")
     assert len(group.results) == 5
     assert all(max(r.errors) < 20 for r in group.results)

@@ -141,7 +141,7 @@ def print_comparison(comparison: Comparison) -> None:
     console.print(f"{comparison.decision.why}\n", soft_wrap=True)
     console.print(code_title(comparison))
     for line in code_of(comparison).splitlines():
-        console.print(f"    {line}", soft_wrap=True, markup=False)
+        console.print(f"    {line}", soft_wrap=True)
     _print_table(comparison)
     if balanced := balanced_accuracy(comparison):
         console.print(f"{balanced}\n", soft_wrap=True, markup=False)

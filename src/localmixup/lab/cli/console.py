@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Generator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.text import Text
 
 from localmixup.lab.runs.events import Event, Note, Read, Stage, Step
+from localmixup.lab.text import plain
 
-console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
-err = Console(stderr=True, soft_wrap=True, highlight=False)
+
+class PlainConsole(Console):
+    """A console for text of strangers: nothing in it is read as markup, as an emoji, or as an order to the terminal."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return text to print, with control characters written out."""
+        return super().render_str(plain(text), **options)
+
+
+_PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
+console = PlainConsole(**_PLAIN, width=None if sys.stdout and sys.stdout.isatty() else 120)
+err = PlainConsole(**_PLAIN, stderr=True, soft_wrap=True)
 
 T = TypeVar("T")
 
@@ -98,4 +110,4 @@ class _Display:
 
 
 def _print(text: str) -> None:
-    err.print(text, markup=False)
+    err.print(text)

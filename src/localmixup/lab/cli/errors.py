@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
+from errno import ENOSPC
 from typing import Any, NoReturn
 
 import typer
@@ -15,6 +17,7 @@ from typer.core import TyperGroup
 
 from localmixup._optional import MissingPackageError
 from localmixup._validate import ArgumentError
+from localmixup.lab.text import one_line
 
 # typer has its own copy of click's exceptions or imports them from click, depending on its version
 _ClickException: type[Exception] = typer.BadParameter.__mro__[2]
@@ -32,6 +35,10 @@ class Commands(TyperGroup):
             status = super().main(*args, **{**kwargs, "standalone_mode": False})
         except (ArgumentError, MissingPackageError) as mistake:
             fail(str(mistake))
+        except BrokenPipeError:
+            raise  # whoever read the output has gone: `main` leaves without a word
+        except OSError as refused:
+            fail(system_message(refused))
         except ModuleNotFoundError as missing:
             fail(missing_package(missing))
         except _ClickException as raised:
@@ -49,8 +56,24 @@ def fail(message: str) -> NoReturn:
     Args:
         message: names the argument, the value it got and what is allowed.
     """
-    print(f"error: {message}", file=sys.stderr)
+    print(f"error: {one_line(message)}", file=sys.stderr)
     sys.exit(USAGE)
+
+
+def system_message(error: OSError) -> str:
+    """Return what the operating system refused, and for which file.
+
+    Args:
+        error: such as that a disk is full or a folder may not be read.
+
+    >>> system_message(PermissionError(13, "Permission denied", "data"))
+    'data: permission denied'
+    """
+    reason = (error.strerror or str(error) or type(error).__name__).strip()
+    reason = reason[:1].lower() + reason[1:]
+    if error.filename is None:
+        return f"the output cannot be written: {reason}" if error.errno == ENOSPC else reason
+    return f"{os.fsdecode(error.filename) if isinstance(error.filename, bytes) else error.filename}: {reason}"
 
 
 def missing_package(error: ModuleNotFoundError) -> str:
@@ -83,6 +106,8 @@ def interruptible(kept: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
+        for number in signals:
+            signal.signal(number, lambda *_: os._exit(INTERRUPTED))  # a second one ends the cleaning up
         print(f"interrupted: {kept}", file=sys.stderr)
         sys.exit(INTERRUPTED)
     finally:

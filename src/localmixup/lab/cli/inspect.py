@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from localmixup._validate import ArgumentError
 from localmixup.lab.cli import options
 from localmixup.lab.cli.errors import interruptible
 from localmixup.lab.data.names import check_source
@@ -26,7 +25,9 @@ def inspect(
     encoder: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Measure distances on the output of this TorchScript or exported (.pt2) file."
+            metavar="FILE",
+            help="Measure distances on the output of this TorchScript or exported (.pt2) file. It is a program, which "
+            "this command runs: use only encoders that you trust.",
         ),
     ] = None,
     pca: Annotated[
@@ -85,27 +86,28 @@ def inspect(
 
 def _inspect(data: str, folder: Path, settings: dict[str, Any], as_json: bool) -> None:
     import json
+    import shlex
 
     from localmixup.lab.cli.console import show
-    from localmixup.lab.files import check_writable
+    from localmixup.lab.files import as_path, cannot_write, check_writable, make_folder, write_file
     from localmixup.lab.handover import RECIPE_FILE, write_recipe
     from localmixup.lab.inspection import inspect, summary
     from localmixup.lab.report.inspection_page import write_inspection
 
     target = settings["target"]
-    compare = (
-        f"localmixup compare {data}" + (f" --target {target}" if target else "") + settings["reading"].as_options()
-    )
+    compare = shlex.join(["localmixup", "compare", data, *(["--target", target] if target else [])])
+    compare += settings["reading"].as_options()
     with interruptible("nothing was written"):
+        folder = as_path(folder, "--out")
         check_writable(folder)
         found = show(inspect(data, **settings))
         numbers = json.dumps(summary(found), indent=1)
         try:
-            (folder / "inspection.json").write_text(numbers, encoding="utf-8")
+            write_file(make_folder(folder) / "inspection.json", numbers)
             write_recipe(folder / RECIPE_FILE, found.taken.mix)
             write_inspection(folder / "inspection.html", found, compare=compare)
         except OSError as error:
-            raise ArgumentError(f"--out {folder}: cannot be written: {error.strerror or error}") from None
+            raise cannot_write("--out", folder, error) from None
     if as_json:
         print(numbers)
     else:
@@ -113,6 +115,8 @@ def _inspect(data: str, folder: Path, settings: dict[str, Any], as_json: bool) -
 
 
 def _print(found: Inspection, folder: Path, compare: str) -> None:
+    import shlex
+
     from rich.table import Table
 
     from localmixup.lab.cli.console import console
@@ -125,9 +129,9 @@ def _print(found: Inspection, folder: Path, compare: str) -> None:
     console.print(f"{verdict.why}\n", soft_wrap=True)
     console.print(f"{describe_recipe(found, found.taken)}\n", soft_wrap=True)
     code = snippet(found.taken.mix, "pytorch", task=found.data.task).rstrip()
-    console.print("\n".join(f"    {line}".rstrip() for line in code.splitlines()), soft_wrap=True, markup=False)
+    console.print("\n".join(f"    {line}".rstrip() for line in code.splitlines()), soft_wrap=True)
     console.print("\nTo see whether it makes the model better:\n", soft_wrap=True)
-    console.print(f"    {compare} --recipe {folder / RECIPE_FILE}\n", soft_wrap=True, markup=False)
+    console.print(f"    {compare} --recipe {shlex.quote(str(folder / RECIPE_FILE))}\n", soft_wrap=True)
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for k, name in enumerate(head(found)):
         table.add_column(name, justify="right" if k else "left", overflow="fold", vertical="bottom")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -16,8 +17,11 @@ from localmixup._validate import ArgumentError, check_choice, check_integer, che
 from localmixup.lab.cli.names import ALWAYS, AUGMENTATIONS, METHODS, MODELS, OPTIMIZERS
 from localmixup.lab.data.names import database_in
 from localmixup.lab.data.reading import HEADERS, LAYOUTS, MISSING, columns_of, size_of
+from localmixup.lab.files import as_path
+from localmixup.lab.text import plain
 
 T = TypeVar("T")
+_LONGEST = 200  # bytes of the name of a folder; file systems allow 255
 
 DATA_HELP = (
     "digits, spirals, spirals-gaussian, cifar10, cifar100, fashion_mnist, mnist, svhn, airfoil or no2; a table (.csv "
@@ -247,11 +251,14 @@ def results_folder(data: str, target: str | None) -> Path:
     >>> results_folder("digits", None).as_posix(), results_folder("uoft-cs/cifar10", "label").as_posix()
     ('localmixup-results/digits', 'localmixup-results/uoft-cs--cifar10--label')
     """
-    path = Path(data).expanduser()
+    path = as_path(data, "DATA")
     if "://" in data:  # neither user nor password
         data = database_in(data)
     elif path.exists():
         path, here = path.resolve(), Path.cwd().resolve()
         path = path.relative_to(here) if path != here and path.is_relative_to(here) else path.relative_to(path.anchor)
         data = path.as_posix()
-    return Path("localmixup-results") / "/".join([data, *([target] if target else [])]).replace("/", "--")
+    name = plain("/".join([data, *([target] if target else [])])).replace("/", "--")
+    if len(name.encode()) > _LONGEST:
+        name = f"{name[: _LONGEST // 8]}--{sha256(name.encode()).hexdigest()[:16]}"
+    return Path("localmixup-results") / name

@@ -14,6 +14,7 @@ from localmixup.lab.cli import options
 from localmixup.lab.cli.compare import STORED
 from localmixup.lab.cli.errors import Commands, interruptible
 from localmixup.lab.cli.names import BACKENDS, ITEMS, PROTOCOLS, SCALES
+from localmixup.lab.files import as_path
 
 if TYPE_CHECKING:
     from localmixup.lab.errors import DataMissingError
@@ -87,7 +88,7 @@ def run_items(
     import torch
 
     from localmixup.lab.cli.console import show
-    from localmixup.lab.files import check_writable
+    from localmixup.lab.files import make_folder
     from localmixup.lab.paper.bench import Bench
     from localmixup.lab.runs.store import Store
 
@@ -95,7 +96,7 @@ def run_items(
     if device == "cuda" and not torch.cuda.is_available():
         raise ArgumentError("--device cuda: PyTorch sees no CUDA device here")
     if store is None:
-        check_writable(FOLDER, "--store")
+        make_folder(FOLDER, "--store")
 
     def bench(item: Item) -> Bench:
         return Bench(
@@ -107,7 +108,7 @@ def run_items(
         lost = show(_run_items(chosen, bench))
     if lost:
         raise lost[0]
-    _print_stored(opened.url, store)
+    _print_stored(opened.shown)
 
 
 def _run_items(items: list[Item], bench: Callable[[Item], Bench]) -> Generator[Event, None, list[DataMissingError]]:
@@ -128,11 +129,13 @@ def _run_items(items: list[Item], bench: Callable[[Item], Bench]) -> Generator[E
     return lost
 
 
-def _print_stored(url: str, store: str | None) -> None:
+def _print_stored(where: str) -> None:
+    import shlex
+
     from localmixup.lab.cli.console import console
 
-    where = f" --store {store}" if store else ""
-    console.print(f"stored: {url}; for the page: localmixup paper report{where}", soft_wrap=True)
+    option = "" if where == str(FOLDER / "results.sqlite") else f" --store {shlex.quote(where)}"
+    console.print(f"stored: {where}; for the page: localmixup paper report{option}", soft_wrap=True)
 
 
 def _chosen(names: list[str], protocol: str | None) -> list[Item]:
@@ -160,11 +163,12 @@ def report(
     own = FOLDER / "results.sqlite"
     if not store and not own.is_file():
         raise ArgumentError(f"{own}: no such file; `localmixup paper run ITEM` makes it, --store names another one")
-    text = markdown or out / "reproduction.md"
+    out = as_path(out, "--out")
+    text = as_path(markdown, "--markdown") if markdown else out / "reproduction.md"
     if text.is_dir() or not text.suffix:
         raise ArgumentError(f"--markdown {text}: must be a file with a suffix, such as {text / 'reproduction.md'}")
     from localmixup.lab.cli.console import console
-    from localmixup.lab.files import check_writable
+    from localmixup.lab.files import make_folder
     from localmixup.lab.paper.report import write
     from localmixup.lab.paper.stores import opened
 
@@ -175,8 +179,8 @@ def report(
                 f"{merged.called}: there is nothing of the paper in it; `localmixup paper run ITEM --store URL` adds "
                 "it (runs of `localmixup compare` do not belong to the paper)"
             )
-        check_writable(out)
-        check_writable(text.parent, "--markdown" if markdown else "--out")
+        make_folder(out)
+        make_folder(text.parent, "--markdown" if markdown else "--out")
         try:
             sections = write(merged, page, text)
         except OSError as error:
@@ -202,8 +206,9 @@ def merge_stores(
     """Merge the runs of several stores into one."""
     from localmixup.lab.cli.console import console
     from localmixup.lab.paper.stores import merge
+    from localmixup.lab.runs.database import shown
 
     with interruptible("nothing was written"):
         runs, findings = merge(stores, into)
     counts = f"{runs:,} {'run' if runs == 1 else 'runs'} and {findings:,} {'finding' if findings == 1 else 'findings'}"
-    console.print(f"new in {into}: {counts}", soft_wrap=True)
+    console.print(f"new in {shown(into)}: {counts}", soft_wrap=True)

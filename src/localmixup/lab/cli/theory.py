@@ -22,12 +22,12 @@ def theory(
     from rich.table import Table
 
     from localmixup.lab.cli.console import console, err
-    from localmixup.lab.files import check_writable
+    from localmixup.lab.files import make_folder
     from localmixup.lab.paper.theorems import check_all, draw
 
     with interruptible("nothing was written"):
         if figures is not None:
-            check_writable(figures, "--figures")
+            figures = make_folder(figures, "--figures")
         found = check_all()
         if as_json:
             print(json.dumps([finding._asdict() for finding in found], indent=1))

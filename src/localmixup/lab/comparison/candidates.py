@@ -12,6 +12,7 @@ from localmixup.graphs.nearest_of import NearestOfGraph
 from localmixup.graphs.rank import KNNGraph
 from localmixup.graphs.registry import graph_from_config
 from localmixup.lab.analysis.questions import LOCAL, MIXUP, VANILLA
+from localmixup.lab.files import as_path
 
 Config = dict[str, Any]
 
@@ -83,10 +84,11 @@ def read_recipe(path: Path) -> Config:
         ArgumentError: the file cannot be read, or does not hold a recipe.
     """
     called = f"--recipe {path}"
-    if not path.expanduser().is_file():
+    path = as_path(path, "--recipe")
+    if not path.is_file():
         raise ArgumentError(f"{called}: no such file; `localmixup inspect` writes local_mixup.json beside its page")
     try:
-        return LocalMixup.from_config(path.expanduser()).to_config()
+        return LocalMixup.from_config(path).to_config()
     except (ArgumentError, OSError, ValueError, TypeError) as error:
         raise ArgumentError(f"{called}: not a recipe: {str(error).splitlines()[0]}") from None
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import closing
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from localmixup._validate import ArgumentError
 from localmixup.lab.analysis.comparison import Comparison
 from localmixup.lab.comparison.budget import announced
+from localmixup.lab.comparison.candidates import read_recipe
 from localmixup.lab.comparison.job import Job, further_training, training_of
 from localmixup.lab.comparison.stages import Runner, choose_arms, judge_arms
 from localmixup.lab.comparison.verdict import comparison_of
@@ -16,7 +17,7 @@ from localmixup.lab.data.dataset import DataSet
 from localmixup.lab.data.description import describe
 from localmixup.lab.data.prepared import prepare
 from localmixup.lab.data.sources import load
-from localmixup.lab.files import check_writable
+from localmixup.lab.files import as_path, cannot_write, check_writable, make_folder, write_file
 from localmixup.lab.handover import RECIPE_FILE, write_recipe
 from localmixup.lab.models import plain_name
 from localmixup.lab.report.comparison_page import write_comparison
@@ -60,23 +61,50 @@ def compare_data(job: Job, data: DataSet) -> Generator[Event, None, tuple[Compar
     yield Read(data.name, describe(data), plain_name(training.model), tuple(data.notes))
     prepared = prepare(data, train_size=job.train_size, hold_out=False)
     spec = DataSpec(name=data.name, fingerprint=data.fingerprint, train_size=job.train_size)
-    with closing(Store(job.store or job.out / "results.sqlite")) as store:
+    if job.recipe is not None:
+        read_recipe(job.recipe)
+    with _opened(job) as store:
         runner = Runner(
             spec, prepared, training, further_training(training, data), store, jobs=job.jobs, device=job.device,
             backend=job.backend, scheduler=job.scheduler,
         )  # fmt: skip
         notes = (*describe(data, most=EVERYTHING), *data.notes)
         comparison, records = yield from compare_arms(job, runner, notes=notes)
-    page = job.out / "report.html"
+    out = make_folder(job.out)
+    page = out / "report.html"
     try:
-        (job.out / "comparison.json").write_text(comparison.model_dump_json(indent=1), encoding="utf-8")
-        write_recipe(job.out / RECIPE_FILE, comparison.recipe)
+        write_file(out / "comparison.json", comparison.model_dump_json(indent=1))
+        write_recipe(out / RECIPE_FILE, comparison.recipe)
         write_comparison(page, comparison, records, data, prepared)
     except OSError as error:
-        raise ArgumentError(
-            f"--out {job.out}: cannot be written: {error.strerror or error}; all runs are stored"
-        ) from None
+        raise ArgumentError(f"{cannot_write('--out', job.out, error)}; all runs are stored") from None
     return comparison, page
+
+
+@contextmanager
+def _opened(job: Job) -> Iterator[Store]:
+    """Open the store; if the work fails before the first run is stored, no new file and no new folder is left."""
+    if job.store:
+        with closing(Store(job.store)) as store:
+            yield store
+        return
+    out = as_path(job.out, "--out")
+    made = [path for path in (out, *out.parents) if not path.exists()]
+    path = make_folder(out) / "results.sqlite"
+    is_new, runs = not path.exists(), 0
+    try:
+        with closing(Store(path, called=f"--out {job.out}")) as store:
+            try:
+                yield store
+            finally:
+                runs = store.count()
+    except ArgumentError:
+        if is_new and not runs:
+            path.unlink(missing_ok=True)
+            for folder in made:
+                with suppress(OSError):  # it holds something else
+                    folder.rmdir()
+        raise
 
 
 def compare_arms(job: Job, runner: Runner, *, notes: tuple[str, ...] = ()) -> Generator[Event, None, Found]:

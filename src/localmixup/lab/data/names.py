@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 from urllib.parse import urlsplit
 
 from localmixup._validate import ArgumentError
+from localmixup.lab.files import as_path
 
 IMAGE_SETS = {
     "cifar10": "uoft-cs/cifar10",
@@ -101,7 +102,7 @@ def check_source(source: str) -> None:
 
     >>> check_source("digits")
     """
-    if source in NAMED or Path(source).expanduser().exists():
+    if source in NAMED or (source and as_path(source, "DATA").exists()):
         return
     if "://" in source and "/" not in source.partition("://")[0]:
         return

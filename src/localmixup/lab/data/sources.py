@@ -30,6 +30,7 @@ from localmixup.lab.data.refused import refuse
 from localmixup.lab.data.tables import is_database_url, members_of, parquet_files, read_query, read_table
 from localmixup.lab.data.targets import class_notes
 from localmixup.lab.errors import DataMissingError
+from localmixup.lab.files import as_path
 
 Source = str | DataSet
 """Where data come from: a name, a path, or the data themselves, from `localmixup.lab.data.objects.dataset_of`."""
@@ -95,7 +96,7 @@ def _read(source: str, asked: _Asked) -> DataSet:
         return _named_table(source, asked)
     if is_database_url(source):
         return _with_notes(read_query(source, target=asked.target, task=asked.task, reading=asked.reading))
-    path = Path(source).expanduser()
+    path = as_path(source, "DATA")
     if path.exists():
         return _read_path(path, asked)
     check_source(source)
@@ -212,7 +213,7 @@ def _look_for(pattern: str, folders: Sequence[str], data_root: Path | None) -> t
         if place is None or place == "":
             tried.append(f"{label} (not set)")
             continue
-        candidates = [Path(place).expanduser() / folder for folder in folders]
+        candidates = [as_path(place, label) / folder for folder in folders]
         for candidate in candidates:
             if any(candidate.glob(pattern)):
                 return candidate, tried

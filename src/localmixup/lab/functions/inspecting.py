@@ -53,7 +53,8 @@ def inspect(
             `"error"` refuses them.
         features: what distances are measured on instead of the standardised inputs: an array of shape `(rows, d)`, or
             the path of a `.npy` file.
-        encoder: path of a TorchScript or exported program (`.pt2`) file that maps standardised inputs to features.
+        encoder: path of a TorchScript or exported program (`.pt2`) file that maps standardised inputs to features. It
+            is a program, which is run: use only encoders that you trust.
         pca: number of principal components to measure distances on.
         batch_size: samples of a batch of your training loop.
         mixup_alpha: the strength of mixup, see `localmixup.LocalMixup`.

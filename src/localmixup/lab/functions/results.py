@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from localmixup import LocalMixup
-from localmixup._validate import ArgumentError
-from localmixup.lab.files import check_writable
+from localmixup.lab.files import as_path, cannot_write, make_folder, write_file
 from localmixup.lab.handover import RECIPE_FILE, snippet, write_recipe
 
 if TYPE_CHECKING:
@@ -73,18 +72,18 @@ class _Result(ABC):
         Raises:
             ArgumentError: it cannot be written.
         """
-        path = Path(path).expanduser()
+        path = as_path(path, "path")
         alone = path.suffix.lower() == ".html"
         folder = path.parent if alone else path
-        check_writable(folder, "path")
+        make_folder(folder, "path")
         page = path if alone else folder / self.page_file
         try:
-            page.write_text(self.page, encoding="utf-8")
+            write_file(page, self.page)
             if not alone:
-                (folder / self.numbers_file).write_text(json.dumps(self.numbers, indent=1), encoding="utf-8")
+                write_file(folder / self.numbers_file, json.dumps(self.numbers, indent=1))
                 write_recipe(folder / RECIPE_FILE, self.recipe)
         except OSError as error:
-            raise ArgumentError(f"path {page} cannot be written: {error.strerror or error}") from None
+            raise cannot_write("path", page, error) from None
         return page
 
     def _repr_html_(self) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from localmixup import LocalMixup
 from localmixup.graphs.registry import graph_to_config
+from localmixup.lab.files import write_file
 
 RECIPE_FILE = "local_mixup.json"
 """Name of the file that both commands write beside their page."""
@@ -88,7 +89,7 @@ def write_recipe(path: Path, recipe: Recipe) -> None:
         ValueError: the configuration is invalid, or the graph is an object of the user's own.
         OSError: the file cannot be written.
     """
-    path.write_text(json.dumps(as_mix(recipe).to_config(), indent=1) + "\n", encoding="utf-8")
+    write_file(path, json.dumps(as_mix(recipe).to_config(), indent=1) + "\n")
 
 
 def _graph(mix: LocalMixup) -> str:

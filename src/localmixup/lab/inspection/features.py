@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import pickle
-import warnings
-import zipfile
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +11,7 @@ from torch import Tensor
 
 from localmixup._optional import require
 from localmixup._validate import ArgumentError
+from localmixup.lab.inspection.encoder import read_encoder
 from localmixup.lab.inspection.percents import percent
 from localmixup.lab.runs.events import Event, Stage, Step
 
@@ -96,7 +93,7 @@ def _components(flat: Tensor, count: int, seed: int) -> tuple[Tensor, str]:
 
 
 def _encoded(path: Path, inputs: Tensor) -> Generator[Event, None, Tensor]:
-    model = _read_encoder(path)
+    model = read_encoder(path)
     parts = []
     yield Stage("encoding", len(inputs), 0)
     for start in range(0, len(inputs), _BATCH):
@@ -104,8 +101,8 @@ def _encoded(path: Path, inputs: Tensor) -> Generator[Event, None, Tensor]:
         try:
             with torch.no_grad():
                 out = model(batch)
-        except (RuntimeError, ValueError, TypeError, AssertionError) as error:
-            reason = str(error).strip().splitlines()[-1][:200]
+        except Exception as error:  # a program of the user's own may raise anything
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[-1][:200]
             raise ArgumentError(
                 f"--encoder must accept inputs of shape {tuple(batch.shape)}, but {path} failed: {reason}"
             ) from None
@@ -114,24 +111,6 @@ def _encoded(path: Path, inputs: Tensor) -> Generator[Event, None, Tensor]:
         parts.append(out.flatten(1).float())
         yield Step(start + len(batch))
     return torch.cat(parts)
-
-
-def _read_encoder(path: Path) -> Any:
-    """Read a TorchScript or exported program file."""
-    if not path.is_file():
-        raise ArgumentError(f"--encoder must be a file, got {path}")
-    wanted = f"--encoder must be a TorchScript or exported program (.pt2) file, got {path}"
-    if not zipfile.is_zipfile(path):  # torch.export prints a traceback of its own for other files
-        raise ArgumentError(wanted)
-    try:
-        if path.suffix == ".pt2":
-            return torch.export.load(path).module()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # of TorchScript, which many files still use
-            return torch.jit.load(str(path)).eval()  # type: ignore[no-untyped-call]
-    except (RuntimeError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        reason = str(error).strip().splitlines()[0][:200]
-        raise ArgumentError(f"{wanted}: {reason}") from None
 
 
 def in_span(features: Tensor) -> Tensor:

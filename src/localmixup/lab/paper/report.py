@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from localmixup.lab.files import write_file
 from localmixup.lab.paper import ITEMS
 from localmixup.lab.paper.protocols import PROTOCOLS, SCALES
 from localmixup.lab.paper.reading import Reading
@@ -44,8 +45,8 @@ def write(store: Store, page: Path, markdown: Path) -> list[Section]:
     folder.mkdir(parents=True, exist_ok=True)
     for section in sections:
         for figure in section.figures:
-            (folder / f"{figure.name}.png").write_bytes(figure.png())
-    markdown.write_text(as_markdown(sections, reading, folder.name), encoding="utf-8")
+            write_file(folder / f"{figure.name}.png", figure.png())
+    write_file(markdown, as_markdown(sections, reading, folder.name))
     write_page(
         page,
         "paper.html.j2",

@@ -11,7 +11,9 @@ from pathlib import Path
 
 from localmixup._validate import ArgumentError
 from localmixup.lab.errors import first_line
-from localmixup.lab.runs.store import Added, Store, check_file
+from localmixup.lab.files import as_path
+from localmixup.lab.runs.database import check_file, shown
+from localmixup.lab.runs.store import Added, Store
 
 
 @contextmanager
@@ -27,11 +29,11 @@ def opened(names: Sequence[str], *, option: str = "--store") -> Iterator[Store]:
     """
     names = [file for name in names for file in _files(name, option)]
     with tempfile.TemporaryDirectory(prefix="localmixup-") as folder:
-        merged = Store("sqlite://", called=f"{option} {', '.join(names)}")
+        merged = Store("sqlite://", called=f"{option} {', '.join(map(shown, names))}")
         for k, name in enumerate(names):
             # a copy, because opening an older store changes its tables
             path = Path(folder) / f"{k}.sqlite"
-            called = f"{option} {name}"
+            called = f"{option} {shown(name)}"
             if "://" not in name:
                 _copy(called, Path(name), path)
             with closing(Store(name if "://" in name else path, create=False, called=called)) as source:
@@ -53,12 +55,12 @@ def merge(names: Sequence[str], into: str) -> Added:
     Raises:
         ArgumentError: one cannot be read, or the target cannot be written.
     """
-    called = f"--into {into}"
+    called = f"--into {shown(into)}"
     # the sources first: if one is broken, no target is made
     with opened(names, option="STORE") as source:
         if not into.endswith(".xz"):
             return _merged(source, into, called)
-        path = Path(into).expanduser()
+        path = as_path(into, "--into")
         check_file(called, path)
         with tempfile.TemporaryDirectory(prefix="localmixup-") as folder:
             plain = Path(folder) / "packed.sqlite"
@@ -82,7 +84,7 @@ def _merged(source: Store, into: str | Path, called: str) -> Added:
 
 def _files(name: str, option: str) -> list[str]:
     """What a name stands for: itself, or the stores in a folder."""
-    path = Path(name).expanduser()
+    path = as_path(name, option)
     if "://" in name or not path.is_dir():
         return [name]
     found = sorted(str(file) for pattern in ("*.sqlite", "*.sqlite.xz") for file in path.glob(pattern))
@@ -92,7 +94,7 @@ def _files(name: str, option: str) -> list[str]:
 
 
 def _copy(called: str, source: Path, path: Path) -> None:
-    source = source.expanduser()
+    source = as_path(source, called)
     check_file(called, source)
     if not source.is_file():
         raise ArgumentError(f"{called}: no such file")

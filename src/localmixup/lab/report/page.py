@@ -9,13 +9,15 @@ from typing import Any
 import jinja2
 from markupsafe import Markup, escape
 
+from localmixup.lab.files import write_file
 from localmixup.lab.handover import terms_of
+from localmixup.lab.text import plain
 
 
 def write_page(path: Path, template: str, **values: Any) -> None:
     """Write a page from a template of this folder.
 
-    The file appears under its name only when it is complete.
+    The file appears under its name only when it is complete. Control characters in names are written out.
 
     Args:
         path: path of the HTML file.
@@ -28,9 +30,7 @@ def write_page(path: Path, template: str, **values: Any) -> None:
     environment.filters["marked"] = marked
     environment.globals["terms_of"] = terms_of
     environment.filters["count"] = "{:,}".format
-    partial = path.with_suffix(".part")
-    partial.write_text(environment.get_template(template).render(**values), encoding="utf-8")
-    partial.replace(path)
+    write_file(path, plain(environment.get_template(template).render(**values)))
 
 
 def marked(text: str) -> Markup:

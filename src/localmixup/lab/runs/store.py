@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
@@ -16,41 +17,26 @@ from pydantic import ValidationError
 
 from localmixup._validate import ArgumentError
 from localmixup.lab.errors import first_line
+from localmixup.lab.runs.database import (
+    ARMS,
+    DIGESTS,
+    FINDINGS,
+    META,
+    RUNS,
+    TABLES,
+    cause,
+    check_pages,
+    digest_of,
+    engine_of,
+    prepare,
+    reading,
+    shown,
+    verified,
+    with_digests,
+)
 from localmixup.lab.runs.experiment import Arm, FindingSpec
 from localmixup.lab.runs.outcome import Outcome, outcome_from_json
 from localmixup.lab.runs.spec import Frozen, RunSpec
-
-SCHEMA = 2  # raised when the tables or the keys change; `_migrate` then brings older stores up
-
-_tables = sa.MetaData()
-_meta = sa.Table(
-    "localmixup_meta", _tables, sa.Column("name", sa.String(40), primary_key=True), sa.Column("value", sa.Text)
-)
-_runs = sa.Table(
-    "localmixup_runs",
-    _tables,
-    sa.Column("key", sa.String(24), primary_key=True),
-    sa.Column("spec", sa.Text, nullable=False),
-    sa.Column("outcome", sa.Text, nullable=False),
-    sa.Column("versions", sa.Text, nullable=False),
-    sa.Column("finished", sa.String(32), nullable=False),
-)
-_arms = sa.Table(
-    "localmixup_arms",
-    _tables,
-    sa.Column("key", sa.String(24), primary_key=True),
-    sa.Column("arm", sa.Text, nullable=False),
-    sa.Column("runs", sa.Integer, nullable=False),
-)
-_findings = sa.Table(
-    "localmixup_findings",
-    _tables,
-    sa.Column("key", sa.String(24), primary_key=True),
-    sa.Column("spec", sa.Text, nullable=False),
-    sa.Column("value", sa.Text, nullable=False),
-    sa.Column("versions", sa.Text, nullable=False),
-    sa.Column("finished", sa.String(32), nullable=False),
-)
 
 
 class Record(NamedTuple):
@@ -100,47 +86,33 @@ class Store:
     """
 
     def __init__(self, url: str | Path, *, create: bool = True, called: str | None = None) -> None:
-        text = str(url)
-        self.called = called or f"--store {text}"
-        self.url = text
-        if "://" not in text:
-            check_file(self.called, Path(text))
-            self.url = f"sqlite:///{Path(text).expanduser()}"
+        self.shown = shown(str(url))
+        self.called = called or f"--store {self.shown}"
+        self._engine = engine_of(str(url), self.called)
         try:
-            # a writer waits for the other one instead of giving up
-            options = {"connect_args": {"timeout": 60}} if self.url.startswith("sqlite") else {}
-            self._engine = sa.create_engine(self.url, **options)
             there = set(sa.inspect(self._engine).get_table_names())
-        except ModuleNotFoundError as error:
-            raise ArgumentError(f"{self.called}: its driver is not installed: {error.name}") from None
         except sa.exc.SQLAlchemyError as error:
-            raise ArgumentError(f"{self.called}: cannot be opened: {_cause(error)}") from None
-        if there and _meta.name not in there:
+            raise ArgumentError(f"{self.called}: cannot be opened: {cause(error)}") from None
+        except ValueError as error:  # of a driver
+            raise ArgumentError(f"{self.called}: cannot be opened: {first_line(error)}") from None
+        if there and META.name not in there:
             raise ArgumentError(
                 f"{self.called}: this is another program's database (it has {', '.join(sorted(there)[:3])})"
             )
         if not create and not there:
             raise ArgumentError(f"{self.called}: there are no runs in it: it is empty, or the name is wrong")
+        check_pages(self._engine, self.called)
         try:
-            self._prepare()
+            self._prepare(new=not there)
         except sa.exc.SQLAlchemyError as error:
-            raise ArgumentError(f"{self.called}: cannot be written: {_cause(error)}") from None
+            raise ArgumentError(f"{self.called}: cannot be written: {cause(error)}") from None
 
-    def _prepare(self) -> None:
-        for last_try in (*[False] * len(_tables.tables), True):
+    def _prepare(self, *, new: bool) -> None:
+        for last_try in (*[False] * len(TABLES.tables), True):
             try:
-                _tables.create_all(self._engine)
+                TABLES.create_all(self._engine)
                 with self._engine.begin() as connection:
-                    found = connection.execute(sa.select(_meta.c.value).where(_meta.c.name == "schema")).scalar()
-                    if found is None:
-                        connection.execute(_meta.insert().values(name="schema", value=str(SCHEMA)))
-                    elif found == "1":
-                        _migrate(connection)
-                    elif found != str(SCHEMA):
-                        raise ArgumentError(
-                            f"{self.called}: written with tables of version {found}, "
-                            f"this localmixup reads versions 1 to {SCHEMA}"
-                        )
+                    self._every = prepare(connection, self.called, new=new)
                 return
             except (sa.exc.IntegrityError, sa.exc.ProgrammingError, sa.exc.OperationalError):
                 # another process makes the tables at the same moment: each try may meet one of them
@@ -157,7 +129,7 @@ class Store:
         Raises:
             ArgumentError: the store cannot be written.
         """
-        self._insert(_runs, key=spec.key, spec=_json(spec), outcome=json.dumps(outcome._asdict()), **_signature())
+        self._insert(RUNS, key=spec.key, spec=_json(spec), outcome=json.dumps(outcome._asdict()), **_signature())
 
     def add_finding(self, spec: FindingSpec, value: dict[str, Any]) -> None:
         """Store something computed. A finding that is stored already is not changed.
@@ -169,7 +141,7 @@ class Store:
         Raises:
             ArgumentError: the store cannot be written.
         """
-        self._insert(_findings, key=spec.key, spec=_json(spec), value=json.dumps(value), **_signature())
+        self._insert(FINDINGS, key=spec.key, spec=_json(spec), value=json.dumps(value), **_signature())
 
     def add_arm(self, arm: Arm, runs: int) -> None:
         """Note that the runs with seeds 0 to `runs - 1` of an arm are wanted.
@@ -181,39 +153,64 @@ class Store:
         Raises:
             ArgumentError: the store cannot be written.
         """
-        self._insert(_arms, key=arm.key, arm=_json(arm), runs=runs)
-        more = _arms.update().where(_arms.c.key == arm.key, _arms.c.runs < runs).values(runs=runs)
-        with self._engine.begin() as connection:
-            connection.execute(more)
+        self._insert(ARMS, key=arm.key, arm=_json(arm), runs=runs)
+        more = ARMS.update().where(ARMS.c.key == arm.key, ARMS.c.runs < runs).values(runs=runs)
+        with self._writing() as connection:
+            if connection.execute(more).rowcount:
+                (row,) = connection.execute(sa.select(ARMS).where(ARMS.c.key == arm.key)).mappings()
+                connection.execute(DIGESTS.delete().where(DIGESTS.c.key == arm.key))
+                connection.execute(DIGESTS.insert().values(key=arm.key, digest=digest_of(dict(row))))
 
     def _insert(self, table: sa.Table, **row: Any) -> None:
         try:
-            with self._engine.begin() as connection:
+            with self._writing() as connection:
                 connection.execute(table.insert().values(**row))
+                connection.execute(DIGESTS.insert().values(key=row["key"], digest=digest_of(row)))
         except sa.exc.IntegrityError:
             pass  # it is there already: another process finished the same
-        except sa.exc.SQLAlchemyError as error:
-            raise ArgumentError(f"{self.called}: cannot be written: {_cause(error)}") from None
+
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        """Open a transaction in which everything is written, or nothing."""
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except sa.exc.IntegrityError:
+            raise
+        except (sa.exc.SQLAlchemyError, UnicodeError) as error:
+            raise ArgumentError(f"{self.called}: cannot be written: {cause(error)}") from None
+
+    def _rows(self, query: sa.Select[Any]) -> list[dict[str, Any]]:
+        """Return the rows of a query on `with_digests`, each checked."""
+        with reading(self.called), self._engine.connect() as connection:
+            return list(verified(iter(connection.execute(query)), self.called, every=self._every))
 
     def arms(self) -> list[tuple[Arm, int]]:
-        """Return all arms that were ever wanted, each with its number of runs."""
-        with self._engine.connect() as connection:
-            rows = connection.execute(sa.select(_arms).order_by(_arms.c.key)).all()
-        return [(_parsed(Arm, row.arm, self.called), row.runs) for row in rows]
+        """Return all arms that were ever wanted, each with its number of runs.
+
+        Raises:
+            ArgumentError: the store is damaged.
+        """
+        rows = self._rows(with_digests(ARMS).order_by(ARMS.c.key))
+        return [(_parsed(Arm, row["arm"], self.called), row["runs"]) for row in rows]
 
     def findings(self) -> list[Finding]:
-        """Return all findings."""
-        with self._engine.connect() as connection:
-            rows = connection.execute(sa.select(_findings).order_by(_findings.c.key)).all()
-        return [
-            Finding(
-                _parsed(FindingSpec, row.spec, self.called),
-                json.loads(row.value),
-                json.loads(row.versions),
-                row.finished,
-            )
-            for row in rows
-        ]
+        """Return all findings.
+
+        Raises:
+            ArgumentError: the store is damaged.
+        """
+        rows = self._rows(with_digests(FINDINGS).order_by(FINDINGS.c.key))
+        with reading(self.called):
+            return [
+                Finding(
+                    _parsed(FindingSpec, row["spec"], self.called),
+                    json.loads(row["value"]),
+                    json.loads(row["versions"]),
+                    row["finished"],
+                )
+                for row in rows
+            ]
 
     def merge(self, other: Store) -> Added:
         """Take over everything that another store has and this one does not.
@@ -228,76 +225,44 @@ class Store:
             ArgumentError: the other store cannot be read to its end.
         """
         added = {}
-        for table in (_runs, _findings, _arms):
-            try:
-                with other._engine.connect() as source:
-                    rows = [dict(row) for row in source.execute(sa.select(table)).mappings()]
-            except sa.exc.SQLAlchemyError as error:
-                raise ArgumentError(f"{other.called}: cannot be read: {_cause(error)}") from None
-            with self._engine.begin() as connection:
+        for table in (RUNS, FINDINGS, ARMS):
+            rows = other._rows(with_digests(table))
+            with self._writing() as connection:
                 there = set(connection.execute(sa.select(table.c.key)).scalars())
                 if new := [row for row in rows if row["key"] not in there]:
                     connection.execute(table.insert(), new)
+                    connection.execute(DIGESTS.insert(), [{"key": row["key"], "digest": digest_of(row)} for row in new])
             added[table.name] = len(new)
-            for row in rows if table is _arms else []:
+            for row in rows if table is ARMS else []:
                 self.add_arm(_parsed(Arm, row["arm"], other.called), row["runs"])
-        return Added(added[_runs.name], added[_findings.name])
+        return Added(added[RUNS.name], added[FINDINGS.name])
 
     def get(self, specs: Iterable[RunSpec]) -> dict[str, Record]:
         """Return the records of the runs that are finished, by key.
 
         Args:
             specs: the runs to look up.
+
+        Raises:
+            ArgumentError: the store is damaged.
         """
         asked = {spec.key: spec for spec in specs}
         keys = list(asked)
         found: dict[str, Record] = {}
-        with self._engine.connect() as connection:
-            for start in range(0, len(keys), 500):
-                query = sa.select(_runs).where(_runs.c.key.in_(keys[start : start + 500]))
-                for row in connection.execute(query):
-                    found[row.key] = _record(asked[row.key], row, self.called)
+        for start in range(0, len(keys), 500):
+            query = with_digests(RUNS).where(RUNS.c.key.in_(keys[start : start + 500]))
+            for row in self._rows(query):
+                found[row["key"]] = _record(asked[row["key"]], row, self.called)
         return found
 
     def count(self) -> int:
         """Return the number of finished runs."""
-        with self._engine.connect() as connection:
-            return int(connection.execute(sa.select(sa.func.count()).select_from(_runs)).scalar_one())
+        with reading(self.called), self._engine.connect() as connection:
+            return int(connection.execute(sa.select(sa.func.count()).select_from(RUNS)).scalar_one())
 
     def close(self) -> None:
         """Close the connections."""
         self._engine.dispose()
-
-
-def check_file(called: str, path: Path) -> None:
-    """Check that a path can be a file.
-
-    Args:
-        called: how messages name it.
-        path: of a file that exists or will be created.
-
-    Raises:
-        ArgumentError: it is a folder, or its folder does not exist.
-    """
-    path = path.expanduser()
-    if path.is_dir():
-        raise ArgumentError(f"{called}: this is a folder, a file is needed")
-    if not path.parent.is_dir():
-        raise ArgumentError(f"{called}: there is no folder {path.parent}")
-
-
-def _migrate(connection: sa.Connection) -> None:
-    """Convert tables of version 1, whose keys counted default values and which wrote infinity as null."""
-    for row in connection.execute(sa.select(_runs)).all():
-        content = json.loads(row.spec)
-        if content["method"]["parameter"] is None and content["method"]["method"] in (
-            "local-threshold",
-            "local-exponential",
-        ):
-            content["method"]["parameter"] = "Infinity"
-        spec = RunSpec.model_validate(content)
-        connection.execute(_runs.update().where(_runs.c.key == row.key).values(key=spec.key, spec=_json(spec)))
-    connection.execute(_meta.update().where(_meta.c.name == "schema").values(value=str(SCHEMA)))
 
 
 def _signature() -> dict[str, str]:
@@ -309,9 +274,11 @@ def _json(value: Frozen) -> str:
     return value.model_dump_json()
 
 
-def _record(spec: RunSpec, row: Any, called: str) -> Record:
+def _record(spec: RunSpec, row: dict[str, Any], called: str) -> Record:
+    with reading(called):
+        content, made_with = json.loads(row["outcome"]), json.loads(row["versions"])
     try:
-        return Record(spec, outcome_from_json(json.loads(row.outcome)), json.loads(row.versions), row.finished)
+        return Record(spec, outcome_from_json(content), made_with, row["finished"])
     except TypeError as error:
         raise ArgumentError(f"{called}: written by a newer localmixup: {first_line(error)}") from None
 
@@ -325,7 +292,3 @@ def _parsed(kind: type[_Value], text: str, called: str) -> _Value:
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors()[0]["loc"])
         raise ArgumentError(f"{called}: written by a newer localmixup: {where}: {error.errors()[0]['msg']}") from None
-
-
-def _cause(error: BaseException) -> str:
-    return str(getattr(error, "orig", None) or error).strip().splitlines()[0]

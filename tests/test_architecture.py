@@ -30,6 +30,7 @@ ABOVE = {
 LAB = [
     "errors",
     "text",
+    "limits",
     "files",
     "handover",
     "data",

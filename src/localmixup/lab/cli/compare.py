@@ -24,7 +24,7 @@ STORED = "finished runs are stored; the same command continues from there"
 def compare(
     data: options.Data = "digits",
     resamples: Annotated[
-        int, typer.Option(parser=options.whole(2), help="Number of fresh random splits to judge on.")
+        int, typer.Option(parser=options.whole("resamples", 2), help="Number of fresh random splits to judge on.")
     ] = 10,
     budget: Annotated[
         float | None,
@@ -40,7 +40,7 @@ def compare(
         typer.Option(metavar="A,B,...", help=f"Further methods to compare with: any of {', '.join(METHODS)}."),
     ] = None,
     epochs: Annotated[
-        float | None, typer.Option(parser=options.positive(), help="Passes over the training data.")
+        float | None, typer.Option(parser=options.positive("epochs"), help="Passes over the training data.")
     ] = None,
     model: options.Model = None,
     optimizer: options.Optimizer = None,
@@ -50,9 +50,11 @@ def compare(
     target: options.Target = None,
     task: options.Task = None,
     train_size: options.TrainSize = None,
-    batch_size: Annotated[int, typer.Option(parser=options.whole(2))] = 64,
-    lr: Annotated[float, typer.Option(parser=options.positive(), help="Learning rate at the start.")] = 0.002,
-    weight_decay: Annotated[float, typer.Option(parser=options.real(0))] = 0.01,
+    batch_size: Annotated[int, typer.Option(parser=options.whole("batch_size", 2))] = 64,
+    lr: Annotated[
+        float, typer.Option(parser=options.positive("learning_rate"), help="Learning rate at the start.")
+    ] = 0.002,
+    weight_decay: Annotated[float, typer.Option(parser=options.real("weight_decay", 0))] = 0.01,
     augment: options.Augment = None,
     device: options.Device = "cpu",
     precision: options.Precision = "no",

@@ -18,6 +18,7 @@ from localmixup.lab.cli.names import ALWAYS, AUGMENTATIONS, METHODS, MODELS, OPT
 from localmixup.lab.data.names import database_in
 from localmixup.lab.data.reading import HEADERS, LAYOUTS, MISSING, columns_of, size_of
 from localmixup.lab.files import as_path
+from localmixup.lab.limits import MOST
 from localmixup.lab.text import plain
 
 T = TypeVar("T")
@@ -31,26 +32,27 @@ DATA_HELP = (
 )
 
 
-def whole(low: int = 1, high: int | None = None) -> Callable[[object], int]:
-    """Return a parser of whole numbers of at least `low` and at most `high`."""
+def whole(name: str, low: int = 1) -> Callable[[object], int]:
+    """Return a parser of whole numbers of at least `low` and at most what the argument of that name accepts."""
 
     def check(value: object) -> int:
         number = _number(value)
         if isinstance(number, float) and number.is_integer():
             number = int(number)
         check_integer("", number, low=low)
-        return int(check_number("", number, low=low, high=math.inf if high is None else high))
+        return int(check_number("", number, low=low, high=MOST[name]))
 
     return _parser(check)
 
 
-def real(low: float, high: float = math.inf, meaning: str = "") -> Callable[[object], float]:
-    """Return a parser of numbers in `[low, high]`; `meaning` explains the range in the message."""
-    return _parser(lambda value: check_number("", _number(value), low=low, high=high, meaning=meaning))
+def real(name: str, low: float) -> Callable[[object], float]:
+    """Return a parser of numbers of at least `low` and at most what the argument of that name accepts."""
+    return _parser(lambda value: check_number("", _number(value), low=low, high=MOST[name]))
 
 
-def positive(high: float = 1e9) -> Callable[[object], float]:
-    """Return a parser of numbers above zero and at most `high`."""
+def positive(name: str) -> Callable[[object], float]:
+    """Return a parser of numbers above zero and at most what the argument of that name accepts."""
+    high = MOST[name]
 
     def check(value: object) -> float:
         number = _number(value)
@@ -146,9 +148,10 @@ def duration(value: object) -> float:
     text = str(value).strip().lower()
     factor = {"s": 1.0, "m": 60.0, "h": 3600.0}.get(text[-1:])
     number = _number(text[:-1] if factor else text)
-    if not isinstance(number, float) or not 0 < number < math.inf:
-        raise typer.BadParameter(f"must be a time such as 90s, 10m or 2h, got {str(value)!r}")
-    return number * (factor or 60.0)
+    seconds = number * (factor or 60.0) if isinstance(number, float) else math.nan
+    if not 0 < seconds <= MOST["budget"]:
+        raise typer.BadParameter(f"must be a time such as 90s, 10m or 2h, got {str(value)!r:.80}")
+    return seconds
 
 
 Data = Annotated[str, typer.Argument(metavar="DATA", help=DATA_HELP)]
@@ -202,10 +205,12 @@ DataRoot = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Folder of named data sets; by default $LOCALMIXUP_DATA or ./data.")
 ]
 TrainSize = Annotated[
-    int | None, typer.Option(parser=whole(20), help="Use only this many random training samples [all].")
+    int | None, typer.Option(parser=whole("train_size", 20), help="Use only this many random training samples [all].")
 ]
-MixupAlpha = Annotated[float, typer.Option(parser=positive(), help="lam is drawn from Beta(mixup_alpha, mixup_alpha).")]
-Jobs = Annotated[int | None, typer.Option(parser=whole(), help="Number of parallel runs [number of cores].")]
+MixupAlpha = Annotated[
+    float, typer.Option(parser=positive("mixup_alpha"), help="lam is drawn from Beta(mixup_alpha, mixup_alpha).")
+]
+Jobs = Annotated[int | None, typer.Option(parser=whole("jobs"), help="Number of parallel runs [number of cores].")]
 Out = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Folder for the results [localmixup-results/DATA--TARGET].")
 ]

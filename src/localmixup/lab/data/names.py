@@ -114,7 +114,7 @@ def check_source(source: str) -> None:
         or ("." in source and "/" not in source)
     ):
         raise ArgumentError(f"DATA: no such file or folder: {source}")
-    if "/" in source:
+    if "/" in source.strip("/"):
         return
     near = get_close_matches(source, NAMED, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""

@@ -97,7 +97,7 @@ def _read(source: str, asked: _Asked) -> DataSet:
     if is_database_url(source):
         return _with_notes(read_query(source, target=asked.target, task=asked.task, reading=asked.reading))
     path = as_path(source, "DATA")
-    if path.exists():
+    if source and path.exists():
         return _read_path(path, asked)
     check_source(source)
     asked.only(f"{source}: images of the Hub", "resize")

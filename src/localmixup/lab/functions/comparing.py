@@ -14,6 +14,7 @@ from localmixup.lab.data.reading import reading_of
 from localmixup.lab.functions.results import ComparisonResult
 from localmixup.lab.functions.work import check_numbers, finish, read
 from localmixup.lab.handover import RECIPE_FILE, write_recipe
+from localmixup.lab.limits import MOST
 
 if TYPE_CHECKING:
     from localmixup.lab.models.own import Factory
@@ -114,7 +115,7 @@ def compare(
         "jobs": (jobs, 1),
     }
     check_numbers(wholes, {"epochs": epochs, "learning_rate": learning_rate, "budget": seconds})
-    check_number("weight_decay", weight_decay, low=0)
+    check_number("weight_decay", weight_decay, low=0, high=MOST["weight_decay"])
     choices = {"device": (device, DEVICES), "precision": (precision, PRECISIONS), "backend": (backend, BACKENDS)}
     for argument, (value, allowed) in choices.items():
         check_choice(argument, value, allowed)

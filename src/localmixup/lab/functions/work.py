@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Generator, Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from localmixup.lab.data.dataset import DataSet
 from localmixup.lab.data.objects import dataset_of
 from localmixup.lab.data.reading import AS_FOUND, Reading
 from localmixup.lab.data.sources import load
+from localmixup.lab.limits import MOST
 from localmixup.lab.runs.events import Event, Note
 
 T = TypeVar("T")
@@ -59,10 +59,10 @@ def check_numbers(wholes: Mapping[str, tuple[Any, int]], positive: Mapping[str, 
     """
     for name, (value, low) in wholes.items():
         if value is not None:
-            check_integer(name, value, low=low)
+            check_number(name, check_integer(name, value, low=low), low=low, high=MOST[name])
     for name, value in positive.items():
-        if value is not None and not 0 < check_number(name, value, low=0) < math.inf:
-            raise ArgumentError(f"{name} must be > 0 and finite, got {value!r}")
+        if value is not None and not 0 < check_number(name, value, low=0) <= MOST[name]:
+            raise ArgumentError(f"{name} must be > 0 and at most {MOST[name]:g}, got {value!r}")
 
 
 def read(

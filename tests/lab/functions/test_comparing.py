@@ -150,7 +150,7 @@ def test_mistakes_are_named_before_any_run(arguments, message):
         ({"device": "cuda"}, "^device cuda: PyTorch sees no CUDA device here"),
         ({"recipe": "nowhere.json"}, "nowhere.json"),
         ({"resamples": 1}, "resamples must be a whole number >= 2, got 1"),
-        ({"epochs": 0}, "epochs must be > 0 and at most 1e+06, got 0"),
+        ({"epochs": 0}, "epochs must be > 0 and at most 1e.06, got 0"),
         ({"precision": "f16"}, "precision must be one of .* did you mean 'fp16'"),
         ({"progress": "no"}, "progress must be True or False"),
     ],

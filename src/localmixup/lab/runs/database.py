@@ -72,7 +72,7 @@ def engine_of(text: str, called: str) -> sa.Engine:
         if "://" in text:
             url = sa.make_url(text)
         else:  # not pasted into a URL, in which % and ? have a meaning
-            path = as_path(text, called)
+            path = as_path(text, called.partition(" ")[0])
             check_file(called, path)
             url = sa.URL.create("sqlite", database=str(path))
         # a writer waits for the other one instead of giving up

@@ -225,6 +225,11 @@ def test_damaged_files_and_files_that_run_programs(tmp_path):
     for content in (whole, plain.getvalue()):
         with pytest.raises(ArgumentError, match="cut: not an image that can be read"):
             decode_images([("cut", content[: len(content) // 2])])
+    colours = RNG.normal(size=(4, 4, 3)).astype(np.float32)
+    with pytest.raises(
+        ArgumentError, match=r"colours of floating point; arrays x and y saved with numpy.savez are read"
+    ):
+        decode_images([("a.tif", tiff(colours, order="<", kind=3))])
     (tmp_path / "a.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n")
     with pytest.raises(ArgumentError, match="not an image that can be read"):
         decode_images([("a", tmp_path / "a.png")])

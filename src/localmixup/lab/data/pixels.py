@@ -10,6 +10,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -127,6 +128,11 @@ def _opened(where: str, content: Any, form: str | None = None) -> Iterator[Any]:
             yield image
     except ArgumentError:
         raise
+    except Image.UnidentifiedImageError:
+        if Path(where).suffix.lower() in (".tif", ".tiff"):
+            what = "a TIFF file that is damaged or of a kind that is not read, such as colours of floating point"
+            raise ArgumentError(f"{where}: {what}; arrays x and y saved with numpy.savez are read") from None
+        raise ArgumentError(f"{where}: not an image that can be read: its contents are of no known format") from None
     except Exception as error:
         raise ArgumentError(f"{where}: not an image that can be read: {first_line(error)}") from None
 
@@ -239,7 +245,10 @@ def _notes_on_headers(headers: list[_Header], plan: _Plan) -> list[str]:
     return notes
 
 
-_MODES = {"1": " (one bit)", "P": " (palette)", "LA": " (gray with alpha)", "I": " (32 bits)", "F": " (floating point)"}
+_MODES = {
+    "1": " (one bit)", "P": " (palette)", "LA": " (gray with alpha)", "RGBA": " (with alpha)", "I;16": " (16 bits)",
+    "I;16B": " (16 bits)", "I": " (32 bits)", "F": " (floating point)",
+}  # fmt: skip
 
 
 def _notes_on_pixels(told: Counter[str], count: int) -> list[str]:

@@ -116,7 +116,7 @@ def _formats() -> tuple[str, ...]:
 
 @contextmanager
 def _opened(where: str, content: Any, form: str | None = None) -> Iterator[Any]:
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
 
     try:
         if isinstance(content, Image.Image):
@@ -128,7 +128,7 @@ def _opened(where: str, content: Any, form: str | None = None) -> Iterator[Any]:
             yield image
     except ArgumentError:
         raise
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         if Path(where).suffix.lower() in (".tif", ".tiff"):
             what = "a TIFF file that is damaged or of a kind that is not read, such as colours of floating point"
             raise ArgumentError(f"{where}: {what}; arrays x and y saved with numpy.savez are read") from None

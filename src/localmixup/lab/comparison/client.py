@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from localmixup._validate import ArgumentError
@@ -21,9 +22,12 @@ from localmixup.lab.files import as_path, cannot_write, check_writable, make_fol
 from localmixup.lab.handover import RECIPE_FILE, write_recipe
 from localmixup.lab.models import plain_name
 from localmixup.lab.report.comparison_page import write_comparison
-from localmixup.lab.runs.events import Event, Read
+from localmixup.lab.runs.events import Event, Note, Read
 from localmixup.lab.runs.spec import DataSpec
 from localmixup.lab.runs.store import Record, Store
+
+MOST_ROWS = 50_000
+"""Rows of a table that are used where the user does not say: more than the usual number of updates can see."""
 
 EVERYTHING = 1000  # columns or classes that the page names
 
@@ -57,8 +61,14 @@ def compare_data(job: Job, data: DataSet) -> Generator[Event, None, tuple[Compar
         job: what is asked for; its `source` is not read.
         data: the data.
     """
+    note = ""
+    if job.train_size is None and data.kind != "image" and len(data.x) > MOST_ROWS:
+        job = replace(job, train_size=MOST_ROWS)
+        note = f"{MOST_ROWS:,} random rows of {len(data.x):,} are used; --train-size takes more"
     training = training_of(job, data)
     yield Read(data.name, describe(data), plain_name(training.model), tuple(data.notes))
+    if note:
+        yield Note(note)
     prepared = prepare(data, train_size=job.train_size, hold_out=False)
     spec = DataSpec(name=data.name, fingerprint=data.fingerprint, train_size=job.train_size)
     if job.recipe is not None:
@@ -68,7 +78,7 @@ def compare_data(job: Job, data: DataSet) -> Generator[Event, None, tuple[Compar
             spec, prepared, training, further_training(training, data), store, jobs=job.jobs, device=job.device,
             backend=job.backend, scheduler=job.scheduler,
         )  # fmt: skip
-        notes = (*describe(data, most=EVERYTHING), *data.notes)
+        notes = (*describe(data, most=EVERYTHING), *data.notes, *filter(None, [note]))
         comparison, records = yield from compare_arms(job, runner, notes=notes)
     out = make_folder(job.out)
     page = out / "report.html"

@@ -99,15 +99,16 @@ def inspect(
     if train_size is not None and train_size < len(data.x):
         data, given = _part(data, given, train_size, seed)
     yield Read(data.name, describe(data), notes=data.notes)
-    prepared = prepare(data, hold_out=False)
     rows = _measured_rows(len(data.x), n_samples, seed)
+    # what is measured is standardised, and its gaps are filled, by itself
+    prepared = prepare(replace(data, x=data.x[rows], y=data.y[rows]), hold_out=False)
     if len(rows) < len(data.x):
         yield Note(f"{len(rows):,} random rows of {len(data.x):,} are measured; --samples takes more")
         given = None if given is None else given[torch.from_numpy(rows)]
     most = len(rows) - 2
     if data.task == "classification" and n_nearest > most:
         raise ArgumentError(f"--nearest must be between 1 and {most} here (rows except the two mixed), got {n_nearest}")
-    inputs, targets = prepared.x[torch.from_numpy(rows)], prepared.y.numpy()[rows]
+    inputs, targets = prepared.x, prepared.y.numpy()
     features, space = yield from choose_features(inputs, given, features_file, encoder, pca, seed)
     features = in_span(features)
     classes = targets if data.task == "classification" else None

@@ -74,6 +74,10 @@ LAYOUTS = {
         index=False
     ),
     "units": FRAME.assign(a=FRAME["a"].map("{} mm".format), b=FRAME["b"].map("{}kg".format)).to_csv(index=False),
+    "single quotes": FRAME.map("'{}'".format).to_csv(index=False),
+    "a line drawn under the names": csv(sep=" ").replace("\n", "\n" + 60 * "-" + "\n", 1),
+    "a table of Markdown": "|"
+    + csv(sep="|").replace("\n", "|\n|").removesuffix("|").replace("\n", "\n|---|---|---|---|\n", 1),
     "the minus sign of print": csv().replace("-", "\u2212"),
 }
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from localmixup._validate import ArgumentError
 from localmixup.lab.data.tables.dates import date_parts, read_dates, read_times
-from localmixup.lab.data.tables.words import AMONG_NUMBERS, MISSING_WORDS, as_numbers, spelling_of
+from localmixup.lab.data.tables.words import AMONG_NUMBERS, MISSING_WORDS, as_numbers, spelling_of, unquoted
 
 MOST_CATEGORIES = 50
 """Of a text column with more different values, only the frequent ones become categories."""
@@ -133,7 +133,7 @@ def _of_text(where: str, name: str, column: Any, decimal: str | None) -> Underst
     import pandas as pd
 
     codes, spelled = pd.factorize(column.astype(object))
-    texts = pd.Series([str(text).strip() for text in spelled], dtype=object)
+    texts = pd.Series([unquoted(str(text).strip()) for text in spelled], dtype=object)
     absent = texts.str.lower().isin(MISSING_WORDS).to_numpy(bool)
     there = texts[~absent]
     if not len(there):

@@ -57,8 +57,9 @@ def read_database(source: str | Path, reading: Reading) -> Table:
             chunks = pd.read_sql_query(query, connection, chunksize=CHUNK_ROWS)
             first = next(chunks)
             frame, total = sample(_from(first, chunks), rows_to_keep(first.shape[1]))
-    except SQLAlchemyError as error:
-        cause = getattr(error, "orig", None) or error
+    except (SQLAlchemyError, pd.errors.DatabaseError) as error:
+        found = error.__cause__ if isinstance(error, pd.errors.DatabaseError) else error
+        cause = getattr(found, "orig", None) or found or error
         raise ArgumentError(f"{where}: the query fails: {first_line(cause)}") from None
     except StopIteration:
         raise ArgumentError(f"{where}: the query returns no rows") from None

@@ -13,8 +13,10 @@ _DAY = re.compile(
     r"([A-Za-z]{3,9}\.?,? )?[A-Za-z]{3,9}\.? \d{1,2},? \d{2,4}|[A-Za-z]{3,9}[ -]\d{4}|\d{4} ?[Qq][1-4]|(19|20)\d{6}"
 )
 _CLOCK = re.compile(r"\d{1,3}:\d{2}(:\d{2}([.,]\d+)?)?( ?[AaPp][Mm])?")
-_FORMATS = ("%b %Y", "%B %Y", "%d/%m/%y", "%m/%d/%y", "%d.%m.%y", "%d-%b-%y", "%b-%y", "%b %d, %Y", "%B %d, %Y",
-            "%d.%m.%Y %H:%M", "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M")  # fmt: skip
+_FORMATS = (
+    "%b %d %Y", "%B %d %Y", "%d %b %Y", "%d %B %Y", "%d-%B-%Y", "%b %Y", "%B %Y", "%d/%m/%y", "%m/%d/%y", "%d.%m.%y",
+    "%d-%b-%y", "%b-%y", "%b %d, %Y", "%B %d, %Y", "%d.%m.%Y %H:%M", "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M",
+)  # fmt: skip
 _SHARE = 0.95  # of the different values that must be dates
 _LOOKED_AT = 500
 

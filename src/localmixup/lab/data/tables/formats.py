@@ -184,7 +184,10 @@ def read_arff(path: Path, reading: Reading) -> Table:
         sparse = any(line.lstrip().startswith("{") for line in content.splitlines())
         return arff.load(io.StringIO(content), return_type=arff.LOD if sparse else arff.DENSE)
 
-    found = _called(path, "ARFF", read)
+    try:
+        found = read()
+    except Exception:  # dates, and some headers of WEKA's own
+        return Table(_arff_of_scipy(path, content), text.notes)
     names = [str(name) for name, _ in found["attributes"]]
     if found["data"] and isinstance(found["data"][0], dict):
         frame = pd.DataFrame(
@@ -196,6 +199,14 @@ def read_arff(path: Path, reading: Reading) -> Table:
     frame = frame.infer_objects()
     frame.columns = names
     return Table(frame, text.notes)
+
+
+def _arff_of_scipy(path: Path, content: str) -> Any:
+    import pandas as pd
+    from scipy.io import arff
+
+    rows, _ = _called(path, "ARFF", lambda: arff.loadarff(io.StringIO(content)))
+    return pd.DataFrame({name: rows[name] for name in rows.dtype.names})
 
 
 def _zero(kind: Any) -> Any:

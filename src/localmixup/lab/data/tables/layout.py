@@ -12,6 +12,8 @@ from localmixup._validate import ArgumentError
 from localmixup.lab.data.reading import Reading
 from localmixup.lab.data.tables.words import is_missing, is_number
 
+_RULER = re.compile(r"[-=_+|:~*]{3,}")  # a line that is drawn under the names
+
 Row = tuple[int, list[str]]
 """The number of a line, counted from 0, and its values; of an empty line none."""
 
@@ -49,7 +51,7 @@ def find_layout(where: str, rows: Sequence[Row], header: bool | None) -> Layout:
     Raises:
         ArgumentError: there are fewer or more names than values, or no rows.
     """
-    filled = [row for row in rows if row[1]]
+    filled = [row for row in rows if row[1] and not _RULER.fullmatch("".join(row[1]))]
     if not filled:
         raise ArgumentError(f"{where}: the table has no rows")
     tail = filled[len(filled) // 3 :][:1000] if len(filled) > 6 else filled[-3:]

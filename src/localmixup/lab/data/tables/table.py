@@ -27,6 +27,7 @@ from localmixup.lab.data.tables.opening import members_of
 from localmixup.lab.data.tables.target import known_column, listed, target_column, understand_target
 from localmixup.lab.data.tables.texts import Table, read_separated
 from localmixup.lab.data.tables.usable import Used, use
+from localmixup.lab.data.tables.words import unquoted
 
 _READERS = {
     (".parquet", ".pq"): (read_parquet, ()),
@@ -196,7 +197,7 @@ def _with_own_names(where: str, frame: Any, target: str | None) -> tuple[Any, li
 def _name(column: Any) -> str:
     if isinstance(column, tuple):
         return " ".join(str(part) for part in column if str(part))
-    return "" if column is None or column != column else str(column).strip()
+    return "" if column is None or column != column else unquoted(str(column).strip())
 
 
 def _joined(parts: Sequence[Used]) -> np.ndarray:

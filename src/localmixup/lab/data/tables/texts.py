@@ -15,6 +15,9 @@ from localmixup.lab.data.tables.separators import NAMES, find_separator, split, 
 from localmixup.lab.data.tables.words import MISSING_WORDS, decimal_mark
 from localmixup.lab.errors import first_line
 
+_SPELLED = sorted(
+    {spelled for word in MISSING_WORDS for spelled in (word, word.upper(), word.capitalize())} | {"NaN", "-NaN", "NaT"}
+)
 _LINES = 2000  # looked at to find the layout
 _ALLOWANCE = 1.3  # a table that is a little larger than `rows_to_keep` is read as a whole
 _PACKED = 20  # so many times larger may the contents of a compressed file be
@@ -89,7 +92,8 @@ def _frame(
         "skipinitialspace": True,
         "decimal": decimal or ".",
         "comment": "#" if commented and not in_cells else None,
-        "na_values": sorted({spelled for word in MISSING_WORDS for spelled in (word, word.upper(), word.capitalize())}),
+        "na_values": _SPELLED,
+        "keep_default_na": False,
         "low_memory": False,
     }
     bytes_of_row = max(1, len(text.head) // max(1, len(rows) if text.whole else text.head.count("\n")))

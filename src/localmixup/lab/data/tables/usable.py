@@ -16,6 +16,9 @@ _NAMES_OF_ROWS = {
     "num", "number", "obs", "observation", "serial", "serialno", "serialnumber", "sno", "slno", "srno", "uid", "uuid",
     "guid", "key", "recordid", "record", "case", "caseno", "sample", "sampleid", "sampleno", "level0",
 }  # fmt: skip
+COVERED = 0.2
+"""Share of the rows that the frequent categories of a text column must have for it to be used."""
+
 _FEW = 10  # so many rows tell nothing about whether a column names them
 
 
@@ -115,7 +118,7 @@ def _one_hot(name: str, found: Understood, missing: int) -> tuple[Used | None, s
         counts = np.bincount(codes[codes >= 0], minlength=len(labels))
         frequent = np.argsort(-counts, kind="stable")[: MOST_CATEGORIES - 1]
         frequent = np.sort(frequent[counts[frequent] >= max(5, FREQUENT * len(codes))])
-        if len(frequent) < 2:
+        if len(frequent) < 2 or counts[frequent].sum() < COVERED * counts.sum():
             return None, f"text with {len(labels)} different values, hardly one of them frequent", []
         place = np.full(len(labels) + 1, len(frequent))
         place[frequent], place[-1] = np.arange(len(frequent)), -1

@@ -10,18 +10,38 @@ import numpy as np
 
 MISSING_WORDS = frozenset(
     {
-        "", "na", "n/a", "n.a.", "n.a", "nan", "-nan", "null", "(null)", "nil", "none", "?", "??", "-", "--", "---",
+        "", "na", "n/a", "n.a.", "n.a", "nan", "-nan", "null", "(null)", "?", "??", "-", "--", "---",
         "\u2013", "\u2014", ".", "..", "...", "*", "#n/a", "#na", "#n/a n/a", "<na>", "#null!", "#div/0!", "#value!",
-        "#ref!", "#num!", "#name?", "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan", "nat", "missing", "(missing)",
-        "<missing>", "n/d", "\\n", "undefined", "not available", "not applicable",
+        "#ref!", "#num!", "#name?", "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan", "nat", "(missing)", "<missing>",
+        "n/d", "\\n",
     }
 )  # fmt: skip
 """Words that stand for a missing value, in lower case."""
 
 AMONG_NUMBERS = frozenset(
-    {"unknown", "unk", "nd", "n.d.", "none given", "tbd", "void", "empty", "no data", "m", "x", "/", "_"}
+    {
+        "none",
+        "nil",
+        "missing",
+        "undefined",
+        "not available",
+        "not applicable",
+        "unknown",
+        "unk",
+        "nd",
+        "n.d.",
+        "none given",
+        "tbd",
+        "void",
+        "empty",
+        "no data",
+        "m",
+        "x",
+        "/",
+        "_",
+    }
 )
-"""Words that stand for a missing value where all other values are numbers."""
+"""Words that stand for a missing value where all other values are numbers; among text they are values like others."""
 
 _MINUS, _APOSTROPHE = "\u2212", "\u2019"
 _CURRENCY = r"(?:[$€£¥₹₽₩₺]|USD|EUR|GBP|CHF|JPY|US\$|C\$|A\$|R\$|kr|Rs\.?|zł)"
@@ -33,6 +53,15 @@ _WRITTEN = re.compile(
 )
 _PLAIN = re.compile(r"[+\-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+\-]?\d+)?")
 _THOUSANDS = re.compile(rf"\d{{1,3}}(?:([.,'{_APOSTROPHE}{_SPACES}])\d{{3}})(?:\1\d{{3}})*")
+
+
+def unquoted(text: str) -> str:
+    """Return a text without single quotes around it; double ones are taken off when a file is read.
+
+    >>> unquoted("'40-49'"), unquoted("'"), unquoted("rock 'n' roll")
+    ('40-49', "'", "rock 'n' roll")
+    """
+    return text[1:-1].strip() if len(text) > 1 and text[0] == text[-1] == "'" else text
 
 
 def is_missing(text: str) -> bool:
@@ -54,7 +83,7 @@ def is_number(text: str) -> bool:
 
 
 def _written(text: str) -> re.Match[str] | None:
-    match = _WRITTEN.fullmatch(text.strip().replace(_MINUS, "-"))
+    match = _WRITTEN.fullmatch(unquoted(text.strip()).replace(_MINUS, "-"))
     return match if match and _is_sound(match["number"]) and _may_follow(match["gap"], match["after"] or "") else None
 
 
@@ -126,7 +155,7 @@ def spelling_of(texts: Iterable[str], decimal: str | None) -> Spelling | None:
     if len(units) > 1 or len(before - {""}) > 1:
         return None
     mark = decimal_mark(texts) or decimal or "."
-    marks = {c for match in matches for c in match["number"] if not c.isdigit() and c not in "+-eE"}
+    marks = {c for match in matches for c in match["number"].strip(_SPACES) if not c.isdigit() and c not in "+-eE"}
     other = "".join(sorted(marks - {mark}))
     return Spelling(mark, other, tuple(sorted((before | units) - {""})))
 

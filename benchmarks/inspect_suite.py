@@ -128,7 +128,7 @@ def report(sets: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--half", default="choosing", choices=("choosing", "judging"))
+    parser.add_argument("--half", default="choosing", choices=("choosing", "judging", "verdict"))
     parser.add_argument("--store", default="inspect-suite.sqlite")
     parser.add_argument("--out", type=Path, default=Path("results/inspect-suite"))
     parser.add_argument("--data-root", type=Path)

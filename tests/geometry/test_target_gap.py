@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+import torch
+from sklearn.kernel_ridge import KernelRidge
 
 from localmixup import CompleteGraph, KNNGraph
 from localmixup.geometry import target_gap
+from localmixup.geometry.smooth_fit import smooth_fit
 
 
 def noisy(function, dimensions=1, n=500, noise=0.1, seed=0):
@@ -26,7 +29,16 @@ def test_the_gap_equals_a_loop_over_its_pairs():
         distance = np.linalg.norm(x - x[i], axis=1)
         distance[i] = np.inf
         floor.append((y[i] - y[distance.argmin()]) ** 2)
-    expected = np.average(squares, weights=pairs.share) / np.mean(floor)
+    fit, smooth = smooth_fit(torch.from_numpy(x - x.mean(axis=0)), y), []
+    penalty = np.linalg.inv(fit.inverse)[0, 0] - 1
+    for i, j, lam in zip(pairs.first, pairs.second, report.lam, strict=True):
+        others = np.setdiff1d(np.arange(60), [i, j])
+        peer = KernelRidge(alpha=penalty, kernel="rbf", gamma=fit.width).fit(x[others], y[others] - y.mean())
+        value = peer.predict((lam * x[i] + (1 - lam) * x[j])[None])[0] + y.mean()
+        smooth.append((lam * y[i] + (1 - lam) * y[j] - value) ** 2)
+    expected = max(
+        np.average(squares, weights=pairs.share) / np.mean(floor), np.average(smooth, weights=pairs.share) / fit.error
+    )
     found = report.gap(CompleteGraph())
     assert found.value == pytest.approx(expected)
     assert found.low < found.value < found.high

@@ -91,7 +91,7 @@ def _for_targets(x: Tensor, y: np.ndarray, batch_size: int, max_samples: int, se
     for title, mix in ladder():
         frequency = report.pairs.mixing(mix, batch_size=batch_size).frequency
         gap = report.gap_of(np.divide(frequency, report.pairs.share)).value
-        told = f"times the one between real samples and their nearest neighbours, over {len(x):,} samples."
+        told = f"times that of real samples, over {len(x):,} samples."
         if not gap > SAFE_GAP:
             found = f"With {title}, the squared error of the mixed targets is {gap:.2g} {told}"
             return _with_reasons(mix, found)

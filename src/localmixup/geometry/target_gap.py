@@ -6,6 +6,10 @@ much this matters is known from the real samples, whose targets differ from thos
 noise floor. The *gap* of mixup is the mean squared difference of the first kind over that of the second. Where the
 target is linear, mixing averages noise and the gap is below one; where it bends within the reach of a mixture, the gap
 is large.
+
+In many columns the nearest sample is far away, and its floor hides a bend. So the same is measured against a smooth
+function through the real targets, i and j left out, with its own leave-one-out error for a floor. The larger of the two
+gaps counts.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from localmixup._arrays import as_tensor
@@ -24,10 +29,13 @@ from localmixup.geometry._progress import Progress, run_to_end
 from localmixup.geometry.mixing import PairsOfData
 from localmixup.geometry.nearest import nearest_real_steps
 from localmixup.geometry.pairs import draw_pairs
+from localmixup.geometry.smooth_fit import smooth_fit
 from localmixup.graphs import LocalityGraph
 
 _DOUBLE_VALUES = 5_000_000  # up to this many values everything is measured in float64
 _Z = 1.959964  # of a 95 % interval
+_MOST_FITTED = 1000  # rows that the smooth function is fitted to
+_BLOCK = 4096
 
 
 SAFE_GAP = 1.1
@@ -56,8 +64,10 @@ class TargetReport:
         pairs: the mixed pairs.
         lam: share of the first end of each pair, shape `(q,)`.
         nearest: index of the nearest real sample, both ends left out, shape `(q,)`.
-        squares: squared difference of the mixed target and the target of that sample, shape `(q,)`.
-        floor: mean squared difference of the targets of real samples and their nearest neighbours.
+        squares: squared difference of the mixed target and the target of that sample, and of the mixed target and the
+            smooth function there, shape `(2, q)`.
+        floors: mean squared difference of the targets of real samples and those of their nearest neighbours, and
+            between the targets and the smooth function without them, shape `(2,)`.
         targets: shape `(m,)`.
     """
 
@@ -65,7 +75,7 @@ class TargetReport:
     lam: np.ndarray
     nearest: np.ndarray
     squares: np.ndarray
-    floor: float
+    floors: np.ndarray
     targets: np.ndarray
 
     def gap(self, graph: LocalityGraph, *, batch_size: int | None = None) -> Gap:
@@ -84,16 +94,19 @@ class TargetReport:
             pair_weights: weight of each pair, shape `(q,)`, >= 0.
         """
         counted = self.pairs.share * pair_weights
-        total = float(counted.sum())
-        if total <= 0:
+        if counted.sum() <= 0:
             return Gap(np.nan, np.nan, np.nan)
-        mean = float(counted @ self.squares) / total
+        gaps = [self._gap(counted, squares / floor) for squares, floor in zip(self.squares, self.floors, strict=True)]
+        return max(gaps, key=lambda gap: gap.value)
+
+    def _gap(self, counted: np.ndarray, ratios: np.ndarray) -> Gap:
+        total = float(counted.sum())
+        mean = float(counted @ ratios) / total
         # pairs of the same first end are not independent
-        residual = np.bincount(self.pairs.first, counted * (self.squares - mean))
+        residual = np.bincount(self.pairs.first, counted * (ratios - mean))
         n = max(2, len(np.unique(self.pairs.first)))
         half = _Z * float(np.sqrt(np.square(residual).sum() * n / (n - 1))) / total
-        value, low, high = (part / self.floor for part in (mean, max(0.0, mean - half), mean + half))
-        return Gap(value, low, high)
+        return Gap(mean, max(0.0, mean - half), mean + half)
 
 
 def target_gap(
@@ -153,16 +166,36 @@ def target_gap_steps(
     first, second, rank, share, lam = draw_pairs(centred, mixup_alpha, n_samples, rng)
     nearest, _ = yield from nearest_real_steps(centred, first, second, lam, 1)
     mixed = lam * y[first] + (1 - lam) * y[second]
-    squares = np.square(mixed - y[nearest[:, 0]])
+    smooth, error = _against_smooth(centred, y, first, second, lam, rng)
+    squares = np.square(np.stack([mixed - y[nearest[:, 0]], mixed - smooth]))
+    # without any noise a thousandth of the variance stands for it: no network fits better by much
+    floors = np.maximum([_floor(centred, y, rng), error], 1e-3 * float(y.var()))
     distance = (features[first] - features[second]).norm(dim=1).double().numpy()
     pairs = PairsOfData(features, first, second, distance, rank, share)
-    return TargetReport(pairs, lam, nearest[:, 0], squares, _floor(centred, y, rng), y)
+    return TargetReport(pairs, lam, nearest[:, 0], squares, floors, y)
 
 
 def _floor(centred: Tensor, y: np.ndarray, rng: np.random.Generator) -> float:
-    """Return the mean squared difference of the targets of real samples and their nearest others, above zero."""
+    """Return the mean squared difference of the targets of real samples and their nearest others."""
     m = len(y)
     rows = np.arange(m) if m <= 4000 else rng.permutation(m)[:2000]
     nearest, _ = run_to_end(nearest_real_steps(centred, rows, rows, np.ones(len(rows)), 1))
-    # without any noise a thousandth of the variance stands for it: no network fits better by much
-    return max(float(np.square(y[rows] - y[nearest[:, 0]]).mean()), 1e-3 * float(y.var()))
+    return float(np.square(y[rows] - y[nearest[:, 0]]).mean())
+
+
+def _against_smooth(
+    centred: Tensor, y: np.ndarray, first: np.ndarray, second: np.ndarray, lam: np.ndarray, rng: np.random.Generator
+) -> tuple[np.ndarray, float]:
+    """Return the values at the mixtures of a smooth function without their ends, and its leave-one-out error."""
+    m = len(y)
+    rows = np.sort(rng.permutation(m)[:_MOST_FITTED])
+    fit = smooth_fit(centred[torch.from_numpy(rows)], y[rows])
+    position = np.full(m, -1)
+    position[rows] = np.arange(len(rows))
+    values = np.empty(len(first))
+    for start in range(0, len(first), _BLOCK):
+        part = slice(start, start + _BLOCK)
+        weight = torch.from_numpy(lam[part, None]).to(centred)
+        places = weight * centred[first[part]] + (1 - weight) * centred[second[part]]
+        values[part] = fit.without(places, position[first[part]], position[second[part]])
+    return values, fit.error

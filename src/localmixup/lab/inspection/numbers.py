@@ -35,7 +35,7 @@ def summary(found: Inspection) -> dict[str, Any]:
     }  # fmt: skip
     if found.target_report is not None:
         gap = found.target_report.gap(CompleteGraph())
-        numbers["mixup"] = {"gap": gap._asdict(), "noise_floor": found.target_report.floor}
+        numbers["mixup"] = {"gap": gap._asdict(), "noise_floors": found.target_report.floors.tolist()}
     plain: dict[str, Any] = _plain(numbers | _numbers_of_classes(found))
     return plain
 

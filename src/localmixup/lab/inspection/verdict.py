@@ -94,8 +94,8 @@ def verdict_on_targets(report: TargetReport) -> Verdict:
     score = report.gap(CompleteGraph()).value
     word = word_for(score, "regression")
     numbers = (
-        "The target of a mixed sample is compared with that of the real sample nearest to it. Their mean squared "
-        f"difference is {score:.2g} times that between real samples and their own nearest neighbours."
+        "The target of a mixed sample is compared with what real samples say about the same place. The mean squared "
+        f"difference is {score:.2g} times the one that real samples have themselves."
     )
     reason = {
         "safe": "Mixing adds no error to the targets.",

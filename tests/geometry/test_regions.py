@@ -100,3 +100,26 @@ def test_the_classifiers_are_those_of_scikit_learn():
     for judge, peer in zip(judges, (SVC(gamma=width, C=penalty), KNeighborsClassifier(5)), strict=True):
         expected = peer.fit(x[fitted], y[fitted]).predict(x[held])
         np.testing.assert_array_equal(judge(squares[np.ix_(held, fitted)]), expected)
+
+
+def test_a_recipe_is_accepted_if_neither_classifier_objects():
+    """On nested spheres in ten dimensions only the support vector machine sees what mixing does."""
+    x, y = shells(n=900)
+    report = class_regions(x, y)
+    assert report.errors[0] < 0.6 * report.errors[1]
+    for mix in (LocalMixup(CompleteGraph()), LocalMixup(KNNGraph(share=0.3), pairing="neighbors"), LocalMixup(prob=0)):
+        within, weights = np.concatenate([part.within for part in report.parts]), []
+        for part in report.parts:
+            weights.append(part.pairs.mixing(mix, batch_size=20).frequency)
+        weights = np.concatenate(weights)[within]
+        slack = [max(0.01, np.sqrt(error * (1 - error) / 900)) for error in report.errors]
+        rates = [
+            np.average(np.concatenate([part.intrudes[k] for part in report.parts])[within], weights=weights)
+            if weights.sum()
+            else 0
+            for k in range(2)
+        ]
+        limits = np.array(report.errors) + slack
+        assert report.accepts(mix, batch_size=20) == bool((np.array(rates) <= limits).all())
+    assert not report.accepts(LocalMixup(CompleteGraph()), batch_size=20)
+    assert report.accepts(LocalMixup(prob=0), batch_size=20)

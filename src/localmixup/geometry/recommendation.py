@@ -72,11 +72,10 @@ def recommend(
 
 def _for_classes(x: Tensor, y: np.ndarray, batch_size: int, max_samples: int, seed: int) -> LocalMixup:
     report = class_regions(x, y, max_samples=max_samples, seed=seed)
-    limit = report.accepted_within
     own = f"Of {report.rows:,} samples, {_percent(report.error.value)} look like another class themselves."
     for title, mix in ladder():
         within = report.rates_of_recipe(mix, batch_size=batch_size)["within"].value
-        if not within > limit:  # NaN without a pair within a class
+        if report.accepts(mix, batch_size=batch_size):
             found = f"With {title}, {_percent(within)} of the mixtures within a class look like another class."
             return _with_reasons(mix, own, found)
     found = f"Even with {title}, {_percent(within)} of the mixtures within a class look like another class."

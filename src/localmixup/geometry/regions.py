@@ -44,7 +44,7 @@ class RegionPart(NamedTuple):
     Attributes:
         pairs: the mixed pairs; indices are those of this third.
         within: whether both ends are of one class, shape `(q,)`.
-        intrudes: share of the classifiers that take the mixture for a class without a part in its label, shape `(q,)`.
+        intrudes: whether each classifier takes the mixture for a class without a part in its label, shape `(2, q)`.
     """
 
     pairs: PairsOfData
@@ -59,11 +59,13 @@ class RegionReport:
     Attributes:
         parts: the mixtures.
         error: share of the samples themselves that the classifiers get wrong, on average.
+        errors: the same for each classifier.
         rows: number of samples that were measured.
     """
 
     parts: tuple[RegionPart, ...]
     error: Rate
+    errors: tuple[float, ...]
     rows: int
 
     def rates(self, graph: LocalityGraph, *, batch_size: int | None = None) -> dict[str, Rate]:
@@ -85,13 +87,30 @@ class RegionReport:
         """
         return self._rates(lambda pairs: pairs.mixing(mix, batch_size=batch_size).frequency / pairs.share)
 
+    def accepts(self, mix: LocalMixup, *, batch_size: int) -> bool:
+        """Return whether each classifier, on its own, finds no more confusion in a recipe than in the samples.
+
+        One point, or the standard error of its error on the samples, is left for chance.
+
+        Args:
+            mix: see `PairsOfData.mixing`.
+            batch_size: number of samples of a batch of the training loop.
+        """
+        weights = self._weights(lambda pairs: pairs.mixing(mix, batch_size=batch_size).frequency / pairs.share)
+        within = np.concatenate([part.within for part in self.parts])
+        total = float(weights[within].sum())
+        if total <= 0:  # without a pair within a class there is nothing to confuse
+            return True
+        intrudes = np.concatenate([part.intrudes for part in self.parts], axis=1)
+        rates = intrudes[:, within] @ weights[within] / total
+        return all(rate <= self._accepted(error) for rate, error in zip(rates, self.errors, strict=True))
+
     @property
     def accepted_within(self) -> float:
-        """The rate of intrusion within classes that counts as no more than the error on the samples themselves.
+        """The rate of intrusion within classes that counts as no more than the error on the samples; see `accepts`."""
+        return self._accepted(self.error.value)
 
-        One point, or the standard error of that error, is left for chance.
-        """
-        error = self.error.value
+    def _accepted(self, error: float) -> float:
         return error + max(_TOLERANCE, math.sqrt(error * (1 - error) / self.rows))
 
     @property
@@ -99,9 +118,12 @@ class RegionReport:
         """The rate of intrusion of mixup within classes, minus the error on the samples themselves."""
         return self.rates(CompleteGraph())["within"].value - self.error.value
 
+    def _weights(self, weigh: Callable[[PairsOfData], np.ndarray]) -> np.ndarray:
+        return np.concatenate([part.pairs.share * weigh(part.pairs) for part in self.parts])
+
     def _rates(self, weigh: Callable[[PairsOfData], np.ndarray]) -> dict[str, Rate]:
-        weights = np.concatenate([part.pairs.share * weigh(part.pairs) for part in self.parts])
-        intrudes = np.concatenate([part.intrudes for part in self.parts])
+        weights = self._weights(weigh)
+        intrudes = np.concatenate([part.intrudes.mean(axis=0) for part in self.parts])
         within = np.concatenate([part.within for part in self.parts])
         starts = np.cumsum([0, *(len(part.pairs.features) for part in self.parts[:-1])])
         first = np.concatenate([part.pairs.first + start for part, start in zip(self.parts, starts, strict=True)])
@@ -179,16 +201,15 @@ def class_regions_steps(
     squares = _squares(features, features)
     steps = len(_WIDTHS) + _FOLDS
     width, penalty = yield from _chosen(squares, codes, turn, _scale(features), steps)
-    parts, wrong = [], np.zeros(len(codes))
+    parts, wrong = [], np.zeros((2, len(codes)))
     for fold in range(_FOLDS):
         held = np.flatnonzero(turn == fold)
         judges = _judges(squares, codes, np.flatnonzero(turn != fold), width, penalty)
         parts.append(_judged(features, codes, held, np.flatnonzero(turn != fold), judges, mixup_alpha, n_samples, rng))
-        own = [judge(squares[held][:, turn != fold]) != codes[held] for judge in judges]
-        wrong[held] = np.mean(own, axis=0)
+        wrong[:, held] = [judge(squares[held][:, turn != fold]) != codes[held] for judge in judges]
         yield Progress(len(_WIDTHS) + fold + 1, steps)
-    error = weighted_rate(np.ones(len(codes)), wrong, np.arange(len(codes)), exact=False)
-    return RegionReport(tuple(parts), error, len(codes))
+    error = weighted_rate(np.ones(len(codes)), wrong.mean(axis=0), np.arange(len(codes)), exact=False)
+    return RegionReport(tuple(parts), error, tuple(wrong.mean(axis=1).tolist()), len(codes))
 
 
 def _squares(a: Tensor, b: Tensor) -> np.ndarray:
@@ -251,13 +272,13 @@ def _judged(
     own, mine, others = codes[held], features[torch.from_numpy(held)], features[torch.from_numpy(fitted)]
     count = max(100, n_samples // _FOLDS)
     first, second, rank, share, lam = draw_pairs(mine - mine.mean(dim=0), mixup_alpha, count, rng)
-    intrudes = np.empty(len(first))
+    intrudes = np.empty((len(judges), len(first)))
     for start in range(0, len(first), _BLOCK):
         part = slice(start, start + _BLOCK)
         weight = torch.from_numpy(lam[part, None]).to(mine)
         rows = _squares(weight * mine[first[part]] + (1 - weight) * mine[second[part]], others)
         found = np.stack([judge(rows) for judge in judges])
-        intrudes[part] = ((found != own[first[part]]) & (found != own[second[part]])).mean(axis=0)
+        intrudes[:, part] = (found != own[first[part]]) & (found != own[second[part]])
     distance = (mine[first] - mine[second]).norm(dim=1).double().numpy()
     return RegionPart(PairsOfData(mine, first, second, distance, rank, share), own[first] == own[second], intrudes)
 

@@ -67,15 +67,16 @@ def suggestions_for_classes(report: IntrusionReport, regions: RegionReport, *, b
         regions: from `localmixup.geometry.class_regions`.
         batch_size: number of samples of a batch of the training loop.
     """
-    limit = regions.accepted_within
 
     def judged(title: str, mix: LocalMixup) -> Suggested:
         effect = effect_of(report, mix, batch_size=batch_size)
         rates = regions.rates_of_recipe(mix, batch_size=batch_size)
         within, every = rates["within"].value, rates["all"].value
-        # without a pair within a class there is nothing to exceed the limit
-        low = not within > limit
-        fits = low and effect.coverage >= FEWEST_COVERED and effect.shift <= LARGEST_SHIFT
+        fits = (
+            regions.accepts(mix, batch_size=batch_size)
+            and effect.coverage >= FEWEST_COVERED
+            and effect.shift <= LARGEST_SHIFT
+        )
         return Suggested(title, mix, within, every, effect.shift, effect.mixed_share, effect.coverage, fits, take=False)
 
     return _chosen(judged, float(report.samples.distance.max()))

@@ -108,10 +108,9 @@ def test_a_recipe_is_accepted_if_neither_classifier_objects():
     report = class_regions(x, y)
     assert report.errors[0] < 0.6 * report.errors[1]
     for mix in (LocalMixup(CompleteGraph()), LocalMixup(KNNGraph(share=0.3), pairing="neighbors"), LocalMixup(prob=0)):
-        within, weights = np.concatenate([part.within for part in report.parts]), []
-        for part in report.parts:
-            weights.append(part.pairs.mixing(mix, batch_size=20).frequency)
-        weights = np.concatenate(weights)[within]
+        within = np.concatenate([part.within for part in report.parts])
+        frequency = [part.pairs.mixing(mix, batch_size=20).frequency for part in report.parts]
+        weights = np.concatenate(frequency)[within]
         slack = [max(0.01, np.sqrt(error * (1 - error) / 900)) for error in report.errors]
         rates = [
             np.average(np.concatenate([part.intrudes[k] for part in report.parts])[within], weights=weights)

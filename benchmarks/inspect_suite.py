@@ -1,7 +1,7 @@
 """Is the verdict of `localmixup inspect` right, and is its recipe harmless? Trained on the fixed suite of data sets.
 
     python benchmarks/inspect_suite.py --half choosing --store suite.sqlite --out results/inspect-suite
-    python benchmarks/inspect_suite.py --half judging --store suite.sqlite --out results/inspect-suite --evidence
+    python benchmarks/inspect_suite.py --half verdict --store suite.sqlite --out results/inspect-suite --evidence
 
 For every set with classes it measures the score of the verdict, then trains without mixup, with mixup of all samples
 and with the recipe that `inspect` says to take: the multilayer perceptron with two hidden layers of 100, AdamW at 2e-3
@@ -133,7 +133,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("results/inspect-suite"))
     parser.add_argument("--data-root", type=Path)
     parser.add_argument(
-        "--recipe-on", default="all", choices=("all", "flagged", "none"),
+        "--recipe-on", default="flagged", choices=("all", "flagged", "none"),
         help="train the recipe on all sets, on those that are not called safe, or on none",
     )  # fmt: skip
     parser.add_argument("--evidence", action="store_true", help="write the table that the page shows")

@@ -5,9 +5,9 @@ from localmixup.lab.inspection.evidence import HIT_HEAD, evidence, hit_rates
 from localmixup.lab.inspection.verdict import word_for
 
 
-def test_the_stored_words_are_those_of_the_rule_in_force_on_the_judging_half():
+def test_the_stored_words_are_those_of_the_rule_in_force_on_the_sets_that_judge_it():
     sets = evidence()["sets"]
-    assert set(sets) == {n for n, one in SUITE.items() if one.half == "judging" and one.task == "classification"}
+    assert set(sets) == {n for n, one in SUITE.items() if one.half == "verdict" and one.task == "classification"}
     assert {name: one["word"] for name, one in sets.items()} == {
         name: word_for(one["score"], "classification") for name, one in sets.items()
     }

@@ -15,7 +15,7 @@ HIT_HEAD = [
 
 
 def evidence() -> dict[str, Any]:
-    """Return the numbers of the sets that judge the verdict, as `benchmarks/inspect_suite.py` wrote them; empty before it has run."""
+    """Return what `benchmarks/inspect_suite.py` wrote of the sets that judge the verdict; empty before it has run."""
     file = resources.files("localmixup.lab.inspection") / "evidence.json"
     found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     return found

@@ -4,7 +4,8 @@ Distances are always taken from the difference of two samples, in float32 at lea
 form `|x|^2 + |y|^2 - 2 x.y`, which `torch.cdist` uses by default for more than 25 rows, loses all digits where the
 data has an offset, and a sum of squares in float16 overflows beyond 256.
 
-Squares must fit into float32: it measures distances between 1e-15 and 1e18. Scale other data, or use float64.
+Lengths of which the square does not fit into float32, below 1e-15 or above 1e18, are measured in float64. A GPU and a
+compiled function measure them as they are: scale such data, or use float64.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ Metric = str | Callable[[Tensor, Tensor], Tensor]
 
 METRICS = ("euclidean", "rms", "cosine")
 
+_SMALLEST = 1e-15  # the square of a smaller length loses digits in float32
 _SUM_LENGTH = 4096  # a float32 sum of squares over more terms than this is off by more than 1e-6
 _BLOCK_BYTES = 64 * 2**20
 
@@ -124,7 +126,18 @@ def distances_between(a: Tensor, b: Tensor, metric: Metric = "euclidean") -> Flo
     scale = norm_scale(metric, flat_a.shape[1])
     if scale is None:
         return _one_minus((_unit(flat_a) * _unit(flat_b)).sum(dim=1)).to(flat_a.dtype)
-    return norms(flat_a - flat_b) * scale
+    return _rescued(norms(flat_a - flat_b), flat_a, flat_b) * scale
+
+
+def _rescued(lengths: Float[Tensor, "n"], a: Float[Tensor, "n d"], b: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
+    """Measure those lengths again of which the squares do not fit into float32; reading a value makes a GPU wait."""
+    if lengths.dtype == torch.float64 or lengths.device.type != "cpu" or torch.compiler.is_compiling():
+        return lengths
+    if not len(lengths) or _SMALLEST < float(lengths.min()) and float(lengths.max()) < math.inf:
+        return lengths
+    rows = (~((lengths > _SMALLEST) & (lengths < math.inf))).nonzero().squeeze(1)
+    wide: Tensor = torch.linalg.vector_norm(a[rows].double() - b[rows].double(), dim=1)
+    return lengths.index_copy(0, rows, wide.to(lengths.dtype))
 
 
 def _described(value: object) -> str:

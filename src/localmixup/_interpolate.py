@@ -19,6 +19,7 @@ from localmixup._validate import ArgumentError
 
 _MIXABLE = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 _BLOCK_BYTES = 2 * 2**20
+_TINY = 1e-12  # distances below it lose digits in float32, because their squares do
 _LARGE_BYTES = 16 * 2**20  # from here on a flipped batch is mixed in blocks that stay in the cache
 
 
@@ -207,7 +208,8 @@ class Difference:
             other = self._flat.index_select(0, partner)
             self._difference = torch.sub(self._flat, other, out=other)
             self.distances = norms(self._difference)
-        self.overflows = not math.isfinite(self.distances.sum().item())
+        largest = self.distances.max().item() if len(partner) else 0.0
+        self.overflows = largest != 0 and not _TINY < largest < math.inf
 
     def mix(self, lam: Tensor, moves: Tensor | None, *, inplace: bool) -> Tensor:
         """Mix each sample with its partner. Call it once: the difference is overwritten.

@@ -19,6 +19,7 @@ from localmixup._distances import (
 from localmixup._shapes import Float, Int
 
 _COLUMNS = 8192  # columns of a batch that are centred at a time, so that they stay in the cache
+_LEAST = 1e-24  # squares that are all smaller lose digits in float32
 _ROWS = 64  # rows of a block of the upper triangle
 _WORTH_HALF = 2**28  # multiplications from which half a product is cheaper than a whole one
 
@@ -41,10 +42,12 @@ def fast_distance_matrix(features: Tensor, metric: Metric = "euclidean") -> Floa
     flat = as_features(features)
     keys, lengths = _keys_by_product(flat)
     squares = keys.add_(lengths[:, None]).fill_diagonal_(math.inf)
-    limit = 2e-2 * lengths.max()
-    if not bool(squares.min() >= limit):  # near pairs, where the product loses digits, or overflow
+    limit = 2e-2 * float(lengths.max())
+    if not _LEAST < limit < math.inf:  # squares that underflow or overflow
+        return distance_matrix(features, metric)
+    if not bool(squares.min() >= limit):  # near pairs, where the product loses digits
         first, second = (squares < limit).nonzero(as_tuple=True)
-        if len(first) > squares.numel() // 50 or not bool(torch.isfinite(limit)):
+        if len(first) > squares.numel() // 50:
             return distance_matrix(features, metric)
         squares[first, second] = distances_of_pairs(flat, first, second).square()
     matrix = squares.clamp_min_(0).sqrt_().fill_diagonal_(0.0)
@@ -81,10 +84,11 @@ def nearest_draw(
     by_product = metric in ("euclidean", "rms") and flat.dtype == torch.float32 and flat.device.type == "cpu"
     if by_product:
         keys, lengths = _keys_by_product(flat)
-        if not bool(torch.isfinite(lengths).all()):  # squares that overflow, or NaN
+        largest = lengths.max()
+        if not _LEAST < float(largest) < math.inf:  # squares that underflow or overflow, or NaN
             return nearest_draw(flat.double(), k, place, metric, rows=rows)
         keys.add_(lengths[:, None]).clamp_min_(0)
-        slack = (5 + math.sqrt(flat.shape[1] / 256)) * torch.finfo(flat.dtype).eps * (lengths + lengths.max())
+        slack = (5 + math.sqrt(flat.shape[1] / 256)) * torch.finfo(flat.dtype).eps * (lengths + largest)
     else:
         keys = distance_matrix(features, metric)
         slack = keys.new_zeros(len(keys))

@@ -32,6 +32,7 @@ LAB = [
     "text",
     "limits",
     "files",
+    "scratch",
     "handover",
     "data",
     "models",

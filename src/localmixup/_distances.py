@@ -133,7 +133,7 @@ def _rescued(lengths: Float[Tensor, "n"], a: Float[Tensor, "n d"], b: Float[Tens
     """Measure those lengths again of which the squares do not fit into float32; reading a value makes a GPU wait."""
     if lengths.dtype == torch.float64 or lengths.device.type != "cpu" or torch.compiler.is_compiling():
         return lengths
-    if not len(lengths) or _SMALLEST < float(lengths.min()) and float(lengths.max()) < math.inf:
+    if not len(lengths) or (float(lengths.min()) > _SMALLEST and float(lengths.max()) < math.inf):
         return lengths
     rows = (~((lengths > _SMALLEST) & (lengths < math.inf))).nonzero().squeeze(1)
     wide: Tensor = torch.linalg.vector_norm(a[rows].double() - b[rows].double(), dim=1)

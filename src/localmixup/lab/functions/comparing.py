@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from localmixup.lab.functions.results import ComparisonResult
 from localmixup.lab.functions.work import check_numbers, finish, read
 from localmixup.lab.handover import RECIPE_FILE, write_recipe
 from localmixup.lab.limits import MOST
+from localmixup.lab.scratch import temporary_folder
 
 if TYPE_CHECKING:
     from localmixup.lab.models.own import Factory
@@ -123,8 +123,8 @@ def compare(
     found = read(data, target=target, test=test, task=task, name=name, reading=reading)
     for method in methods:
         check_choice("methods", method, METHODS)
-    with tempfile.TemporaryDirectory(prefix="localmixup-") as folder:
-        out = Path(folder)
+    with temporary_folder() as folder:
+        out = folder
         job = Job(
             source=found.name,
             methods=tuple(methods),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from localmixup._validate import check_flag
 from localmixup.lab.data.reading import reading_of
 from localmixup.lab.functions.results import InspectionResult
 from localmixup.lab.functions.work import check_numbers, finish, read
+from localmixup.lab.scratch import temporary_folder
 
 
 def inspect(
@@ -83,10 +83,10 @@ def inspect(
     check_numbers(wholes, {"mixup_alpha": mixup_alpha})
     reading = reading_of(resize=resize, layout=layout, drop=drop, missing=None if missing == "impute" else missing)
     found = read(data, target=target, task=task, name=name, reading=reading)
-    with tempfile.TemporaryDirectory(prefix="localmixup-") as folder:
+    with temporary_folder() as folder:
         work = inspect_steps(
             found,
-            features_file=_features_file(features, Path(folder)),
+            features_file=_features_file(features, folder),
             encoder=None if encoder is None else Path(encoder),
             pca=pca,
             batch_size=batch_size,
@@ -98,7 +98,7 @@ def inspect(
             n_jobs=jobs,
         )
         inspection = finish(work, progress=progress)
-        page = Path(folder) / InspectionResult.page_file
+        page = folder / InspectionResult.page_file
         write_inspection(page, inspection)
         return InspectionResult(page.read_text(encoding="utf-8"), summary(inspection), inspection)
 

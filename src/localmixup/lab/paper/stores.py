@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import lzma
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from localmixup.lab.errors import first_line
 from localmixup.lab.files import as_path
 from localmixup.lab.runs.database import check_file, shown
 from localmixup.lab.runs.store import Added, Store
+from localmixup.lab.scratch import temporary_folder
 
 
 @contextmanager
@@ -28,11 +28,11 @@ def opened(names: Sequence[str], *, option: str = "--store") -> Iterator[Store]:
         ArgumentError: one of them does not exist, or is not a store.
     """
     names = [file for name in names for file in _files(name, option)]
-    with tempfile.TemporaryDirectory(prefix="localmixup-") as folder:
+    with temporary_folder() as folder:
         merged = Store("sqlite://", called=f"{option} {', '.join(map(shown, names))}")
         for k, name in enumerate(names):
             # a copy, because opening an older store changes its tables
-            path = Path(folder) / f"{k}.sqlite"
+            path = folder / f"{k}.sqlite"
             called = f"{option} {shown(name)}"
             if "://" not in name:
                 _copy(called, Path(name), path)
@@ -62,8 +62,8 @@ def merge(names: Sequence[str], into: str) -> Added:
             return _merged(source, into, called)
         path = as_path(into, "--into")
         check_file(called, path)
-        with tempfile.TemporaryDirectory(prefix="localmixup-") as folder:
-            plain = Path(folder) / "packed.sqlite"
+        with temporary_folder() as folder:
+            plain = folder / "packed.sqlite"
             if path.is_file():
                 _copy(called, path, plain)
             added = _merged(source, plain, called)

@@ -9,13 +9,11 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import tempfile
 import threading
 import time
 import warnings
 from collections.abc import Generator, Hashable, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import joblib
@@ -35,6 +33,7 @@ from localmixup.lab.runs.network import can_stack
 from localmixup.lab.runs.outcome import Outcome
 from localmixup.lab.runs.spec import RunSpec
 from localmixup.lab.runs.store import Record, Store
+from localmixup.lab.scratch import temporary_folder
 
 BACKENDS = ("loky", "dask")
 MOST_RUNS = 32
@@ -178,9 +177,14 @@ def _in_this_process(stacks: list[list[RunSpec]], prepared: Prepared, device: st
 def _with_loky(
     stacks: list[list[RunSpec]], prepared: Prepared, workers: int, device: str
 ) -> Generator[Finished, None, None]:
-    with tempfile.TemporaryDirectory(prefix="localmixup-") as folder:
-        path = Path(folder) / "prepared.pt"
-        torch.save(tuple(prepared), path)
+    with temporary_folder() as folder:
+        path = folder / "prepared.pt"
+        try:
+            torch.save(tuple(prepared), path)
+        except (OSError, RuntimeError) as error:
+            raise ArgumentError(
+                f"$TMPDIR: the data cannot be handed to the processes: {first_line(error)[:120]}; --jobs 1 needs none"
+            ) from None
         parallel = joblib.Parallel(
             n_jobs=workers, return_as="generator_unordered", pre_dispatch="2*n_jobs", batch_size=1
         )

@@ -1,0 +1,128 @@
+"""`compare` and `paper run`, ended at random moments and started again: the same tables, one line, nothing left over."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from localmixup.lab.scratch import remove_stale, temporary_folder
+
+SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+COMPARE = ["compare", "pets.csv", "--target", "kind", "--resamples", "3", "--epochs", "40", "--jobs", "2", "--out"]
+PAPER = ["paper", "run", "figure4", "--protocol", "paper", "--scale", "smoke", "--runs", "2", "--jobs", "2", "--store"]
+
+
+def start(arguments, folder):
+    environment = {k: v for k, v in os.environ.items() if k != "LOCALMIXUP_CHECK_SHAPES"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "localmixup", *arguments], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, env={**environment, "TMPDIR": str(folder / "tmp")}, start_new_session=True,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "tmp").mkdir()
+    rng = np.random.default_rng(0)
+    rows = [f"{rng.normal() + 3 * (k % 2):.4f},{rng.normal():.4f},{'cat' if k % 2 else 'dog'}" for k in range(80)]
+    (tmp_path / "pets.csv").write_text("size,age,kind\n" + "\n".join(rows) + "\n")
+    return tmp_path
+
+
+def without_times(numbers):
+    if isinstance(numbers, dict):
+        return {k: without_times(v) for k, v in numbers.items() if k != "train_seconds"}
+    return [without_times(v) for v in numbers] if isinstance(numbers, list) else numbers
+
+
+def table_of(kind, place, folder):
+    if kind == "compare":
+        return without_times(json.loads((folder / place / "comparison.json").read_text()))
+    done = start(["paper", "report", "--store", place, "--out", "page"], folder)
+    _, told = done.communicate()
+    assert done.returncode == 0, told
+    return (folder / "page" / "reproduction.md").read_text().partition("stored runs")[2]
+
+
+def kill_many(kind, folder, count):
+    """End the command `count` times, in ever new folders once it is through, and compare the tables of each."""
+    arguments = COMPARE if kind == "compare" else PAPER
+    began = time.perf_counter()
+    whole = start([*arguments, "whole"], folder)
+    assert whole.wait() == 0, whole.communicate()
+    lasted = time.perf_counter() - began
+    expected = table_of(kind, "whole", folder)
+    draw, place, kills, tables = random.Random(0), 0, 0, 0
+    while kills < count:
+        number = SIGNALS[kills % 3]
+        run = start([*arguments, f"out{place}"], folder)
+        try:
+            _, told = run.communicate(timeout=draw.uniform(0, 1.1 * lasted))
+        except subprocess.TimeoutExpired:
+            run.send_signal(number)
+            _, told = run.communicate()
+            kills += 1
+            assert "Traceback" not in told, told
+            if number == signal.SIGINT and "interrupted" not in told:
+                assert run.returncode in (0, -signal.SIGINT), told  # before Python had begun, or after the end
+        else:
+            assert run.returncode == 0, told
+        if run.returncode == 0 or kills == count:
+            last = start([*arguments, f"out{place}"], folder)
+            _, told = last.communicate()
+            assert last.returncode == 0, told
+            assert table_of(kind, f"out{place}", folder) == expected
+            place, tables = place + 1, tables + 1
+    assert not [path.name for path in (folder / "tmp").glob("localmixup-*")]
+    return tables
+
+
+def test_a_few_kills_of_compare(folder):
+    assert kill_many("compare", folder, 3) >= 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["compare", "paper"])
+def test_a_hundred_kills(kind, folder):
+    assert kill_many(kind, folder, 100) >= 1
+
+
+def test_a_folder_of_a_killed_process_is_removed_and_one_in_use_is_not(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    code = (
+        "import os, signal; from localmixup.lab.scratch import temporary_folder\n"
+        "with temporary_folder() as folder:\n"
+        "    (folder / 'big').write_text('data'); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    killed = subprocess.run([sys.executable, "-c", code], env={**os.environ, "TMPDIR": str(tmp_path)}, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert len(list(tmp_path.glob("localmixup-*/big"))) == 1
+    (tmp_path / "localmixup-of-another-program").mkdir()
+    with temporary_folder() as folder:
+        assert [path.name for path in tmp_path.iterdir()].count(folder.name) == 1
+        assert not list(tmp_path.glob("localmixup-*/big"))
+        remove_stale()
+        assert folder.is_dir()
+    assert [path.name for path in tmp_path.iterdir()] == ["localmixup-of-another-program"]
+
+
+def test_semaphores_of_processes_that_are_gone_are_removed(tmp_path, monkeypatch):
+    from localmixup.lab import scratch
+
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    names = [f"sem.loky-{gone.pid}-a", f"sem.loky-{os.getpid()}-b", "sem.other"]
+    for name in names:
+        Path(tmp_path, name).touch()
+        os.utime(tmp_path / name, (0, 0))
+    monkeypatch.setattr(scratch, "_SEMAPHORES", tmp_path)
+    remove_stale()
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names[1:])

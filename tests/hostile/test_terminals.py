@@ -1,0 +1,134 @@
+"""Terminals and names that nobody wished for: escapes, markup, other encodings, closed and full outputs."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.table import Table
+
+from localmixup.lab.cli.console import PlainConsole
+from localmixup.lab.files import write_file
+from localmixup.lab.text import one_line, plain
+
+NASTY = "\x1b[31mred\x1b]0;title\x07 [bold]m[/x] :smile: \u202egpj.exe <!--<script> \udce9"
+
+
+def printed(renderable, width=80):
+    stream = io.StringIO()
+    PlainConsole(file=stream, width=width, markup=False, emoji=False, highlight=False).print(renderable)
+    return stream.getvalue()
+
+
+def test_names_reach_a_terminal_as_they_are_spelled_and_give_no_orders():
+    table = Table(title=NASTY)
+    table.add_column(NASTY, overflow="fold")
+    table.add_row(NASTY)
+    for text in (printed(NASTY, 200), printed(table, 200)):
+        assert not set("\x1b\x07\u202e\udce9") & set(text)
+        for part in ("[bold]m[/x]", ":smile:", "\\x1b[31mred"):
+            assert part in text
+    assert one_line("a\n\x1b[2Jb") == "a \\x1b[2Jb"
+    assert plain("größe\tx\n") == "größe\tx\n"
+
+
+def test_a_planted_link_is_replaced_and_not_followed(tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("untouched")
+    (tmp_path / "report.html").symlink_to(secret)
+    write_file(tmp_path / "report.html", "page \udce9")
+    assert secret.read_text() == "untouched"
+    assert not (tmp_path / "report.html").is_symlink()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "secret"]
+
+
+def test_a_file_that_is_too_large_leaves_nothing(tmp_path):
+    code = (
+        "import resource, signal, sys; from pathlib import Path; from localmixup.lab.files import write_file\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "write_file(Path(sys.argv[1]), 'x' * 5000)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tmp_path / "page"], capture_output=True, text=True, check=False)
+    assert "File too large" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def run(arguments, folder, shell="", **environment):
+    kept = {k: v for k, v in os.environ.items() if k != "LOCALMIXUP_CHECK_SHAPES"}
+    command = f'exec "$0" -m localmixup "$@" {shell}'
+    return subprocess.run(
+        ["bash", "-c", command, sys.executable, *arguments], cwd=folder, capture_output=True, check=False,
+        env={**kept, **environment},
+    )  # fmt: skip
+
+
+LIST = ["paper", "list"]
+
+
+def test_a_console_that_knows_few_characters_gets_the_tables(tmp_path):
+    environment = {"PYTHONIOENCODING": "cp1252", "LC_ALL": "C", "TERM": "dumb", "NO_COLOR": "1"}
+    done = run(LIST, tmp_path, **environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == b""
+    assert b"figure4" in done.stdout
+
+
+def test_outputs_that_are_closed_full_or_not_read_end_without_a_traceback(tmp_path):
+    for shell, statuses in ((">&-", (0,)), ("> /dev/full", (2,)), ("2>&-", (0,)), ("> >(true)", (0, 1, 141))):
+        done = run(["--help"], tmp_path, shell)
+        assert done.returncode in statuses, (shell, done.stderr)
+        assert b"Traceback" not in done.stderr
+        assert b"Exception ignored" not in done.stderr
+        assert done.stderr.count(b"\n") <= 1
+        if "full" in shell:
+            assert b"error: the output cannot be written" in done.stderr
+
+
+def table(folder, name="pets.csv", column="size"):
+    rng = np.random.default_rng(0)
+    rows = [f"{rng.normal() + 3 * (k % 2):.4f},{rng.normal():.4f},{'cat' if k % 2 else 'dog'}" for k in range(60)]
+    path = os.fsencode(folder) + b"/" + (name if isinstance(name, bytes) else name.encode())
+    Path(os.fsdecode(path)).write_text(f"{column},age,kind\n" + "\n".join(rows) + "\n")
+
+
+NO_HOME = """
+import os, pwd, sys
+os.environ.pop("HOME", None)
+def nobody(*_):
+    raise KeyError("getpwuid(): uid not found")
+pwd.getpwuid = pwd.getpwnam = nobody
+sys.argv = ["localmixup", *sys.argv[1:]]
+"""
+
+
+def test_a_user_without_a_home_and_without_a_name(tmp_path):
+    """As in a container: a user id that no file knows, and no HOME."""
+    table(tmp_path)
+    code = (
+        f"{NO_HOME}\nimport torch; from localmixup import ExponentialGraph, LocalMixup, PairSampler\n"
+        "assert len(LocalMixup(ExponentialGraph(0.1))(torch.zeros(4, 2), torch.zeros(4).long()).weights) == 4\n"
+        "assert LocalMixup(ExponentialGraph(0.1, metric=lambda a, b: (a - b).norm(dim=1)))\n"
+        "from localmixup.lab.cli.main import main; main()"
+    )
+    arguments = ["inspect", "pets.csv", "--target", "kind", "--samples", "200"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["my%20data.csv", "m[bold]3.csv", "what?.csv", b"caf\xe9.csv", "\x1b[31mred.csv"])
+def test_names_of_files_that_hold_anything(tmp_path, name):
+    table(tmp_path, name, "[/x]<!--<script>")
+    done = run(["inspect", os.fsdecode(name), "--target", "kind", "--samples", "200"], tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert b"\x1b" not in done.stdout + done.stderr
+    (page,) = tmp_path.rglob("inspection.html")
+    text = page.read_text(encoding="utf-8")
+    assert "<!--<script>" not in text
+    assert json.loads((page.parent / "inspection.json").read_text())["verdict"]["word"]

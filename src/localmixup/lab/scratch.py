@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import re
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -17,7 +19,9 @@ from localmixup._validate import ArgumentError
 fcntl: Any = importlib.import_module("fcntl") if os.name == "posix" else None
 _PREFIX = "localmixup-"
 _LOCK = ".in-use"
-_SEMAPHORES = Path("/dev/shm")
+_SHARED = Path("/dev/shm")
+_FOLDER = "joblib_memmapping_"  # then folder_PID_..., as it is sem.loky-PID-... for a semaphore
+_PID = 1
 _FRESH = 60  # seconds
 
 
@@ -53,9 +57,9 @@ def remove_stale() -> None:
         for lock in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*/{_LOCK}"):
             with contextlib.suppress(OSError):
                 _remove_if_free(lock)
-        for semaphore in _SEMAPHORES.glob("sem.loky-*-*"):
+        for shared in (*_SHARED.glob("sem.loky-*-*"), *_SHARED.glob("joblib_memmapping_folder_*_*")):
             with contextlib.suppress(OSError, ValueError):
-                _unlink_if_left(semaphore)
+                _remove_if_left(shared, maker=int(re.split("[-_]", shared.name.removeprefix(_FOLDER))[_PID]))
 
 
 def _locked(folder: Path) -> int | None:
@@ -82,11 +86,15 @@ def _remove_if_free(lock: Path) -> None:
         os.close(held)
 
 
-def _unlink_if_left(semaphore: Path) -> None:
-    maker, found = int(semaphore.name.split("-")[1]), semaphore.lstat()
+def _remove_if_left(path: Path, maker: int) -> None:
+    """Remove what joblib shares between its processes, if the one that made it is gone."""
+    found = path.lstat()
     if found.st_uid != os.getuid() or time.time() - found.st_mtime < _FRESH:
         return
     try:
         os.kill(maker, 0)
     except ProcessLookupError:
-        semaphore.unlink(missing_ok=True)
+        if stat.S_ISDIR(found.st_mode):
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)

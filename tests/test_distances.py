@@ -177,3 +177,18 @@ def test_blocks_do_not_change_the_result(monkeypatch):
     monkeypatch.setattr(localmixup._distances, "_BLOCK_BYTES", 64)
     assert torch.equal(distances_of_pairs(x, i, j), whole)
     assert distances_between(x[:0], x[:0]).shape == (0,)
+
+
+@pytest.mark.parametrize("exponent", [-30, -25, -18, -12, 0, 12, 18, 20, 30])
+def test_every_path_measures_any_scale(exponent):
+    """Squares that do not fit into float32."""
+    x = torch.randn(12, 3, generator=generator()) * 10.0**exponent
+    expected = torch.cdist(x.double(), x.double())
+    partner = torch.arange(11, -1, -1)
+    unit = 10.0**exponent
+    for matrix in (distance_matrix(x), fast_distance_matrix(x)):
+        torch.testing.assert_close(matrix.double() / unit, expected / unit, rtol=1e-6, atol=1e-6)
+    along = pair_distances(x, partner).double()
+    torch.testing.assert_close(along / unit, expected[torch.arange(12), partner] / unit, rtol=1e-6, atol=1e-6)
+    nearest = nearest_draw(x, 1, torch.zeros(12, dtype=torch.long))
+    assert torch.equal(nearest, expected.fill_diagonal_(torch.inf).argmin(dim=1))

@@ -12,7 +12,6 @@ import pytest
 from rich.table import Table
 
 from localmixup.lab.cli.console import PlainConsole
-from localmixup.lab.files import write_file
 from localmixup.lab.text import one_line, plain
 
 NASTY = "\x1b[31mred\x1b]0;title\x07 [bold]m[/x] :smile: \u202egpj.exe <!--<script> \udce9"
@@ -34,27 +33,6 @@ def test_names_reach_a_terminal_as_they_are_spelled_and_give_no_orders():
             assert part in text
     assert one_line("a\n\x1b[2Jb") == "a \\x1b[2Jb"
     assert plain("größe\tx\n") == "größe\tx\n"
-
-
-def test_a_planted_link_is_replaced_and_not_followed(tmp_path):
-    secret = tmp_path / "secret"
-    secret.write_text("untouched")
-    (tmp_path / "report.html").symlink_to(secret)
-    write_file(tmp_path / "report.html", "page \udce9")
-    assert secret.read_text() == "untouched"
-    assert not (tmp_path / "report.html").is_symlink()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "secret"]
-
-
-def test_a_file_that_is_too_large_leaves_nothing(tmp_path):
-    code = (
-        "import resource, signal, sys; from pathlib import Path; from localmixup.lab.files import write_file\n"
-        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
-        "write_file(Path(sys.argv[1]), 'x' * 5000)"
-    )
-    done = subprocess.run([sys.executable, "-c", code, tmp_path / "page"], capture_output=True, text=True, check=False)
-    assert "File too large" in done.stderr
-    assert not list(tmp_path.iterdir())
 
 
 def run(arguments, folder, shell="", **environment):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -146,28 +145,23 @@ def print_comparison(comparison: Comparison) -> None:
         console.print(f"    {line}", soft_wrap=True)
     _print_table(comparison)
     if balanced := balanced_accuracy(comparison):
-        console.print(f"{balanced}\n", soft_wrap=True, markup=False)
+        console.print(f"{balanced}\n", soft_wrap=True)
     _print_answers(comparison)
     console.print(comparison.attribution, soft_wrap=True)
 
 
 def _print_table(comparison: Comparison) -> None:
-    from rich import box
-    from rich.table import Table
-
     from localmixup.lab.cli.console import console
+    from localmixup.lab.cli.tables import print_table
     from localmixup.lab.models import plain_name
     from localmixup.lab.report.comparison_page import cells, head
 
     title = f"{comparison.data.name}: {plain_name(comparison.training.model)}, {comparison.resamples} resamples"
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     shown = 4  # more columns do not fit into 80 characters; the page has them all
-    for k, name in enumerate(head(comparison)[:shown]):
-        table.add_column(textwrap.fill(name, 14), justify="right" if k else "left", no_wrap=k > 0, overflow="fold")
-    for row in comparison.rows:
-        table.add_row(*cells(row, comparison)[:shown], style="dim" if row.kind == "control" else None)
+    rows = [cells(row, comparison)[:shown] for row in comparison.rows]
     console.print()
-    console.print(table)
+    dim = [k for k, row in enumerate(comparison.rows) if row.kind == "control"]
+    print_table(head(comparison)[:shown], rows, title=title, dim=dim)
     width = max(len(row.label) for row in comparison.rows)
     for row in comparison.rows:
         console.print(f"  {row.label:<{width}}  {row.settings}", soft_wrap=True)

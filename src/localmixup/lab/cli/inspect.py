@@ -121,9 +121,8 @@ def _inspect(data: str, folder: Path, settings: dict[str, Any], as_json: bool) -
 def _print(found: Inspection, folder: Path, compare: str) -> None:
     import shlex
 
-    from rich.table import Table
-
     from localmixup.lab.cli.console import console
+    from localmixup.lab.cli.tables import print_table
     from localmixup.lab.handover import RECIPE_FILE, snippet
     from localmixup.lab.inspection import describe_recipe, limits
     from localmixup.lab.report.inspection_page import head, rows
@@ -136,12 +135,7 @@ def _print(found: Inspection, folder: Path, compare: str) -> None:
     console.print("\n".join(f"    {line}".rstrip() for line in code.splitlines()), soft_wrap=True)
     console.print("\nTo see whether it makes the model better:\n", soft_wrap=True)
     console.print(f"    {compare} --recipe {shlex.quote(str(folder / RECIPE_FILE))}\n", soft_wrap=True)
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for k, name in enumerate(head(found)):
-        table.add_column(name, justify="right" if k else "left", overflow="fold", vertical="bottom")
-    for row in rows(found):
-        table.add_row(*row)
-    console.print(table)
+    print_table(head(found), rows(found))
     for line in limits(found):
         console.print(f"\n{line}", soft_wrap=True)
     console.print(f"\npage: {folder / 'inspection.html'}", soft_wrap=True)

@@ -34,21 +34,17 @@ _STORE_HELP = (
 @paper.command("list")
 def list_items() -> None:
     """List every item with its full size and its protocols."""
-    from rich import box
-    from rich.table import Table
-
     from localmixup.lab.cli.console import console
+    from localmixup.lab.cli.tables import print_table
     from localmixup.lab.paper import ITEMS as ALL_ITEMS
     from localmixup.lab.paper.protocols import PROTOCOLS as ALL_PROTOCOLS
     from localmixup.lab.paper.protocols import SCALES as ALL_SCALES
 
-    table = Table(box=box.SIMPLE_HEAD)
-    for name in ("item", "what", "full size", "protocols"):
-        table.add_column(name, overflow="fold")
+    rows = []
     for item in ALL_ITEMS.values():
         names = [f"{name}*" if name == item.default else name for name in item.protocols]
-        table.add_row(item.name, item.title, item.size, ", ".join(names))
-    console.print(table)
+        rows.append([item.name, item.title, item.size, ", ".join(names)])
+    print_table(("item", "what", "full size", "protocols"), rows, text=True)
     for name, protocol in ALL_PROTOCOLS.items():
         console.print(f"  --protocol {name}: {protocol.says}", soft_wrap=True)
     for name, scale in ALL_SCALES.items():

@@ -18,10 +18,8 @@ def theory(
     """Check each lemma and theorem of the paper on random data with a fixed seed."""
     import json
 
-    from rich import box
-    from rich.table import Table
-
-    from localmixup.lab.cli.console import console, err
+    from localmixup.lab.cli.console import err
+    from localmixup.lab.cli.tables import print_table
     from localmixup.lab.files import make_folder
     from localmixup.lab.paper.theorems import check_all, draw
 
@@ -32,11 +30,6 @@ def theory(
         if as_json:
             print(json.dumps([finding._asdict() for finding in found], indent=1))
         else:
-            table = Table(box=box.SIMPLE_HEAD, show_lines=True)
-            for name in ("statement", "claim", "verdict", "what shows it", "what is true"):
-                table.add_column(name, overflow="fold")
-            for finding in found:
-                table.add_row(*finding)
-            console.print(table)
+            print_table(("statement", "claim", "verdict", "what shows it", "what is true"), found, text=True)
         for path in draw(figures) if figures is not None else []:
             err.print(f"figure: {path}")

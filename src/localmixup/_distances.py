@@ -4,8 +4,8 @@ Distances are always taken from the difference of two samples, in float32 at lea
 form `|x|^2 + |y|^2 - 2 x.y`, which `torch.cdist` uses by default for more than 25 rows, loses all digits where the
 data has an offset, and a sum of squares in float16 overflows beyond 256.
 
-Lengths of which the square does not fit into float32, below 1e-15 or above 1e18, are measured in float64. A GPU and a
-compiled function measure them as they are: scale such data, or use float64.
+Where squares do not fit into float32, because all lengths are below 1e-12 or one is above 1e18, they are measured in
+float64. A GPU and a compiled function do not look at the values: scale such data, or use float64.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ Metric = str | Callable[[Tensor, Tensor], Tensor]
 
 METRICS = ("euclidean", "rms", "cosine")
 
-_SMALLEST = 1e-15  # the square of a smaller length loses digits in float32
+TINY = 1e-12
+"""Lengths that are all smaller lose digits in float32, because their squares do."""
+
 _SUM_LENGTH = 4096  # a float32 sum of squares over more terms than this is off by more than 1e-6
 _BLOCK_BYTES = 64 * 2**20
 
@@ -130,14 +132,16 @@ def distances_between(a: Tensor, b: Tensor, metric: Metric = "euclidean") -> Flo
 
 
 def _rescued(lengths: Float[Tensor, "n"], a: Float[Tensor, "n d"], b: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
-    """Measure those lengths again of which the squares do not fit into float32; reading a value makes a GPU wait."""
+    """Measure lengths again if their squares do not fit into float32; on a GPU reading a value would make it wait."""
     if lengths.dtype == torch.float64 or lengths.device.type != "cpu" or torch.compiler.is_compiling():
         return lengths
-    if not len(lengths) or (float(lengths.min()) > _SMALLEST and float(lengths.max()) < math.inf):
+    if not len(lengths):
         return lengths
-    rows = (~((lengths > _SMALLEST) & (lengths < math.inf))).nonzero().squeeze(1)
-    wide: Tensor = torch.linalg.vector_norm(a[rows].double() - b[rows].double(), dim=1)
-    return lengths.index_copy(0, rows, wide.to(lengths.dtype))
+    largest = lengths.max().item()
+    if TINY < largest < math.inf:
+        return lengths
+    wide: Tensor = torch.linalg.vector_norm(a.double() - b.double(), dim=1)
+    return wide.to(lengths.dtype)
 
 
 def _described(value: object) -> str:

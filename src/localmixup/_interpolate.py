@@ -13,13 +13,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from localmixup._distances import norms
+from localmixup._distances import TINY, norms
 from localmixup._shapes import Int
 from localmixup._validate import ArgumentError
 
 _MIXABLE = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 _BLOCK_BYTES = 2 * 2**20
-_TINY = 1e-12  # distances below it lose digits in float32, because their squares do
 _LARGE_BYTES = 16 * 2**20  # from here on a flipped batch is mixed in blocks that stay in the cache
 
 
@@ -196,7 +195,7 @@ class Difference:
         self._flat = flat_rows(x)
         self._on_cpu = x.device.type == "cpu"
         self._in_blocks = flipped and self._on_cpu and self._flat.nbytes > _LARGE_BYTES
-        self.overflows = False
+        self.out_of_range = False
         if not self._on_cpu:
             self._difference = self._flat.index_select(0, partner)
             self.distances = norms(self._flat - self._difference)
@@ -209,7 +208,7 @@ class Difference:
             self._difference = torch.sub(self._flat, other, out=other)
             self.distances = norms(self._difference)
         largest = self.distances.max().item() if len(partner) else 0.0
-        self.overflows = largest != 0 and not _TINY < largest < math.inf
+        self.out_of_range = not TINY < largest < math.inf
 
     def mix(self, lam: Tensor, moves: Tensor | None, *, inplace: bool) -> Tensor:
         """Mix each sample with its partner. Call it once: the difference is overwritten.

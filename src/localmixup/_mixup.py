@@ -333,7 +333,7 @@ pairing='neighbors', outside='discard')
         difference = None
         if shared and self._measures_what_it_mixes(features):
             found = Difference(features, partner, flipped=self.pairing == "flip")
-            difference = None if found.overflows else found
+            difference = None if found.out_of_range else found
         if weights is None:
             weights = self._weights_of(features, partner, difference)
         plan, moves = self._plan_of(partner, lam.expand(n), weights, unmixing)

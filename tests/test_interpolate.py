@@ -129,7 +129,7 @@ def test_a_large_batch_is_worked_through_in_blocks_by_itself():
 
 def test_differences_that_overflow_are_mixed_the_other_way():
     x = torch.tensor([[3e38, 0.0], [-3e38, 0.0], [1e25, 1.0]])
-    assert Difference(x, torch.tensor([1, 0, 2])).overflows
+    assert Difference(x, torch.tensor([1, 0, 2])).out_of_range
     batch = LocalMixup(ThresholdGraph(math.inf), pairing="flip", mixup_alpha=math.inf)(x, torch.arange(3))
     np.testing.assert_allclose(batch.inputs[0], [1.5e38, 0.5], rtol=1e-6)
     assert batch.weights.tolist() == [1.0, 1.0, 1.0]

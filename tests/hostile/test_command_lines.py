@@ -22,7 +22,7 @@ WRONG = [
     "compare digits --budget soon", "compare digits --model :", "compare digits --model a:b:c",
     "compare digits --recipe .", "compare digits --recipe /dev/null", "compare digits --scheduler tcp://a:1",
     "inspect digits --samples 1e300", "inspect digits --pca 1e5", "inspect digits --nearest 1e5",
-    "inspect digits --seed -1", "inspect digits --mixup-alpha 1e10", "inspect digits --encoder nosuch",
+    "inspect digits --seed -1", "inspect digits --mixup-alpha 1e7", "inspect digits --encoder nosuch",
     "inspect digits --features nosuch", "inspect digits --features .", "inspect digits --json=1",
     "paper run figure9", "paper run figure4 --runs 1e300", "paper run figure4 --store /proc/x.sqlite",
     "paper report --store nosuch.sqlite", "paper report --store ''", "paper merge", "paper merge a --into b",

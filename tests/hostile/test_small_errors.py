@@ -1,10 +1,12 @@
 """Values that nobody should pass: one error that names the argument, or a finite result."""
 
+import numpy as np
 import pytest
 import torch
 from helpers import data, generator
 
 from localmixup import ArgumentError, CompleteGraph, ExponentialGraph, KNNGraph, LocalMixup, ThresholdGraph
+from localmixup.geometry import lipschitz_lower_bound
 
 X, Y = data(n=12)
 HUGE = 10**400
@@ -49,3 +51,21 @@ def test_a_decay_beyond_float32_counts_duplicates_and_nothing_else():
 def test_equal_rows_have_a_cosine_distance_of_exactly_zero(dtype):
     rows = torch.randn(1, 777, generator=generator(), dtype=dtype).expand(9, 777)
     assert not ThresholdGraph(0.0, metric="cosine").matrix(rows).eq(0).any()
+
+
+@pytest.mark.parametrize("content", [b"", b"text", b"PK\x03\x04", bytes(3000), "array", "arrays", "tensors"])
+def test_a_checkpoint_that_is_another_file_is_refused_and_not_changed(tmp_path, content):
+    path = tmp_path / "checkpoint.npz"
+    if content == "array":
+        with path.open("wb") as file:
+            np.save(file, np.zeros(3))
+    elif content == "arrays":
+        np.savez(path, a=np.zeros(3))
+    elif content == "tensors":
+        torch.save({"key": 1}, path)
+    else:
+        path.write_bytes(content)
+    before = path.read_bytes()
+    with pytest.raises(ArgumentError, match="cannot be read: it is another kind of file, or damaged"):
+        lipschitz_lower_bound(torch.randn(40, 3), torch.arange(40) % 2, kind="segments", checkpoint=path)
+    assert path.read_bytes() == before

@@ -6,7 +6,7 @@ MOST = {
     "epochs": 1e6,
     "jobs": 1024,
     "learning_rate": 1e3,
-    "mixup_alpha": 1e9,
+    "mixup_alpha": 1e6,
     "n_nearest": 100_000,
     "n_samples": 100_000_000,
     "pca": 1_000_000,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -74,11 +75,15 @@ class Checkpoint:
 
     def _read(self) -> dict[str, np.ndarray]:
         try:
-            with np.load(self.path, allow_pickle=False) as file:
+            with self.path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
                 saved = dict(file)
             key = str(saved["key"])
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise ArgumentError(f"checkpoint {self.path} cannot be read: {error}") from None
+        except OSError as error:
+            raise ArgumentError(f"checkpoint {self.path} cannot be read: {error.strerror or error}") from None
+        except (ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error):
+            raise ArgumentError(
+                f"checkpoint {self.path} cannot be read: it is another kind of file, or damaged; use another name"
+            ) from None
         if key != self.key:
             raise ArgumentError(f"checkpoint {self.path} belongs to other data: use another file or delete it")
         return saved

@@ -161,7 +161,8 @@ def test_accuracy_of_several_labels_counts_each():
 @pytest.mark.parametrize(
     ("targets", "outputs", "message"),
     [
-        (torch.randn(3), torch.randn(3, 1), "accuracy needs labels 0 and 1 for one logit .*; for regression measure"),
+        (torch.tensor([0.3, 1.0]), torch.randn(2, 1), "accuracy needs labels 0 and 1 for one logit .*; for regression"),
+        (torch.tensor([-0.3, -2.0]), torch.randn(2, 1), "accuracy needs labels 0 and 1 for one logit .*; for regression"),
         (torch.randn(3, 2) + 9, torch.randn(3, 2), "accuracy needs targets that are classes; for regression"),
         (torch.tensor([0, 1, 2]), torch.randn(3), "accuracy needs labels 0 and 1 for one logit .* and labels up to 2"),
         (torch.tensor([0, 1, 2]), torch.randn(3, 4, 2), r"accuracy needs class scores of shape \(n, c, ...\) and"),
@@ -170,7 +171,7 @@ def test_accuracy_of_several_labels_counts_each():
 )
 def test_accuracy_refuses_what_has_no_classes(targets, outputs, message):
     with pytest.raises(ValueError, match=message):
-        batch_of(targets, targets, [0.5] * 3).accuracy(outputs)
+        batch_of(targets, targets, [0.5] * len(outputs)).accuracy(outputs)
 
 
 # ---- the two values --------------------------------------------------------------------------------------------------

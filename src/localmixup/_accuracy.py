@@ -30,7 +30,8 @@ def kind_of_labels(targets: Any, partner_targets: Any, outputs: Any) -> str:
     one_label = targets.ndim == 1 or targets.shape[1:] == (1,)
     if one_logit and one_label:
         both = torch.cat([targets, partner_targets])
-        if bool(((both != 0) & (both != 1) & (both >= 0)).any()):
+        # negative whole numbers mark labels that do not count
+        if bool(((both != 0) & (both != 1) & ((both >= 0) | (both.double() % 1 != 0))).any()):
             raise ArgumentError(
                 f"accuracy needs labels 0 and 1 for one logit per sample, got outputs of shape {tuple(outputs.shape)} "
                 f"and labels up to {both.max():g}; for regression measure the loss instead"

@@ -78,7 +78,7 @@ def smooth_fit(features: Tensor, targets: np.ndarray) -> SmoothFit:
 
     >>> x = torch.linspace(0, 1, 50)[:, None]
     >>> fit = smooth_fit(x, np.sin(6 * x[:, 0].numpy()))
-    >>> bool(abs(fit.without(x[20:21], np.array([20]), np.array([-1]))[0] - np.sin(6 * x[20, 0])) < 0.01)
+    >>> bool(abs(fit.without(x[20:21], np.array([20]), np.array([-1]))[0] - np.sin(6 * float(x[20, 0]))) < 0.01)
     True
     """
     features = features.double()

@@ -23,7 +23,10 @@ STORED = "finished runs are stored; the same command continues from there"
 def compare(
     data: options.Data = "digits",
     resamples: Annotated[
-        int, typer.Option(parser=options.whole("resamples", 2), help="Number of fresh random splits to judge on.")
+        int,
+        typer.Option(
+            parser=options.whole("resamples", 2), metavar="INTEGER", help="Number of fresh random splits to judge on."
+        ),
     ] = 10,
     budget: Annotated[
         float | None,
@@ -39,7 +42,8 @@ def compare(
         typer.Option(metavar="A,B,...", help=f"Further methods to compare with: any of {', '.join(METHODS)}."),
     ] = None,
     epochs: Annotated[
-        float | None, typer.Option(parser=options.positive("epochs"), help="Passes over the training data.")
+        float | None,
+        typer.Option(parser=options.positive("epochs"), metavar="NUMBER", help="Passes over the training data."),
     ] = None,
     model: options.Model = None,
     optimizer: options.Optimizer = None,
@@ -49,11 +53,12 @@ def compare(
     target: options.Target = None,
     task: options.Task = None,
     train_size: options.TrainSize = None,
-    batch_size: Annotated[int, typer.Option(parser=options.whole("batch_size", 2))] = 64,
+    batch_size: Annotated[int, typer.Option(parser=options.whole("batch_size", 2), metavar="INTEGER")] = 64,
     lr: Annotated[
-        float, typer.Option(parser=options.positive("learning_rate"), help="Learning rate at the start.")
+        float,
+        typer.Option(parser=options.positive("learning_rate"), metavar="NUMBER", help="Learning rate at the start."),
     ] = 0.002,
-    weight_decay: Annotated[float, typer.Option(parser=options.real("weight_decay", 0))] = 0.01,
+    weight_decay: Annotated[float, typer.Option(parser=options.real("weight_decay", 0), metavar="NUMBER")] = 0.01,
     augment: options.Augment = None,
     device: options.Device = "cpu",
     precision: options.Precision = "no",

@@ -32,30 +32,42 @@ def inspect(
     ] = None,
     pca: Annotated[
         int | None,
-        typer.Option(parser=options.whole("pca"), help="Measure distances on this many principal components."),
+        typer.Option(
+            parser=options.whole("pca"), metavar="INTEGER", help="Measure distances on this many principal components."
+        ),
     ] = None,
     nearest: Annotated[
         int,
         typer.Option(
-            parser=options.whole("n_nearest"), help="Nearest real samples that decide the class of a mixed one."
+            parser=options.whole("n_nearest"),
+            metavar="INTEGER",
+            help="Nearest real samples that decide the class of a mixed one.",
         ),
     ] = 1,
     samples: Annotated[
         int,
         typer.Option(
             parser=options.whole("n_samples", 100),
+            metavar="INTEGER",
             help="Number of mixed samples, about; of large data a quarter as many rows are measured.",
         ),
     ] = 20_000,
     batch_size: Annotated[
-        int, typer.Option(parser=options.whole("batch_size", 2), help="Samples in a batch of your training loop.")
+        int,
+        typer.Option(
+            parser=options.whole("batch_size", 2), metavar="INTEGER", help="Samples in a batch of your training loop."
+        ),
     ] = 64,
     mixup_alpha: options.MixupAlpha = 1.0,
     train_size: options.TrainSize = None,
-    seed: Annotated[int, typer.Option(parser=options.whole("seed", 0), help="Seed of all draws.")] = 0,
+    seed: Annotated[
+        int, typer.Option(parser=options.whole("seed", 0), metavar="INTEGER", help="Seed of all draws.")
+    ] = 0,
     out: options.Out = None,
     as_json: options.AsJson = False,
-    jobs: Annotated[int | None, typer.Option(parser=options.whole("jobs"), help="Threads [number of cores].")] = None,
+    jobs: Annotated[
+        int | None, typer.Option(parser=options.whole("jobs"), metavar="INTEGER", help="Threads [number of cores].")
+    ] = None,
     target: options.Target = None,
     task: options.Task = None,
     drop: options.Drop = None,

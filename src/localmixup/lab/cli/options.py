@@ -205,12 +205,20 @@ DataRoot = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Folder of named data sets; by default $LOCALMIXUP_DATA or ./data.")
 ]
 TrainSize = Annotated[
-    int | None, typer.Option(parser=whole("train_size", 20), help="Use only this many random training samples [all].")
+    int | None,
+    typer.Option(
+        parser=whole("train_size", 20), metavar="INTEGER", help="Use only this many random training samples [all]."
+    ),
 ]
 MixupAlpha = Annotated[
-    float, typer.Option(parser=positive("mixup_alpha"), help="lam is drawn from Beta(mixup_alpha, mixup_alpha).")
+    float,
+    typer.Option(
+        parser=positive("mixup_alpha"), metavar="NUMBER", help="lam is drawn from Beta(mixup_alpha, mixup_alpha)."
+    ),
 ]
-Jobs = Annotated[int | None, typer.Option(parser=whole("jobs"), help="Number of parallel runs [number of cores].")]
+Jobs = Annotated[
+    int | None, typer.Option(parser=whole("jobs"), metavar="INTEGER", help="Number of parallel runs [number of cores].")
+]
 Out = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Folder for the results [localmixup-results/DATA--TARGET].")
 ]

@@ -60,7 +60,9 @@ def run_items(
         typer.Option(parser=options.choice(PROTOCOLS), metavar="|".join(PROTOCOLS), help="[the item's default]"),
     ] = None,
     scale: Annotated[str, typer.Option(parser=options.choice(SCALES), metavar="|".join(SCALES))] = "cpu",
-    runs: Annotated[int | None, typer.Option(parser=options.whole("runs"), help="Runs per arm [by the scale].")] = None,
+    runs: Annotated[
+        int | None, typer.Option(parser=options.whole("runs"), metavar="INTEGER", help="Runs per arm [by the scale].")
+    ] = None,
     jobs: options.Jobs = None,
     backend: Annotated[
         str,

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Set up the project and run its jobs: `python3 dev.py setup | demo | test | lint`. Standard library only.
+"""Set up the project and run its jobs: `python3 dev.py setup | demo | test | lint | docs`. Standard library only.
 
 Each job makes `.venv` if it is not there and installs what the job needs, in the versions of `constraints.txt`: `demo`
 the packages of the command line, the other jobs the development tools and the frameworks as well. A torch that is
@@ -20,12 +20,16 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-USAGE = "usage: python3 dev.py setup | demo [options] | test [pytest options] | lint"
+USAGE = "usage: python3 dev.py setup | demo [options] | test [pytest options] | lint | docs"
 
 # the packages of a set are those of the project and of these extras; sizes on disk, measured on Linux, are approximate
-EXTRAS = {"demo": ("lab",), "develop": ("dev", "lab")}
-SIZES = {"demo": "the packages of the command line, about 0.4 GB", "develop": "all packages, about 1.5 GB"}
-SET_OF_JOB = {"demo": "demo", "setup": "develop", "test": "develop", "lint": "develop"}
+EXTRAS = {"demo": ("lab",), "docs": ("docs", "geometry", "lab"), "develop": ("dev", "docs", "geometry", "lab")}
+SIZES = {
+    "demo": "the packages of the command line, about 0.4 GB",
+    "docs": "the packages of the command line and of the documentation, about 0.7 GB",
+    "develop": "all packages, about 1.5 GB",
+}
+SET_OF_JOB = {"demo": "demo", "docs": "docs", "setup": "develop", "test": "develop", "lint": "develop"}
 TORCH_SIZES = {
     "uv": "the CPU build of torch, about 0.8 GB",
     "pip": "torch: about 0.8 GB; the default build for Linux brings CUDA, 6 GB (uv would install the CPU build)",
@@ -146,10 +150,17 @@ def lint() -> None:
     run(PYTHON, "-m", "mypy")
 
 
+def docs() -> None:
+    """Build the site of the documentation; a warning is an error."""
+    os.environ["NO_MKDOCS_2_WARNING"] = "1"  # of the theme, about a version of MkDocs that is not used here
+    run(PYTHON, "-m", "mkdocs", "build", "--strict", "--quiet")
+    print(f"documentation: {ROOT / 'build' / 'site' / 'index.html'}")
+
+
 def main(arguments: list[str]) -> None:
     """Run the job that the first argument names."""
     job, rest = (arguments[0] if arguments else ""), arguments[1:]
-    if job not in SET_OF_JOB or (rest and job in ("setup", "lint")):
+    if job not in SET_OF_JOB or (rest and job in ("setup", "lint", "docs")):
         sys.exit(USAGE)
     if sys.version_info < (3, 11):  # noqa: UP036
         sys.exit(f"localmixup needs Python 3.11 or later, this is {sys.version.split()[0]}")
@@ -158,6 +169,8 @@ def main(arguments: list[str]) -> None:
         run(PYTHON, "-m", "localmixup", "demo", *rest)
     elif job == "lint":
         lint()
+    elif job == "docs":
+        docs()
     elif job == "test":
         if not rest:
             lint()

@@ -162,7 +162,11 @@ def test_accuracy_of_several_labels_counts_each():
     ("targets", "outputs", "message"),
     [
         (torch.tensor([0.3, 1.0]), torch.randn(2, 1), "accuracy needs labels 0 and 1 for one logit .*; for regression"),
-        (torch.tensor([-0.3, -2.0]), torch.randn(2, 1), "accuracy needs labels 0 and 1 for one logit .*; for regression"),
+        (
+            torch.tensor([-0.3, -2.0]),
+            torch.randn(2, 1),
+            "accuracy needs labels 0 and 1 for one logit .*; for regression",
+        ),
         (torch.randn(3, 2) + 9, torch.randn(3, 2), "accuracy needs targets that are classes; for regression"),
         (torch.tensor([0, 1, 2]), torch.randn(3), "accuracy needs labels 0 and 1 for one logit .* and labels up to 2"),
         (torch.tensor([0, 1, 2]), torch.randn(3, 4, 2), r"accuracy needs class scores of shape \(n, c, ...\) and"),

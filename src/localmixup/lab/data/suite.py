@@ -8,6 +8,9 @@ judge.
 Sets of a third part, "verdict", judge the second rule of `localmixup inspect`, for which both halves served to choose.
 They too were fixed before anything was measured on them: formulas of other kinds, and of the package's imbalanced
 tables all with at least 200 rows and at least 10 % in the rarer class that do not stem from a set of the halves.
+
+Sets of a fourth part, "benchmark", serve `localmixup benchmark` only: CIFAR-10, and images as features of a small
+network that was trained on other rows. `benchmarks/image_features.py` makes the features.
 """
 
 from __future__ import annotations
@@ -48,9 +51,9 @@ class SuiteSet:
 
     Attributes:
         name: its name.
-        source: `"scikit-learn"`, `"formula"`, `"keel"` or `"files"`.
+        source: `"scikit-learn"`, `"formula"`, `"keel"`, `"files"` or `"features"`.
         task: `"classification"` or `"regression"`.
-        half: `"choosing"`, `"judging"` or `"verdict"`; see the top of this file.
+        half: `"choosing"`, `"judging"`, `"verdict"` or `"benchmark"`; see the top of this file.
     """
 
     name: str
@@ -160,6 +163,12 @@ _KEEL = (
 _FILES = {
     "airfoil": "regression", "no2": "regression", "fashion_mnist": "classification", "mnist": "classification",
 }  # fmt: skip
+FEATURES = {f"{name}-features": name for name in ("cifar10", "fashion_mnist", "mnist")}
+"""Sets of features, and the images that they are of."""
+
+FEATURES_FOLDER = Path(__file__).parents[4] / "results" / "benchmark" / "features"
+"""Where a checkout has the features, one `.npz` file for each set."""
+
 _SEEN = {
     "breast-cancer", "checkerboard", "circles", "classification-2", "classification-4", "digits", "fashion_mnist",
     "ionosphere", "iris", "mnist", "moons-10", "moons-25", "quantiles-2", "segment", "spirals", "spirals-gaussian",
@@ -178,6 +187,8 @@ def _suite() -> dict[str, SuiteSet]:
     sets = {name: SuiteSet(name, *found[name], halves.get(name, "choosing")) for name in found}
     for names, source in ((_VERDICT, "formula"), (_KEEL_VERDICT, "keel")):
         sets |= {name: SuiteSet(name, source, "classification", "verdict") for name in names}
+    sets["cifar10"] = SuiteSet("cifar10", "files", "classification", "benchmark")
+    sets |= {name: SuiteSet(name, "features", "classification", "benchmark") for name in FEATURES}
     return dict(sorted(sets.items()))
 
 
@@ -200,6 +211,8 @@ def load_set(name: str, *, data_root: Path | None = None) -> DataSet:
         return _part(load(name, data_root=data_root))
     if entry.source == "keel":
         x, y = _keel(name)
+    elif entry.source == "features":
+        x, y = _features(name)
     else:
         x, y = {**_FORMULAS, **_SKLEARN, **_REGRESSION, **_VERDICT}[name]()
     if entry.task == "regression":
@@ -212,11 +225,28 @@ def _part(data: DataSet) -> DataSet:
     """Return random rows of a large set; of images as columns of a table, the training part."""
     x, y = data.x, data.y
     if len(x) > MOST_ROWS:
-        rows = np.sort(np.random.default_rng(0).permutation(len(x))[:MOST_ROWS])
+        rows = kept_rows(len(x))
         x, y = x[rows], y[rows]
     if data.kind == "image":
         x = x.reshape(len(x), -1).astype(np.float64)
     return replace(data, x=x, y=y, kind="table", x_test=None, y_test=None)
+
+
+def kept_rows(count: int) -> np.ndarray:
+    """Return which rows are kept of a set with more than `MOST_ROWS` rows, sorted.
+
+    Args:
+        count: number of its rows.
+    """
+    return np.sort(np.random.default_rng(0).permutation(count)[:MOST_ROWS])
+
+
+def _features(name: str) -> Arrays:
+    path = FEATURES_FOLDER / f"{name}.npz"
+    if not path.is_file():
+        raise ArgumentError(f"{name} needs {path}: run python benchmarks/image_features.py in a checkout")
+    with np.load(path, allow_pickle=False) as arrays:
+        return arrays["x"].astype(np.float64), arrays["y"].astype(np.int64)
 
 
 def _keel(name: str) -> Arrays:

@@ -215,7 +215,9 @@ def of_stack(runs: Sequence[Run]) -> tuple[Inputs, Tensor]:
 
 def _rows_of(spec: RunSpec, prepared: Prepared) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     if spec.training.resample != "none":
-        return resampled_rows(prepared, spec.training.resample, spec.seed, split_seed=spec.data.split_seed)
+        return resampled_rows(
+            prepared, spec.training.resample, spec.seed, split_seed=spec.data.split_seed, most=spec.training.train_rows
+        )
     train, validation = split_validation(prepared, spec.seed, spec.training.validation_share)
     return train, validation, train[:0]
 

@@ -64,6 +64,7 @@ class TrainingSpec(Frozen):
         resample: which rows a run gets. `"none"`: each seed holds `validation_share` of the pool out. `"choose"` and
             `"judge"`: the two stages of `localmixup compare`, see `localmixup.lab.data.resampling`; `validation_share`
             does not count.
+        train_rows: of a resample, train on a random part with at most so many rows; None for all.
         keep: `"last"`, the weights after the last update, or `"best"`, those of the lowest validation error.
         curve_points: approximate number of evaluations; 1 evaluates the end only.
         measure: what else is measured after training: names of `localmixup.lab.data.corruptions`, as `"gaussian 0.01"`.
@@ -90,6 +91,7 @@ class TrainingSpec(Frozen):
     precision: Literal["no", "bf16", "fp16"] = "no"
     validation_share: float = 0.2
     resample: Literal["none", "choose", "judge"] = "none"
+    train_rows: int | None = None
     keep: Literal["last", "best"] = "last"
     curve_points: int = 60
     measure: tuple[str, ...] = ()

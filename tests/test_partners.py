@@ -49,6 +49,13 @@ def test_flip_pairs_the_first_with_the_last():
     assert plan.partner.tolist() == [4, 3, 2, 1, 0]
 
 
+def test_roll_pairs_each_sample_with_the_one_before_and_none_with_itself():
+    for n in (0, 1, 2, 5):
+        plan = seeded(CompleteGraph(), pairing="roll").plan(torch.zeros(n, 1))
+        assert plan.partner.tolist() == [(i - 1) % n for i in range(n)]
+    assert float(seeded(CompleteGraph(), pairing="roll").plan(torch.zeros(2, 1)).mixed_share) == 1
+
+
 @given(st.lists(st.integers(-3, 4), max_size=20), st.integers(0, 2**31))
 def test_pairing_by_class_never_breaks_its_rule(labels, seed):
     y = torch.tensor(labels, dtype=torch.long)

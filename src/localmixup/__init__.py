@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from localmixup._mixup import LocalMixup as LocalMixup
     from localmixup._validate import ArgumentError as ArgumentError
     from localmixup.extras.cutmix import cutmix as cutmix
+    from localmixup.extras.cutmix import cutmix_masks as cutmix_masks
     from localmixup.extras.hidden import ManifoldLocalMixup as ManifoldLocalMixup
     from localmixup.extras.learned import LearnedMetric as LearnedMetric
     from localmixup.extras.schedules import MixingSchedule as MixingSchedule
@@ -45,6 +46,7 @@ _HOME = {
     "LocalMixup": "_mixup",
     "ArgumentError": "_validate",
     "cutmix": "extras.cutmix",
+    "cutmix_masks": "extras.cutmix",
     "ManifoldLocalMixup": "extras.hidden",
     "LearnedMetric": "extras.learned",
     "MixingSchedule": "extras.schedules",
@@ -90,6 +92,7 @@ __all__ = [
     "ThresholdGraph",
     "__version__",
     "cutmix",
+    "cutmix_masks",
     "ess_ratio",
     "fit_graph",
     "masked_mean",

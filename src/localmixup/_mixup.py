@@ -74,6 +74,7 @@ class LocalMixup(DrawingModule):
         pairing: who meets whom. Default: `"permutation"` with a graph, `"neighbors"` without.
             `"permutation"`: a random permutation of the batch (the paper).
             `"flip"`: sample i with sample n - 1 - i; in a shuffled batch the same distribution, with less work.
+            `"roll"`: sample i with sample i - 1, as in torchvision; nobody meets itself in a batch of two or more.
             `"within_class"`, `"between_class"`: a random sample of the same class, or of another one. Without such a
             sample, the sample meets itself, stays unchanged and counts 1.
             `"neighbors"`: drawn with probability proportional to the row of W, the sample itself included; counts 1.
@@ -385,6 +386,8 @@ pairing='neighbors', outside='discard')
     ) -> Tensor:
         if self.pairing == "flip":
             return _partners.flip(n, device=features.device)
+        if self.pairing == "roll":
+            return _partners.roll(n, device=features.device)
         if self.pairing == "permutation":
             partner = _partners.permutation(n, device=device, generator=generator)
             return partner if generator is None else partner.to(features.device)
@@ -447,7 +450,7 @@ pairing='neighbors', outside='discard')
         moves = None if outside is None else outside < weights
         if prob is not None:
             moves = prob < self.prob if moves is None else moves & (prob < self.prob)
-        if moves is None and self.pairing in ("permutation", "flip"):
+        if moves is None and self.pairing in ("permutation", "flip", "roll"):
             return MixPlan(partner, lam, weights), None
         itself = torch.arange(len(partner), device=partner.device)
         lam = torch.where(partner == itself, 1.0, lam)

@@ -14,7 +14,7 @@ from torch import Tensor
 from localmixup._shapes import Float, Int
 from localmixup._validate import ArgumentError
 
-PAIRINGS = ("permutation", "flip", "within_class", "between_class", "neighbors")
+PAIRINGS = ("permutation", "flip", "roll", "within_class", "between_class", "neighbors")
 
 
 def draw_lam(
@@ -53,6 +53,11 @@ def permutation(n: int, *, device: torch.device, generator: torch.Generator | No
 def flip(n: int, *, device: torch.device) -> Int[Tensor, "n"]:
     """Pair sample i with sample n - 1 - i; nothing is drawn."""
     return torch.arange(n - 1, -1, -1, device=device)
+
+
+def roll(n: int, *, device: torch.device) -> Int[Tensor, "n"]:
+    """Pair each sample with the one before it, and the first with the last; nothing is drawn."""
+    return torch.arange(n, device=device).roll(1)
 
 
 def classes_of(targets: Any, n: int) -> Int[Tensor, "n"]:

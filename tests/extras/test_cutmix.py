@@ -8,7 +8,7 @@ from helpers import generator, seeded
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localmixup import CompleteGraph, ExponentialGraph, MixPlan, cutmix
+from localmixup import CompleteGraph, ExponentialGraph, MixPlan, cutmix, cutmix_masks
 
 
 def pasted(plan, images, seed):
@@ -101,3 +101,31 @@ def test_what_is_not_a_batch_of_images_of_the_plan_is_refused(shape):
     plan = MixPlan(torch.tensor([1, 0]), torch.ones(2), torch.ones(2))
     with pytest.raises(ValueError, match=r"images must have shape \(2, ..., height, width\), got"):
         cutmix(plan, torch.zeros(shape), torch.arange(2))
+
+
+def test_masks_are_pasted_with_the_box_of_their_image():
+    y, n = torch.arange(6), 6
+    images = torch.randn(n, 3, 8, 7, generator=generator())
+    masks = torch.randint(4, (n, 8, 7), generator=generator(1))
+    plan = seeded(ExponentialGraph(0.1), per_sample=True).plan(images, y)
+    batch = cutmix_masks(plan, images, masks, generator(3))
+    expected, _ = pasted(plan, images, 3)
+    expected_masks, _ = pasted(plan, masks, 3)
+    assert torch.equal(batch.inputs, expected)
+    assert torch.equal(batch.targets, expected_masks)
+    assert batch.targets.dtype == torch.int64
+    # a loop: the loss of each sample, the mean of its pixels, weighted
+    scores = torch.randn(n, 4, 8, 7, generator=generator(2))
+    losses = [torch.nn.functional.cross_entropy(scores[i : i + 1], expected_masks[i : i + 1]) for i in range(n)]
+    slow = sum(w * loss for w, loss in zip(plan.weights, losses, strict=True)) / plan.weights.sum()
+    torch.testing.assert_close(batch.loss(torch.nn.CrossEntropyLoss(), scores), slow)
+    with pytest.raises(ValueError, match=r"must have the same height and width, got \(8, 7\) and \(8, 6\)"):
+        cutmix_masks(plan, images, masks[..., :6])
+
+
+def test_several_images_get_the_same_boxes():
+    images = torch.randn(4, 3, 8, 7, generator=generator())
+    plan = seeded(CompleteGraph()).plan(images)
+    batch = cutmix(plan, {"a": images, "b": (2 * images[:, :1]).double()}, torch.arange(4), generator(3))
+    torch.testing.assert_close(batch.inputs["b"], 2 * batch.inputs["a"][:, :1].double())
+    assert torch.equal(batch.inputs["a"], cutmix(plan, images, torch.arange(4), generator(3)).inputs)

@@ -211,7 +211,14 @@ def test_the_weights_are_zero_if_no_pair_counts(dataset_class):
         ({"num_classes": None}, r"num_classes must be given for class indices, got None"),
         ({"num_classes": 2}, "num_classes=2 allows classes 0 to 1, got 0 to 2"),
         ({"num_classes": 0}, "num_classes must be a whole number >= 1"),
-        ({"y": np.zeros((50, 3))}, r"class indices of shape \(m,\) if num_classes is given, got float64"),
+        (
+            {"y": np.zeros((50, 4))},
+            r"class indices of shape \(m,\) or \(m, 1\), or labels of shape \(m, 3\),.*got float64",
+        ),
+        ({"y": {"a": np.arange(50)}, "num_classes": {"b": 3}}, r"an entry for each output, \['a'\], got \['b'\]"),
+        ({"sample_weight": np.ones(49)}, r"sample_weight must hold 50 finite weights >= 0, .* got shape \(49,\)"),
+        ({"sample_weight": -np.ones(50)}, "got shape .* and values from -1 to -1"),
+        ({"cutmix_prob": 2}, "cutmix_prob must be between 0 and 1"),
         ({"y": np.zeros(49, int)}, r"same first dimension, got shapes \(50, 6\), \(49,\)"),
         ({"x": np.zeros((50, 6), np.uint8)}, r"x must be floating point to be mixed, got uint8"),
         ({"graph": ThresholdGraph}, "graph must be a graph"),
@@ -231,8 +238,10 @@ def test_errors_name_the_argument(dataset_class, change, message):
 
 def test_unknown_arguments_and_batches(dataset_class):
     x, y = data()
-    with pytest.raises(TypeError, match="unexpected keyword argument 'radius'"):
+    with pytest.raises(TypeError, match="LocalMixupDataset has no argument 'radius': did you mean 'graph'"):
         dataset_class(x, y, CompleteGraph(), radius=1.0)
+    with pytest.raises(TypeError, match="has no argument 'class_weight': did you mean 'sample_weight'"):
+        dataset_class(x, y, CompleteGraph(), class_weight={0: 1.0})
     with pytest.raises(IndexError, match="index must be >= 0 and < 2, got 2"):
         dataset_class(x, y, CompleteGraph(), num_classes=3)[2]
 
@@ -256,3 +265,95 @@ def test_the_example_runs(dataset_class):
     errors = runpy.run_path(str(EXAMPLE))["main"](epochs=4)
     # chance is 90; which graph is better is not tested
     assert max(errors.values()) < 20
+
+
+def test_labels_of_one_column_and_one_hot_labels_are_those_of_class_indices(dataset_class):
+    x, y = data()
+    expected = dataset_class(x, y, ExponentialGraph(decay=0.5), num_classes=3, seed=0)[0]
+    for labels in (y[:, None], np.eye(3)[y], np.eye(3, dtype=int)[y]):
+        for one, other in zip(
+            expected, dataset_class(x, labels, ExponentialGraph(decay=0.5), num_classes=3, seed=0)[0], strict=True
+        ):
+            np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [dict, tuple])
+def test_several_outputs_share_one_plan(dataset_class, kind):
+    x, y = data()
+    labels = {"class": y, "value": x[:, 0]}
+    single = dataset_class(x, y, ExponentialGraph(decay=0.5), num_classes=3, seed=0)[0]
+    for num_classes in (3, {"class": 3, "value": None} if kind is dict else (3, None)):
+        given = labels if kind is dict else tuple(labels.values())
+        inputs, targets, weights = dataset_class(
+            x, given, ExponentialGraph(decay=0.5), num_classes=num_classes, seed=0
+        )[0]
+        classes, values = targets.values() if kind is dict else targets
+        np.testing.assert_allclose(classes, single[1], atol=1e-6)
+        np.testing.assert_allclose(values, inputs[:, 0], atol=1e-5)
+        for each in weights.values() if kind is dict else weights:
+            np.testing.assert_allclose(each, single[2], atol=1e-6)
+
+
+def test_weights_of_the_samples_act_on_their_own_labels(dataset_class):
+    x, y = data()
+    own = np.random.default_rng(1).random(50).astype(np.float32)
+    own[:5] = 0
+    made = dataset_class(
+        x, y, ExponentialGraph(decay=0.5), num_classes=3, seed=0, sample_weight=own, shuffle=False, per_sample=True
+    )
+    inputs, targets, weights = made[0]
+    batch, plan, _ = made._draw(0)
+    scores = torch.nn.Linear(6, 3)(torch.from_numpy(inputs)).detach()
+    theirs = -(torch.from_numpy(targets) * scores.log_softmax(1)).sum(1) * torch.from_numpy(weights)
+    total = 0.0
+    for i in range(32):
+        j, lam = int(plan.partner[i]), float(plan.lam[i])
+        one, other = (F.cross_entropy(scores[i], torch.tensor(y[k])) for k in (i, j))
+        total += float(batch.weights[i]) * (lam * own[i] * one + (1 - lam) * own[j] * other)
+    assert float(theirs.mean()) == pytest.approx(float(total / batch.weights.sum()), rel=1e-5)
+
+
+@pytest.mark.parametrize("layout", ["channels_last", "channels_first"])
+def test_cutmix_pastes_boxes_in_the_layout_of_keras(dataset_class, layout, monkeypatch):
+    import keras
+
+    monkeypatch.setattr(keras.config, "image_data_format", lambda: layout)
+    shape = (40, 12, 10, 2) if layout == "channels_last" else (40, 2, 12, 10)
+    x = np.broadcast_to(np.arange(40, dtype=np.float32).reshape(-1, 1, 1, 1), shape).copy()
+    made = dataset_class(
+        x, np.arange(40), CompleteGraph(), num_classes=40, batch_size=40, shuffle=False, cutmix_prob=1.0, seed=1
+    )
+    images, labels, _ = made[0]
+    assert images.shape == shape
+    channel = images[..., 0] if layout == "channels_last" else images[:, 0]
+    boxes = channel != np.arange(40)[:, None, None]
+    for i, box in enumerate(boxes):
+        assert box.sum() == box.any(1).sum() * box.any(0).sum()  # one rectangle
+        for k in set(np.unique(channel[i]).astype(int)):
+            assert labels[i, k] == pytest.approx((channel[i] == k).mean(), abs=1e-6)
+    assert boxes.any()
+    with pytest.raises(ValueError, match=r"x must be images of shape .* for cutmix_prob > 0, got 2 dimensions"):
+        dataset_class(x[:, 0, 0], np.arange(40), num_classes=40, cutmix_prob=1.0)[0]
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of Keras
+def test_fit_with_several_outputs_logs_how_many_pairs_counted(dataset_class):
+    import keras
+
+    x, y = data(60)
+    inputs = keras.Input((6,))
+    outputs = {
+        "class": keras.layers.Dense(3, activation="softmax", name="class")(inputs),
+        "value": keras.layers.Dense(1, name="value")(inputs),
+    }
+    model = keras.Model(inputs, outputs)
+    model.compile(loss={"class": "categorical_crossentropy", "value": "mse"}, optimizer="sgd")
+    graph = ThresholdGraph(radius=3.0)
+    made = dataset_class(x, {"class": y, "value": x[:, :1]}, graph, num_classes=3, seed=0, pairing="roll")
+    counts = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: logs.update(made.counted()))
+    history = model.fit(made, epochs=2, verbose=0, callbacks=[counts]).history
+    near = torch.cdist(torch.from_numpy(x), torch.from_numpy(x)) <= 3.0
+    expected = float((near.sum() - 60) / (60 * 59))
+    assert history["mean_weight"][0] == pytest.approx(expected, abs=0.2)
+    assert history["mixed_share"][0] == 1.0
+    assert np.isfinite(history["loss"]).all()

@@ -96,8 +96,8 @@ def test_a_setting_beside_the_recipe_is_refused(keras_dataset):
         keras_dataset(X, Y, recipe=RECIPE, num_classes=3, outside="unmix")
     with pytest.raises(ArgumentError, match=message.format("alpha", "0.2")):
         LocalMixupTransform(recipe=RECIPE, alpha=0.2)
-    with pytest.raises(ArgumentError, match=message.format("cutmix_alpha", "1.0")):
-        TimmLocalMixup(recipe=RECIPE, cutmix_alpha=1.0)
+    with pytest.raises(ArgumentError, match=message.format("mode", "'elem'")):
+        TimmLocalMixup(recipe=RECIPE, mode="elem")
     with pytest.raises(ArgumentError, match=message.format("graph", "ThresholdGraph")):
         TimmLocalMixup(ThresholdGraph(radius=1.0), recipe=RECIPE)
 

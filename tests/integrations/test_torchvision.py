@@ -16,7 +16,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset, default_collate
 
 from localmixup import CompleteGraph, ExponentialGraph, IdentityGraph, KNNGraph, LocalMixup, ThresholdGraph
-from localmixup.integrations.torchvision import LocalMixupTransform, find_labels
+from localmixup.integrations.torchvision import LocalCutMixTransform, LocalMixupTransform, find_labels
 
 CLASSES, N = 5, 12
 GRAPHS = [ExponentialGraph(decay=0.1), ThresholdGraph(radius=14.5), KNNGraph(n_neighbors=4), CompleteGraph()]
@@ -62,7 +62,7 @@ def check(images, labels):
 
 @pytest.mark.parametrize("graph", GRAPHS, ids=lambda g: type(g).__name__)
 @pytest.mark.parametrize("per_sample", [False, True])
-@pytest.mark.parametrize("pairing", ["permutation", "flip", "between_class", "neighbors"])
+@pytest.mark.parametrize("pairing", ["permutation", "flip", "roll", "between_class", "neighbors"])
 def test_an_unchanged_loop_trains_with_the_weighted_mean(graph, per_sample, pairing):
     x, y = batch_of(torch.float64)
     options = {"per_sample": per_sample, "pairing": pairing}
@@ -70,7 +70,7 @@ def test_an_unchanged_loop_trains_with_the_weighted_mean(graph, per_sample, pair
     model = nn.Sequential(nn.Flatten(), nn.Linear(105, CLASSES)).double()
     images, labels = seeded(graph, **options)(x, y)
     batch = LocalMixup(graph, generator=torch.Generator().manual_seed(1), **options)(x, y)
-    assert torch.equal(images, batch.inputs)
+    torch.testing.assert_close(images, batch.inputs, atol=1e-12, rtol=0)
     ours, exact = F.cross_entropy(model(images), labels), batch.loss(F.cross_entropy, model(batch.inputs))
     assert ours.item() == pytest.approx(exact.item(), abs=1e-6)
     gradients = [torch.autograd.grad(loss, model.parameters()) for loss in (ours, exact)]
@@ -264,7 +264,7 @@ def test_our_own_errors():
         with pytest.raises(ValueError, match=r"^alpha must be > 0 .*, got -?[01]"):
             seeded(GRAPHS[0], alpha=alpha)
     with pytest.raises(ValueError, match="pairing must be one of"):
-        seeded(GRAPHS[0], pairing="roll")
+        seeded(GRAPHS[0], pairing="next")
 
 
 def test_check_loss_refuses_binary_cross_entropy():
@@ -274,10 +274,71 @@ def test_check_loss_refuses_binary_cross_entropy():
     seeded(GRAPHS[0], num_classes=None).check_loss(F.cross_entropy)
     for loss in (F.binary_cross_entropy_with_logits, nn.CrossEntropyLoss(label_smoothing=0.1)):
         with pytest.raises(
-            ValueError, match=r"linear in the target.*also has the term.*pass soft labels, smoothed before"
+            ValueError, match=r"linear in the target.*also has the term.*use label_smoothing of LocalMixupTransform"
         ):
             mix.check_loss(loss)
-    seeded(GRAPHS[0], outside="unmix").check_loss(F.binary_cross_entropy_with_logits)
+    for mix in (seeded(GRAPHS[0], outside="unmix"), seeded(None)):
+        mix.check_loss(F.binary_cross_entropy_with_logits)
+
+
+def test_labels_are_smoothed_before_the_weights_act():
+    x, y = batch_of(torch.float64)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(105, CLASSES)).double()
+    images, labels = seeded(GRAPHS[0], label_smoothing=0.1)(x, y)
+    batch = LocalMixup(GRAPHS[0], generator=torch.Generator().manual_seed(1), pairing="roll")(x, y)
+    smoothed = nn.CrossEntropyLoss(label_smoothing=0.1)
+    torch.testing.assert_close(F.cross_entropy(model(images), labels), batch.loss(smoothed, model(batch.inputs)))
+
+
+def test_partners_are_those_of_v2_mixup():
+    x, y = torch.arange(4.0).view(4, 1, 1, 1), torch.arange(4)
+    images, labels = LocalMixupTransform(CompleteGraph(), num_classes=4)(x, y)
+    lam = labels.diagonal()[:, None, None, None]
+    torch.testing.assert_close(images, lam * x + (1 - lam) * x.roll(1, 0))
+
+
+@pytest.mark.parametrize("graph", [ThresholdGraph(radius=14.5), KNNGraph(n_neighbors=4)], ids=repr)
+def test_local_cutmix_pastes_the_sample_before_and_weighs_the_pair(graph):
+    generator = torch.Generator().manual_seed(1)
+    mix = LocalCutMixTransform(graph, num_classes=CLASSES, per_sample=True, generator=generator)
+    x, y = batch_of()
+    images, labels = mix(x, y)
+    pasted = (images != x).any(1)
+    weights = graph.pair_weights(x, torch.arange(N).roll(1))
+    for i in range(N):
+        box = pasted[i]
+        assert torch.equal(images[i], torch.where(box, x[i - 1], x[i]))
+        rows, columns = box.any(1).nonzero().flatten(), box.any(0).nonzero().flatten()
+        assert box.sum() == len(rows) * len(columns)  # one rectangle
+        share = float(box.float().mean())
+        row = torch.zeros(CLASSES)
+        row[y[i]] += 1 - share
+        row[y[i - 1]] += share
+        torch.testing.assert_close(labels[i], row * N * weights[i] / weights.sum())
+    assert pasted.any()
+
+
+def test_local_cutmix_gives_all_images_of_a_structure_the_same_boxes():
+    x, y = batch_of()
+    image = tv_tensor("Image")
+    out = LocalCutMixTransform(CompleteGraph(), num_classes=CLASSES)(
+        {"a": x.as_subclass(image), "b": (2 * x).as_subclass(image), "labels": y}
+    )
+    torch.testing.assert_close(out["b"].as_subclass(torch.Tensor), 2 * out["a"].as_subclass(torch.Tensor))
+    assert type(out["a"]) is image
+
+
+@pytest.mark.parametrize("transform", [LocalMixupTransform, LocalCutMixTransform])
+def test_the_pairs_that_count_are_counted(transform):
+    x, y = batch_of()
+    mix = transform(GRAPHS[1], num_classes=CLASSES)
+    weights = GRAPHS[1].pair_weights(x, torch.arange(N).roll(1))
+    for _ in range(3):
+        mix(x, y)
+    counted = mix.counted()
+    assert counted == {"mean_weight": pytest.approx(float(weights.mean())), "mixed_share": 1.0}
+    with pytest.raises(ValueError, match="no batch was mixed since the pairs were last counted in this process"):
+        mix.counted()
 
 
 # ---- a module, workers, generators ---------------------------------------------------------------------------------
@@ -391,6 +452,24 @@ def test_against_torchvision_itself():
             assert not isinstance(one, torch.Tensor) or (one.shape, one.dtype) == (other.shape, other.dtype)
     with pytest.raises(ValueError, match="does not support"):
         seeded(CompleteGraph())(tv_tensors.Mask(x), y)
+    chosen = v2.RandomChoice([seeded(CompleteGraph()), LocalCutMixTransform(CompleteGraph(), num_classes=CLASSES)])
+    check(*chosen(x, y))
+
+
+@pytest.mark.skipif(not torchvision_works(), reason="torchvision has no build for CPU torch")
+def test_the_box_has_the_place_that_v2_cutmix_draws():
+    """An even side in the middle of the image: where neither rounds nor cuts off, both paste the same share."""
+    from torchvision.transforms import v2
+
+    x, y = torch.arange(2.0).view(2, 1, 1, 1).expand(2, 1, 32, 32).repeat(200, 1, 1, 1), torch.zeros(400).long()
+    torch.manual_seed(0)
+    ours = LocalCutMixTransform(CompleteGraph(), num_classes=2, per_sample=True)(x, y)[0]
+    theirs = torch.cat([v2.CutMix(num_classes=2)(x[:2], y[:2])[0] for _ in range(400)])
+    shares = [
+        float((images != base).float().mean()) for images, base in ((ours, x), (theirs, x[:2].repeat(400, 1, 1, 1)))
+    ]
+    # theirs loses a row and a column of a box of odd side; the standard error of a mean of 400 is 0.013
+    assert shares[0] == pytest.approx(shares[1], abs=0.05)
 
 
 def test_find_labels_takes_what_the_rule_says():

@@ -15,7 +15,7 @@ from localmixup.geometry.batch_ranks import mean_weight_in_batch, weights_by_ran
 from localmixup.graphs import DistanceGraph, LocalityGraph
 
 _MATRIX_ROWS = 5000
-_PAIRINGS = ("neighbors", "permutation", "flip")
+_PAIRINGS = ("neighbors", "permutation", "flip", "roll")
 
 
 class Mixing(NamedTuple):

@@ -7,28 +7,35 @@ target by `n w_i / sum(w)` therefore turns this mean into exactly the weighted m
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from localmixup._batch import MixedBatch
+from localmixup._mixup import LocalMixup
 from localmixup._validate import ArgumentError
 
 
-def weighted_targets(batch: MixedBatch, num_classes: int, *, label_smoothing: float = 0.0) -> Tensor:
+def weighted_targets(
+    batch: MixedBatch, num_classes: int, *, label_smoothing: float = 0.0, smooth_to: float | None = None
+) -> Tensor:
     """Return the soft targets of a mixed batch, smoothed, with row i multiplied by `n w_i / sum(w)`.
 
     Args:
         batch: a batch whose targets are class indices, shape `(n,)`, or probabilities, shape `(n, c)`.
         num_classes: number of classes c.
         label_smoothing: share of the target that is spread over all classes, in [0, 1].
+        smooth_to: what each class gets of that share; default: `1 / num_classes`.
 
     Returns:
         Shape `(n, c)`. The rows sum to 1 on average over the batch; all are zero if no sample counts.
     """
     targets = batch.soft_targets(num_classes)
     if label_smoothing:
-        targets = (1 - label_smoothing) * targets + label_smoothing / num_classes
+        targets = (1 - label_smoothing) * targets + label_smoothing * (
+            1 / num_classes if smooth_to is None else smooth_to
+        )
     return (targets * relative_weights(batch.weights)[:, None]).to(targets.dtype)
 
 
@@ -67,6 +74,35 @@ def check_carries_weights(loss: Callable[[Tensor, Tensor], Tensor], num_classes:
             f"loss must be linear in the target and averaged over the batch, as soft cross-entropy is, so that the "
             f"rows of the target can carry the weights; {name} is not. Binary cross-entropy also has the term "
             f"(1 - t) log(1 - p), which is not linear in t; label smoothing inside the loss adds a term without the "
-            f"weight: {smoothing}. Alternatively use outside='unmix', where every sample has weight 1 and any loss "
-            f"works, or MixedBatch.loss"
+            f"weight: {smoothing}. Alternatively use outside='unmix' or pairing='neighbors' (as in LocalMixup()), where"
+            f" every sample has weight 1 and any loss works, or MixedBatch.loss"
+        )
+
+
+def needs_weights(mix: LocalMixup) -> bool:
+    """Return whether samples can have other weights than 1, so that a loss has to respect them."""
+    return mix.outside != "unmix" and mix.pairing != "neighbors"
+
+
+def expect_soft_targets(loss: Any) -> None:
+    """Make a loss module refuse class indices, which it is given if a loop forgets to mix.
+
+    Without this, class indices of shape `(n,)` are broadcast against scores of shape `(n, n)` and give a number.
+
+    Args:
+        loss: a module gets a hook; any other function is left alone.
+    """
+    if isinstance(loss, torch.nn.Module):
+        loss.register_forward_pre_hook(_refuse_class_indices)
+
+
+def _refuse_class_indices(loss: torch.nn.Module, arguments: tuple[Any, ...]) -> None:
+    if len(arguments) < 2 or not all(isinstance(value, Tensor) for value in arguments[:2]):
+        return
+    scores, target = arguments[:2]
+    if target.shape != scores.shape:
+        raise ArgumentError(
+            f"target must be what mixing returned, of the shape {tuple(scores.shape)} of the scores, got "
+            f"{target.dtype} of shape {tuple(target.shape)}: this batch was never mixed. timm's train.py calls "
+            "mixup_fn inside `if not args.prefetcher`: move the call out of it, or run with --no-prefetcher"
         )

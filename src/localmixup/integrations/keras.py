@@ -14,14 +14,32 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
-from localmixup._batch import MixedBatch
+from localmixup._batch import MixedBatch, MixPlan
 from localmixup._mixup import LocalMixup
 from localmixup._optional import require
 from localmixup._random import seeded_generator
-from localmixup._validate import ArgumentError, check_flag, check_integer
+from localmixup._validate import check_flag, check_integer, check_number, refuse_unknown
+from localmixup.extras.cutmix import cutmix
 from localmixup.graphs import LocalityGraph
+from localmixup.integrations._counts import PairCounts
+from localmixup.integrations._keras_arrays import (
+    check_arrays,
+    check_sample_weight,
+    images_first,
+    images_last,
+    keras_triple,
+    mixable_targets,
+)
 from localmixup.integrations._recipe import settings_of_recipe
-from localmixup.integrations._targets import relative_weights
+
+if TYPE_CHECKING:
+    from typing import Never
+
+_ARGUMENTS = (
+    "x", "y", "graph", "recipe", "num_classes", "batch_size", "shuffle", "seed", "sample_weight", "mixup_alpha", "prob",
+    "per_sample", "pairing", "outside", "cutmix_prob", "workers", "use_multiprocessing", "max_queue_size",
+)  # fmt: skip
+_SIMILAR = {"alpha": "mixup_alpha", "class_weight": "sample_weight", "metric": "graph", "radius": "graph"}
 
 
 class _MixedBatches:
@@ -34,29 +52,35 @@ class _MixedBatches:
 
     Args:
         x: inputs, shape `(m, ...)`, or a tuple, list or dict of such arrays; floating point.
-        y: class indices, shape `(m,)`, together with `num_classes`; or one-hot, soft or multi-label targets or values
-            to regress, shape `(m, ...)`.
+        y: class indices, shape `(m,)` or `(m, 1)`, together with `num_classes`; or one-hot, soft or multi-label targets
+            or values to regress, shape `(m, ...)`; or a tuple, list or dict of such for a model with several outputs.
         graph: how much a pair counts, from `localmixup.graphs`.
         recipe: a whole recipe instead of `graph`, `mixup_alpha`, `prob`, `per_sample`, `pairing` and `outside`: a
             `LocalMixup`, its configuration, or the path of `local_mixup.json`, which the commands write.
-        num_classes: number of classes if `y` holds class indices. They become one-hot, so the loss must be
-            `"categorical_crossentropy"`, not the sparse one.
+        num_classes: number of classes of class indices. They become one-hot, so the loss must be
+            `"categorical_crossentropy"`, not the sparse one. With several outputs: a number for all that hold class
+            indices, or a dict, tuple or list with one entry per output, None for those that hold none.
         batch_size: samples per batch; the last batch may be smaller.
         shuffle: draw a new order in each epoch.
         seed: seed of the order and the mixing, an integer >= 0. The same seed gives the same epochs with any number of
             workers. If None, one is drawn.
+        sample_weight: weights of the samples, shape `(m,)`, >= 0. The two labels of a mixed sample count with the
+            weights of their own rows, exactly for cross-entropies. In place of `class_weight` of `fit`, which Keras
+            refuses beside weights, give `np.take(class_weights, y)`.
         mixup_alpha: `lam ~ Beta(mixup_alpha, mixup_alpha)`, > 0.
         prob: share of the samples that are mixed at all.
         per_sample: draw one `lam` per sample instead of one per batch.
         pairing: how partners are chosen, see `LocalMixup`.
         outside: `"discard"`, a pair counts its weight; `"unmix"`, a sample stays unmixed with probability 1 - W, and
             all samples have weight 1.
+        cutmix_prob: share of the batches, in [0, 1], in which boxes are pasted instead of images mixed (CutMix). Images
+            have the layout of `keras.config.image_data_format()`.
         workers: see `keras.utils.PyDataset`.
         use_multiprocessing: see `keras.utils.PyDataset`.
         max_queue_size: see `keras.utils.PyDataset`.
 
     Raises:
-        ValueError: an argument is out of range, or the arrays differ in their first dimension.
+        ValueError: an argument is unknown or out of range, or the arrays differ in their first dimension.
     """
 
     def __init__(
@@ -66,19 +90,23 @@ class _MixedBatches:
         graph: LocalityGraph | None = None,
         *,
         recipe: Any = None,
-        num_classes: int | None = None,
+        num_classes: Any = None,
         batch_size: int = 32,
         shuffle: bool = True,
         seed: int | None = None,
+        sample_weight: Any = None,
         mixup_alpha: float | None = None,
         prob: float | None = None,
         per_sample: bool | None = None,
         pairing: str | None = None,
         outside: str = "discard",
+        cutmix_prob: float = 0.0,
         workers: int = 1,
         use_multiprocessing: bool = False,
         max_queue_size: int = 10,
+        **unknown: Never,
     ) -> None:
+        refuse_unknown("LocalMixupDataset", unknown, _ARGUMENTS, _SIMILAR)
         super().__init__(  # type: ignore[call-arg]
             workers=workers, use_multiprocessing=use_multiprocessing, max_queue_size=max_queue_size
         )
@@ -92,19 +120,22 @@ class _MixedBatches:
         }
         self.mix = LocalMixup(**settings_of_recipe(recipe, settings, _MixedBatches))
         self.x = tree_map(np.asarray, x)
-        self._classes = None if num_classes is None else check_integer("num_classes", num_classes, low=1)
-        self.y = _mixable_targets(np.asarray(y), self._classes)
-        _check_arrays(tree_leaves(self.x), self.y)
+        self.y, self._classes = mixable_targets(y, num_classes)
+        self._m = check_arrays(tree_leaves(self.x), tree_leaves(self.y))
+        self.sample_weight = check_sample_weight(sample_weight, self._m)
         self.batch_size = check_integer("batch_size", batch_size, low=1)
         self.shuffle = check_flag("shuffle", shuffle)
+        self.cutmix_prob = check_number("cutmix_prob", cutmix_prob, low=0, high=1)
+        self._last = bool(cutmix_prob) and require("keras", extra="keras").config.image_data_format() == "channels_last"
         self.seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
         check_integer("seed", self.seed, low=0)
         self.epoch = 0
+        self._counts = PairCounts()
         self._order = self._new_order()
 
     def __len__(self) -> int:
         """Return the number of batches per epoch."""
-        return -(-len(self.y) // self.batch_size)
+        return -(-self._m // self.batch_size)
 
     def __getitem__(self, index: int) -> tuple[Any, Any, Any]:
         """Return one batch of the epoch.
@@ -113,11 +144,14 @@ class _MixedBatches:
             index: number of the batch, from 0.
 
         Returns:
-            Mixed inputs, mixed targets and weights, shape `(n,)`, whose mean is 1 (0 if no sample counts).
+            Mixed inputs, mixed targets, and weights, shape `(n,)`, whose mean is 1 (0 if no sample counts) unless there
+            are weights of the samples. With several outputs, the weights of each.
         """
-        batch = self.mixed_batch(index)
-        weights = relative_weights(batch.weights).float()
-        return tree_map(Tensor.numpy, batch.inputs), batch.soft_targets(self._classes).numpy(), weights.numpy()
+        batch, plan, rows = self._draw(index)
+        self._counts.add_plan(plan)
+        own = None if self.sample_weight is None else torch.from_numpy(self.sample_weight[rows])
+        targets, weights = keras_triple(batch, plan, self._classes, own)
+        return tree_map(Tensor.numpy, batch.inputs), targets, weights
 
     def mixed_batch(self, index: int) -> MixedBatch:
         """Return one batch as PyTorch tensors, with both sets of targets and the weights W.
@@ -128,14 +162,37 @@ class _MixedBatches:
         Raises:
             IndexError: there is no such batch.
         """
+        return self._draw(index)[0]
+
+    def counted(self) -> dict[str, float]:
+        """Return how much the pairs counted since the last call.
+
+        To see it beside the loss of each epoch, pass to `fit`
+        `callbacks=[keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: logs.update(data.counted()))]`.
+
+        Returns:
+            `mean_weight`, the mean weight W of the samples, and `mixed_share`, the share of the counted ones that were
+            mixed. A mean weight near 0 means that the graph keeps hardly any pair.
+
+        Raises:
+            ValueError: no batch was drawn since the last call in this process.
+        """
+        return self._counts.take(" in this process; with use_multiprocessing=True the workers count for themselves")
+
+    def _draw(self, index: int) -> tuple[MixedBatch, MixPlan, Any]:
+        """Return one batch, the plan that it was mixed by, and the rows of the data that are in it."""
         if not 0 <= index < len(self):
             raise IndexError(f"index must be >= 0 and < {len(self)}, got {index}")
         rows = self._order[index * self.batch_size : (index + 1) * self.batch_size]
-        x = tree_map(lambda array: torch.from_numpy(array[rows]), self.x)
+        x, y = (tree_map(lambda array: torch.from_numpy(array[rows]), arrays) for arrays in (self.x, self.y))
         # one generator per batch, because workers may ask for batches in any order or at the same time
         mix = copy.copy(self.mix)
         mix.generator = seeded_generator(self.seed, self.epoch, index + 1)
-        return mix(x, torch.from_numpy(self.y[rows]))
+        plan = mix.plan(x, y)
+        if not self.cutmix_prob or float(torch.rand(1, generator=mix.generator)) >= self.cutmix_prob:
+            return plan.apply(x, y), plan, rows
+        batch = cutmix(plan, images_first(x, self._last), y, mix.generator)
+        return batch._replace(inputs=images_last(batch.inputs, self._last)), plan, rows
 
     def on_epoch_end(self) -> None:
         """Start the next epoch, with a new order and new partners. Keras calls this."""
@@ -144,40 +201,8 @@ class _MixedBatches:
 
     def _new_order(self) -> Any:
         if not self.shuffle:
-            return np.arange(len(self.y))
-        return np.random.default_rng([self.seed, self.epoch, 0]).permutation(len(self.y))
-
-
-def _mixable_targets(y: Any, num_classes: int | None) -> Any:
-    """Return class indices as int64 and all other targets as floating point numbers."""
-    if num_classes is not None:
-        if y.ndim != 1 or not np.issubdtype(y.dtype, np.integer):
-            raise ArgumentError(
-                f"y must hold class indices of shape (m,) if num_classes is given, got {y.dtype} of shape {y.shape}"
-            )
-        if len(y) and not 0 <= y.min() <= y.max() < num_classes:
-            raise ArgumentError(
-                f"num_classes={num_classes} allows classes 0 to {num_classes - 1}, got {y.min()} to {y.max()}"
-            )
-        return y.astype(np.int64)
-    if np.issubdtype(y.dtype, np.floating):
-        return y
-    if y.ndim < 2:
-        raise ArgumentError(
-            f"num_classes must be given for class indices, got None and y of {y.dtype} "
-            "(values to regress and binary labels must be floating point)"
-        )
-    return y.astype(np.float32)
-
-
-def _check_arrays(inputs: list[Any], y: Any) -> None:
-    sizes = {array.shape[:1] for array in (*inputs, y)}
-    if len(sizes) != 1 or sizes == {()}:
-        shapes = ", ".join(str(array.shape) for array in (*inputs, y))
-        raise ArgumentError(f"x and y must have the same first dimension, got shapes {shapes}")
-    for array in inputs:
-        if not np.issubdtype(array.dtype, np.floating):
-            raise ArgumentError(f"x must be floating point to be mixed, got {array.dtype}: use .astype('float32')")
+            return np.arange(self._m)
+        return np.random.default_rng([self.seed, self.epoch, 0]).permutation(self._m)
 
 
 if TYPE_CHECKING:

@@ -16,11 +16,12 @@ from localmixup._batch import MixedBatch, MixPlan
 from localmixup._interpolate import check_mixable, interpolate
 from localmixup._mixup import LocalMixup
 from localmixup._partners import draw_lam
-from localmixup._validate import ArgumentError, check_choice, check_integer, check_number
+from localmixup._validate import ArgumentError, check_choice, check_flag, check_integer, check_number
 from localmixup.extras.cutmix import paste, span
 from localmixup.graphs import LocalityGraph
+from localmixup.integrations._counts import PairCounts
 from localmixup.integrations._recipe import settings_of_recipe
-from localmixup.integrations._targets import check_carries_weights, weighted_targets
+from localmixup.integrations._targets import check_carries_weights, expect_soft_targets, needs_weights, weighted_targets
 
 MODES = ("batch", "pair", "elem")
 
@@ -34,7 +35,7 @@ class TimmLocalMixup:
     into its arguments, accepts odd batch sizes, and draws from PyTorch instead of NumPy.
 
     Args:
-        graph: how much a pair counts, from `localmixup.graphs`.
+        graph: how much a pair counts, from `localmixup.graphs`. Without it the recipe is `LocalMixup()`.
         mixup_alpha: `lam ~ Beta(mixup_alpha, mixup_alpha)`; 0 disables mixup.
         cutmix_alpha: the same for CutMix; 0 disables CutMix.
         cutmix_minmax: smallest and largest side of the box as shares of the image's sides, instead of `cutmix_alpha`.
@@ -44,11 +45,13 @@ class TimmLocalMixup:
         correct_lam: compute `lam` from the area of the box inside the image.
         label_smoothing: share of the target that is spread over all classes, in [0, 1].
         num_classes: number of classes.
+        multi_label: targets hold several labels per sample, shape `(n, num_classes)`, each smoothed towards 1/2. Their
+            loss is binary cross-entropy, so all weights must be 1: `outside="unmix"` or the recipe `LocalMixup()`.
         outside: `"discard"`, a pair counts its weight; `"unmix"`, a sample stays unmixed with probability 1 - W, and
             all samples have weight 1, so that any loss works.
-        recipe: a whole recipe instead of `graph`, `mixup_alpha`, the arguments of CutMix, `prob`, `mode` and `outside`:
-            a `LocalMixup`, its configuration, or the path of `local_mixup.json`, which the commands write. Partners are
-            then drawn as the recipe says.
+        recipe: a whole recipe instead of `graph`, `mixup_alpha`, `prob`, `mode` and `outside`: a `LocalMixup`, its
+            configuration, or the path of `local_mixup.json`, which the commands write. Partners are then drawn as the
+            recipe says, and CutMix, if enabled, pastes from them.
         generator: source of all draws.
 
     Attributes:
@@ -80,6 +83,7 @@ class TimmLocalMixup:
         correct_lam: bool = True,
         label_smoothing: float = 0.1,
         num_classes: int = 1000,
+        multi_label: bool = False,
         *,
         outside: str = "discard",
         recipe: Any = None,
@@ -88,15 +92,15 @@ class TimmLocalMixup:
         given: dict[str, Any] = {
             "graph": graph,
             "mixup_alpha": mixup_alpha,
-            "cutmix_alpha": cutmix_alpha,
-            "cutmix_minmax": cutmix_minmax,
             "prob": prob,
             "mode": mode,
             "outside": outside,
         }
         if graph is None and recipe is None:
-            recipe = LocalMixup()
-        settings = settings_of_recipe(recipe, given, TimmLocalMixup)
+            recipe, wanted = LocalMixup(), "without graph, for which LocalMixup() decides all of this"
+        else:
+            wanted = "beside recipe, which holds all settings"
+        settings = settings_of_recipe(recipe, given, TimmLocalMixup, wanted)
         if recipe is None:
             settings = {"graph": graph, "pairing": "flip", "outside": outside}
         self._mixer = LocalMixup(**settings, generator=generator)
@@ -106,64 +110,100 @@ class TimmLocalMixup:
         self.cutmix_minmax = None if cutmix_minmax is None else _checked_shares(cutmix_minmax)
         if self.cutmix_minmax is not None:
             self.cutmix_alpha = 1.0
-        if not self.mixup_alpha and not self.cutmix_alpha:
+        if not (self._has_recipe or self.mixup_alpha or self.cutmix_alpha):
             raise ArgumentError("one of mixup_alpha, cutmix_alpha, cutmix_minmax must be on, got 0, 0 and None")
         self.mix_prob = check_number("prob", prob, low=0, high=1)
         self.switch_prob = check_number("switch_prob", switch_prob, low=0, high=1)
         self.mode = check_choice("mode", mode, MODES)
+        if self._has_recipe:
+            self.mode = "elem" if self._mixer.per_sample else "batch"
         self.correct_lam = bool(correct_lam)
         self.label_smoothing = check_number("label_smoothing", label_smoothing, low=0, high=1)
         self.num_classes = check_integer("num_classes", num_classes, low=1)
+        self.multi_label = check_flag("multi_label", multi_label)
+        if self.multi_label and needs_weights(self._mixer):
+            raise ArgumentError(
+                "multi_label=True needs outside='unmix' or a recipe with pairing='neighbors', such as LocalMixup(): "
+                "binary cross-entropy cannot use weights inside the targets"
+            )
         self.mixup_enabled = True
+        self._counts = PairCounts()
 
     def __call__(self, x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         """Mix a batch. The arguments are not changed.
 
         Args:
             x: inputs, floating point, shape `(n, ...)`; with CutMix `(n, ..., h, w)`.
-            target: class indices, shape `(n,)`.
+            target: class indices, shape `(n,)`, or one-hot or soft labels, shape `(n, num_classes)`.
 
         Returns:
             The mixed inputs, and the weighted soft targets, shape `(n, num_classes)`.
 
         Raises:
-            ValueError: the inputs cannot be mixed, or the targets are not n class indices.
+            ValueError: the inputs cannot be mixed, or the targets are not n classes.
         """
         batch = self.mix(x, target)
-        return batch.inputs, weighted_targets(batch, self.num_classes, label_smoothing=self.label_smoothing)
+        spread = 0.5 if self.multi_label else None
+        smoothing = self.label_smoothing
+        return batch.inputs, weighted_targets(batch, self.num_classes, label_smoothing=smoothing, smooth_to=spread)
 
     def mix(self, x: Tensor, target: Tensor) -> MixedBatch:
         """Mix a batch into a `MixedBatch`, whose `loss` works with any criterion, including binary cross-entropy.
 
         Args:
             x: inputs, as for a call.
-            target: class indices, as for a call.
+            target: as for a call.
         """
-        target = _checked_target(x, target)
+        target = self._checked_target(x, target)
         if not self.mixup_enabled or not len(x):
             ones = torch.ones(len(x), device=x.device, dtype=_draw_dtype(x))
+            self._counts.add_plan(MixPlan(torch.arange(len(x), device=x.device), ones, ones))
             return MixedBatch(x, target, target, ones, ones)
-        if self._has_recipe:
-            return self._mixer(x, target)
         with torch.no_grad():
-            partner, _, weights = self._mixer.plan(x)
-            lam, mixes, cuts = self._draw_lam(x)
-            itself = torch.arange(len(x), device=x.device)
-            moves = mixes & (partner != itself)
-            partner = torch.where(moves, partner, itself)
-            lam, weights = torch.where(moves, lam, 1.0), torch.where(moves, weights, 1.0)
-            plan = MixPlan(partner, lam, weights)
+            plan, cuts = self._plan(x, target)
+            self._counts.add_plan(plan)
             if not self.cutmix_alpha:
                 return plan.apply(x, target)
-            rows, columns = ((first, torch.where(cuts, last, first)) for first, last in self._draw_boxes(lam, x))
-        mixed = interpolate(x, partner, torch.where(cuts, 1.0, lam))
-        mixed, area = paste(mixed, x.index_select(0, partner), rows, columns)
+            rows, columns = ((first, torch.where(cuts, last, first)) for first, last in self._draw_boxes(plan.lam, x))
+        mixed = interpolate(x, plan.partner, torch.where(cuts, 1.0, plan.lam))
+        mixed, area = paste(mixed, x.index_select(0, plan.partner), rows, columns)
+        lam = plan.lam
         if self.correct_lam or self.cutmix_minmax is not None:
-            lam = torch.where(cuts & moves, 1 - area.to(lam.dtype), lam)
-        return MixedBatch(mixed, target, plan.partner_of(target), lam, weights)
+            lam = torch.where(cuts, 1 - area.to(lam.dtype), lam)
+        return MixedBatch(mixed, target, plan.partner_of(target), lam, plan.weights)
+
+    def _plan(self, x: Tensor, target: Tensor) -> tuple[MixPlan, Tensor]:
+        """Return who is mixed with whom, and which samples are pasted instead of mixed, shape `(n,)`."""
+        itself = torch.arange(len(x), device=x.device)
+        if self._has_recipe:
+            plan = self._mixer.plan(x, target)
+            if not self.cutmix_alpha:
+                return plan, torch.zeros_like(itself, dtype=torch.bool)
+            cuts = (self._uniform(x) < self.switch_prob) & (plan.partner != itself)
+            return plan._replace(lam=torch.where(cuts, self._beta(self.cutmix_alpha, x), plan.lam)), cuts
+        partner, _, weights = self._mixer.plan(x)
+        lam, mixes, cuts = self._draw_lam(x)
+        moves = mixes & (partner != itself)
+        lam, weights = torch.where(moves, lam, 1.0), torch.where(moves, weights, 1.0)
+        return MixPlan(torch.where(moves, partner, itself), lam, weights), cuts & moves
+
+    def counted(self) -> dict[str, float]:
+        """Return how much the pairs counted since the last call, for the log of an epoch.
+
+        Returns:
+            `mean_weight`, the mean weight of the samples, and `mixed_share`, the share of the counted ones that were
+            mixed. A mean weight near 0 means that the graph keeps hardly any pair.
+
+        Raises:
+            ValueError: it was never called since.
+        """
+        return self._counts.take(": the loop never called mixup_fn, as timm's does not with its prefetcher")
 
     def check_loss(self, loss: Callable[[Tensor, Tensor], Tensor]) -> None:
-        """Check by trial that a loss respects the weights. With `outside="unmix"` there are none and any loss passes.
+        """Check by trial that a loss respects the weights, and make a loss module refuse batches that were not mixed.
+
+        With `outside="unmix"` or `pairing="neighbors"` all weights are 1, and any loss passes. A loss module gets a
+        hook that refuses class indices, which timm's loop passes to it if `mixup_fn` is never called.
 
         Args:
             loss: called with scores and soft targets, shape `(n, num_classes)` each; returns a scalar.
@@ -171,7 +211,8 @@ class TimmLocalMixup:
         Raises:
             ValueError: it does not, for example because it is binary cross-entropy.
         """
-        if self._mixer.outside != "unmix":
+        expect_soft_targets(loss)
+        if needs_weights(self._mixer):
             check_carries_weights(loss, self.num_classes, "use label_smoothing of TimmLocalMixup")
 
     def _uniform(self, x: Tensor) -> Tensor:
@@ -194,18 +235,19 @@ class TimmLocalMixup:
 
     def _draw_lam(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Draw `lam`, whether a sample is mixed at all, and whether by CutMix, shape `(n,)` each."""
-        generator, device = self._mixer._random(x.device)
-        count = self._draws_per_batch(len(x))
-
-        def beta(alpha: float) -> Tensor:
-            lam = draw_lam(count, alpha, dtype=_draw_dtype(x), device=device, generator=generator)
-            return self._share(lam.to(x.device), len(x))
-
         mixes = self._uniform(x) < self.mix_prob
         if self.mixup_alpha and self.cutmix_alpha:
             cuts = self._uniform(x) < self.switch_prob
-            return torch.where(cuts, beta(self.cutmix_alpha), beta(self.mixup_alpha)), mixes, cuts
-        return beta(self.cutmix_alpha or self.mixup_alpha), mixes, torch.full_like(mixes, bool(self.cutmix_alpha))
+            return torch.where(cuts, self._beta(self.cutmix_alpha, x), self._beta(self.mixup_alpha, x)), mixes, cuts
+        lam = self._beta(self.cutmix_alpha or self.mixup_alpha, x)
+        return lam, mixes, torch.full_like(mixes, bool(self.cutmix_alpha))
+
+    def _beta(self, alpha: float, x: Tensor) -> Tensor:
+        """Draw `lam`, shared as `mode` says, shape `(n,)`."""
+        generator, device = self._mixer._random(x.device)
+        count = self._draws_per_batch(len(x))
+        lam = draw_lam(count, alpha, dtype=_draw_dtype(x), device=device, generator=generator)
+        return self._share(lam.to(x.device), len(x))
 
     def _draw_boxes(self, lam: Tensor, x: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Draw where the box of each image begins and ends along its rows and along its columns."""
@@ -223,25 +265,28 @@ class TimmLocalMixup:
                 ends.append((first, first + side))
         return ends
 
+    def _checked_target(self, x: Tensor, target: Tensor) -> Tensor:
+        """Return class indices as int64, or labels of shape `(n, c)` as floats, on the device of the inputs."""
+        for name, value in (("x", x), ("target", target)):
+            if not isinstance(value, Tensor):
+                raise ArgumentError(f"{name} must be a tensor, got {type(value).__name__}")
+        check_mixable(x)
+        n = len(x) if x.ndim else 1
+        if x.ndim and target.shape == (n, self.num_classes):
+            return target.to(x.device, target.dtype if target.is_floating_point() else _draw_dtype(x))
+        if self.multi_label or target.shape != (n,) or target.is_floating_point() or x.ndim == 0:
+            indices = "" if self.multi_label else f"{n} class indices, one per sample, or "
+            raise ArgumentError(
+                f"target must hold {indices}labels of shape ({n}, {self.num_classes}), "
+                f"got {target.dtype} of shape {tuple(target.shape)}"
+            )
+        return target.to(x.device).long()
+
 
 def _checked_shares(shares: Any) -> tuple[float, float]:
     if isinstance(shares, Sequence) and len(shares) == 2 and 0 <= shares[0] <= shares[1] <= 1:
         return float(shares[0]), float(shares[1])
     raise ArgumentError(f"cutmix_minmax must be two shares, 0 <= smallest <= largest <= 1, got {shares!r}")
-
-
-def _checked_target(x: Tensor, target: Tensor) -> Tensor:
-    """Return the class indices as int64 on the device of the inputs, after checking both."""
-    for name, value in (("x", x), ("target", target)):
-        if not isinstance(value, Tensor):
-            raise ArgumentError(f"{name} must be a tensor, got {type(value).__name__}")
-    check_mixable(x)
-    if target.ndim != 1 or target.is_floating_point() or x.ndim == 0 or len(target) != len(x):
-        raise ArgumentError(
-            f"target must hold {len(x) if x.ndim else 1} class indices, one per sample, "
-            f"got {target.dtype} of shape {tuple(target.shape)}"
-        )
-    return target.to(x.device).long()
 
 
 def _draw_dtype(x: Tensor) -> torch.dtype:

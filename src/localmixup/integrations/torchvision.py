@@ -1,4 +1,4 @@
-"""`LocalMixupTransform`, called like `torchvision.transforms.v2.MixUp`: images and labels in, the same out.
+"""`LocalMixupTransform` and `LocalCutMixTransform`, called like torchvision's `v2.MixUp` and `v2.CutMix`.
 
 torchvision is not imported. Its classes are recognised by the name of the module that defines them.
 """
@@ -14,11 +14,15 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_flatten, tree_unflatten
 from torch.utils.data import default_collate
 
+from localmixup._batch import MixedBatch, MixPlan
+from localmixup._inputs import batch_size
 from localmixup._mixup import LocalMixup
 from localmixup._validate import ArgumentError, check_integer, check_number
+from localmixup.extras.cutmix import cutmix
 from localmixup.graphs import LocalityGraph
+from localmixup.integrations._counts import PairCounts
 from localmixup.integrations._recipe import settings_of_recipe
-from localmixup.integrations._targets import check_carries_weights, weighted_targets
+from localmixup.integrations._targets import check_carries_weights, needs_weights, weighted_targets
 
 LabelsGetter = Callable[[Any], Any]
 
@@ -30,9 +34,9 @@ class LocalMixupTransform(nn.Module):
     `F.cross_entropy(outputs, labels)` this is exactly the weighted mean of eq. (3). Binary cross-entropy cannot use
     weights in this form; `check_loss` detects that.
 
-    Differences from `v2.MixUp`: partners are a random permutation instead of the next sample in the batch; anything
-    that is not an image is left alone wherever it stands, and labels may come before the images; in `.eval()` mode, in
-    which `v2.MixUp` still mixes, images are returned unmixed, with one-hot labels without weights.
+    As there, the partner is the sample before in the batch, so shuffle the data. Differences: anything that is not an
+    image is left alone wherever it stands, and labels may come before the images; in `.eval()` mode, in which
+    `v2.MixUp` still mixes, images are returned unmixed, with one-hot labels without weights.
 
     Args:
         graph: how much a pair counts, from `localmixup.graphs`.
@@ -45,9 +49,11 @@ class LocalMixupTransform(nn.Module):
             Alternatively a function that takes the inputs and returns the tensor of labels in them.
         prob: share of the samples that are mixed at all.
         per_sample: draw one `lam` per sample instead of one per batch.
-        pairing: how partners are chosen, see `LocalMixup`.
+        pairing: how partners are chosen, see `LocalMixup`. Default with a graph: `"roll"`.
         outside: `"discard"`, a pair counts its weight; `"unmix"`, a sample stays unmixed with probability 1 - W, and
             all samples have weight 1, so that any loss works.
+        label_smoothing: share of each label that is spread over all classes, in [0, 1]. Smooth here instead of in the
+            loss, which would add a term without the weight.
         generator: source of all draws; DataLoader workers derive their own generators from it.
 
     Raises:
@@ -57,7 +63,7 @@ class LocalMixupTransform(nn.Module):
     >>> generator = torch.Generator().manual_seed(0)
     >>> transform = LocalMixupTransform(ThresholdGraph(radius=2.0), num_classes=2, generator=generator)
     >>> images, labels = transform(torch.tensor([0.0, 1.0, 9.0]).view(3, 1, 1, 1), torch.tensor([0, 1, 1]))
-    >>> labels.sum(dim=1)  # only the second sample has a near partner, here itself
+    >>> labels.sum(dim=1)  # only the second sample has a near partner
     tensor([0., 3., 0.])
     """
 
@@ -73,9 +79,11 @@ class LocalMixupTransform(nn.Module):
         per_sample: bool | None = None,
         pairing: str | None = None,
         outside: str = "discard",
+        label_smoothing: float = 0.0,
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
+        self.label_smoothing = check_number("label_smoothing", label_smoothing, low=0, high=1)
         if alpha is not None and check_number("alpha", alpha, low=-math.inf) <= 0:
             raise ArgumentError(f"alpha must be > 0 (for vanilla training use prob=0 or IdentityGraph()), got {alpha}")
         self.num_classes = None if num_classes is None else check_integer("num_classes", num_classes, low=1)
@@ -94,8 +102,11 @@ class LocalMixupTransform(nn.Module):
         settings = settings_of_recipe(recipe, settings, LocalMixupTransform)
         if recipe is None:
             settings["mixup_alpha"] = settings.pop("alpha")
+            if graph is not None and pairing is None:
+                settings["pairing"] = "roll"
         self.mixup = LocalMixup(**settings, generator=generator)
         self.alpha = self.mixup.mixup_alpha
+        self._counts = PairCounts()
 
     def extra_repr(self) -> str:
         """Return the settings for `repr`."""
@@ -126,15 +137,33 @@ class LocalMixupTransform(nn.Module):
             raise ArgumentError("labels_getter must return a tensor from the inputs, got a different one")
         at_images = _where_images(leaves, labels)
         images = tuple(_plain_image(leaves[i], len(classes)) for i in at_images)
-        batch = self.mixup(images[0] if len(images) == 1 else images, classes)
-        for i, mixed in zip(at_images, [batch.inputs] if len(images) == 1 else batch.inputs, strict=True):
+        batch_size(images, classes, None)  # names what cannot be mixed
+        plan = self.mixup.plan(images[0] if len(images) == 1 else images, classes)
+        self._counts.add_plan(plan)
+        batch = self._made_by(plan, images, classes)
+        for i, mixed in zip(at_images, batch.inputs, strict=True):
             leaves[i] = mixed.as_subclass(type(leaves[i]))
         num_classes = self.num_classes if classes.ndim == 1 else classes.shape[1]
         assert num_classes is not None
-        soft = weighted_targets(batch, num_classes)
+        soft = weighted_targets(batch, num_classes, label_smoothing=self.label_smoothing)
         for i in at_labels:
             leaves[i] = soft
         return tree_unflatten(leaves, spec)
+
+    def _made_by(self, plan: MixPlan, images: tuple[Tensor, ...], classes: Tensor) -> MixedBatch:
+        return plan.apply(images, classes)
+
+    def counted(self) -> dict[str, float]:
+        """Return how much the pairs counted since the last call, for the log of an epoch.
+
+        Returns:
+            `mean_weight`, the mean weight of the samples, and `mixed_share`, the share of the counted ones that were
+            mixed. A mean weight near 0 means that the graph keeps hardly any pair.
+
+        Raises:
+            ValueError: nothing was mixed since the last call in this process. DataLoader workers count for themselves.
+        """
+        return self._counts.take(" in this process; DataLoader workers count for themselves")
 
     def collate_fn(self, samples: list[Any]) -> Any:
         """Collate samples and mix them: `DataLoader(data, collate_fn=transform.collate_fn)`, also in workers.
@@ -145,7 +174,7 @@ class LocalMixupTransform(nn.Module):
         return self(default_collate(samples))
 
     def check_loss(self, loss: Callable[[Tensor, Tensor], Tensor]) -> None:
-        """Check by trial that a loss respects the weights. With `outside="unmix"` there are none and any loss passes.
+        """Check by trial that a loss respects the weights. With `outside="unmix"` or `pairing="neighbors"` any passes.
 
         Args:
             loss: called with scores and soft labels, shape `(n, c)` each; returns a scalar.
@@ -153,8 +182,8 @@ class LocalMixupTransform(nn.Module):
         Raises:
             ValueError: it does not, for example because it is binary cross-entropy.
         """
-        if self.mixup.outside != "unmix":
-            check_carries_weights(loss, self.num_classes or 3, "pass soft labels, smoothed before they are mixed")
+        if needs_weights(self.mixup):
+            check_carries_weights(loss, self.num_classes or 3, f"use label_smoothing of {type(self).__name__}")
 
     def _classes(self, labels: Any) -> Tensor:
         """Return labels as class indices, shape `(n,)`, or probabilities, shape `(n, c)`."""
@@ -177,6 +206,28 @@ class LocalMixupTransform(nn.Module):
         if self.num_classes is None:
             raise ArgumentError("num_classes must be given for labels that are class indices, got None")
         return labels.long()
+
+
+class LocalCutMixTransform(LocalMixupTransform):
+    """Local CutMix in place of `v2.CutMix`: a box of the partner is pasted, and the pair counts what the graph says.
+
+    Arguments and differences are those of `LocalMixupTransform`. Unlike in `v2.CutMix` each sample has a box of its
+    own, in the place that `v2.CutMix` would draw, and a box of odd side keeps its last row and column. All images of a
+    structure get the same boxes and must have the same height and width.
+
+    >>> from localmixup import CompleteGraph
+    >>> transform = LocalCutMixTransform(CompleteGraph(), num_classes=2, generator=torch.Generator().manual_seed(1))
+    >>> images = torch.arange(2.0).view(2, 1, 1, 1).expand(2, 1, 8, 8)
+    >>> pasted, labels = transform(images, torch.tensor([0, 1]))
+    >>> bool((labels[:, 1] == pasted.mean(dim=(1, 2, 3))).all())  # a label is the share of the area
+    True
+    """
+
+    def _made_by(self, plan: MixPlan, images: tuple[Tensor, ...], classes: Tensor) -> MixedBatch:
+        itself = torch.arange(len(classes), device=plan.partner.device)
+        # a sample that is its own partner shows no box
+        plan = plan._replace(lam=torch.where(plan.partner == itself, 1.0, plan.lam))
+        return cutmix(plan, images, classes, self.mixup._random(plan.partner.device)[0])
 
 
 def find_labels(inputs: Any) -> Any:
@@ -223,7 +274,8 @@ def _refuse_unmixable(leaves: list[Any]) -> None:
             kind = "PIL image"
         if kind not in ("", "Image", "Video"):
             raise ArgumentError(
-                f"LocalMixupTransform does not support PIL images, bounding boxes, masks and key points, got a {kind}"
+                f"LocalMixupTransform does not support PIL images, bounding boxes, masks and key points, got a {kind} "
+                "(localmixup.cutmix_masks pastes masks)"
             )
 
 

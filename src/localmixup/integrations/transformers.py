@@ -20,6 +20,7 @@ from localmixup._random import rank_and_size, seeded_generator
 from localmixup._validate import ArgumentError
 from localmixup.distributed import DistributedLocalMixup
 from localmixup.distributed._collectives import sum_over_ranks
+from localmixup.integrations._counts import PairCounts
 from localmixup.integrations._recipe import recipe_of
 from localmixup.integrations._transformers_inputs import (
     TOKENS,
@@ -112,7 +113,7 @@ class LocalMixupTrainerMixin(_Trainer):  # type: ignore[misc,unused-ignore]
             raise ArgumentError("parallelism_config must not use tensor, context or sequence parallelism")
         self.mix, self.criterion, self.features = mix, criterion, features
         self._tokens_checked = False
-        self._counted: Tensor | None = None
+        self._counts = PairCounts()
         rank, size = rank_and_size()
         if mix.generator is None:
             mix.generator = seeded_generator(self.args.seed, rank)
@@ -164,10 +165,8 @@ class LocalMixupTrainerMixin(_Trainer):  # type: ignore[misc,unused-ignore]
             *args: arguments of `Trainer.log`.
             **kwargs: arguments of `Trainer.log`.
         """
-        if "loss" in logs and self._counted is not None:
-            samples, weight, mixed = self._counted.tolist()
-            logs = {**logs, "mean_weight": weight / samples, "mixed_share": mixed / weight if weight else 0.0}
-            self._counted = None
+        if "loss" in logs and self._counts:
+            logs = {**logs, **self._counts.take()}
         super().log(logs, *args, **kwargs)
 
     def _save_rng_state(self, output_dir: str) -> None:
@@ -229,17 +228,11 @@ class LocalMixupTrainerMixin(_Trainer):  # type: ignore[misc,unused-ignore]
             inputs, labels, _ = self._split(self._prepare_inputs(batch))
             features = features_of(inner, inputs) if self.features is None else self.features(inputs)
             update.plans.append(self.mix.plan(features, labels))
-        counted = torch.stack([_count(plan) for plan in update.plans]).sum(0)
-        self._counted = counted if self._counted is None else self._counted + counted
+        for plan in update.plans:
+            self._counts.add_plan(plan)
         total = sum_over_ranks(torch.cat([plan.weights for plan in update.plans]).sum())
         # gradients are averaged over the processes, but their sum is needed
         update.scale = rank_and_size()[1] / total.clamp_min(torch.finfo(total.dtype).tiny)
-
-
-def _count(plan: MixPlan) -> Tensor:
-    """Return the number of samples, the sum of their weights, and the sum of the weights of the mixed ones."""
-    total = plan.weights.sum()
-    return torch.stack([torch.full_like(total, len(plan.weights)), total, plan.mixed_share * total])
 
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from localmixup._validate import ArgumentError, check_choice
 from localmixup.integrations.sklearn._base import LocalMixupMLP
 from localmixup.integrations.sklearn._network import TrainingRows
 
-_PAIRINGS_WITHOUT_CLASSES = ("permutation", "flip", "neighbors")
+_PAIRINGS_WITHOUT_CLASSES = ("permutation", "flip", "roll", "neighbors")
 
 
 class LocalMixupClassifier(ClassifierMixin, LocalMixupMLP):  # type: ignore[misc]
@@ -40,7 +40,8 @@ class LocalMixupClassifier(ClassifierMixin, LocalMixupMLP):  # type: ignore[misc
             `LocalMixup`.
         prob: share of the samples that are mixed at all, in [0, 1].
         per_sample: draw one `lam` per sample instead of one per batch.
-        pairing: `"permutation"`, `"flip"`, `"within_class"`, `"between_class"` or `"neighbors"`; see `LocalMixup`.
+        pairing: `"permutation"`, `"flip"`, `"roll"`, `"within_class"`, `"between_class"` or `"neighbors"`; see
+            `LocalMixup`.
         outside: what to do with pairs that the graph considers too far apart. `"unmix"` (with a graph, unlike in
             `LocalMixup`, the default): the sample stays unmixed with weight 1, so that no row is lost and the ends of
             the range are exactly plain training and classical mixup. `"discard"`: the pair counts W, eq. (3) of the
@@ -165,7 +166,7 @@ class LocalMixupRegressor(RegressorMixin, LocalMixupMLP):  # type: ignore[misc]
     Inputs and targets are standardised inside, and the loss is the squared error of the standardised targets.
 
     Parameters and attributes are those of `LocalMixupClassifier` without `classes_`. Early stopping uses R^2 as the
-    score, and `pairing` must be `"permutation"`, `"flip"` or `"neighbors"`.
+    score, and `pairing` must be `"permutation"`, `"flip"`, `"roll"` or `"neighbors"`.
 
     >>> from sklearn.datasets import load_diabetes
     >>> X, y = load_diabetes(return_X_y=True)

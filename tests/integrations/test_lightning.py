@@ -696,3 +696,29 @@ def test_the_example_runs_and_leaves_nothing(tmp_path, monkeypatch):
     # chance is 90; which graph is better is not tested
     assert max(errors.values()) < 20
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "mix", [LocalMixup(), LocalMixup(ThresholdGraph(2.5), pairing="flip")], ids=["recipe", "graph"]
+)
+def test_the_mean_weight_is_logged_for_each_epoch(mix, tmp_path):
+    class Model(LocalMixupMixin, Plain):
+        def __init__(self):
+            super().__init__()
+            self.mix = mix
+
+        def training_step(self, batch, batch_idx):
+            return self.mixed_loss(batch, F.cross_entropy)
+
+        def configure_optimizers(self):
+            return torch.optim.SGD(self.parameters(), lr=0.1)
+
+    x = data().tensors[0]
+    trainer = L.Trainer(
+        max_epochs=1, logger=False, accelerator="cpu", enable_checkpointing=False, enable_progress_bar=False,
+        enable_model_summary=False, default_root_dir=tmp_path,
+    )  # fmt: skip
+    trainer.fit(Model(), DataLoader(data(), batch_size=BATCH), DataLoader(data(), batch_size=BATCH))
+    near = [mix.graph.pair_weights(part, torch.arange(BATCH).flip(0)).mean() for part in x.split(BATCH)]
+    expected = 1.0 if mix.pairing == "neighbors" else float(torch.stack(near).mean())
+    assert float(trainer.callback_metrics["mean_weight"]) == pytest.approx(expected, abs=1e-6)

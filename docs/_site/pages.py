@@ -26,6 +26,9 @@ PAGES = {
 STANDS_FOR = {"README.md": "index.md", "CITATION.cff": "citing.md"}
 """Files whose content another page has."""
 
+MORE = {"reproduction.md": "How these runs are made: [the paper, reproduced and controlled](paper.md).\n"}
+"""Last lines of pages that are written by a command, which does not know the other pages."""
+
 _LINK = re.compile(r"(\]\()([^)\s]+)(\))")
 _TABS = re.compile(r"<!-- tabs -->\n(.*?)<!-- end of tabs -->\n?", re.DOTALL)
 
@@ -44,7 +47,7 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
     markdown = _LINK.sub(
         lambda found: found[1] + site_link(found[2], source, here, config.repo_url) + found[3], markdown
     )
-    return _TABS.sub(lambda found: as_tabs(found[1]), markdown)
+    return _TABS.sub(lambda found: as_tabs(found[1]), markdown) + "\n" + MORE.get(here, "")
 
 
 def site_link(link: str, source: str, page: str, repository: str) -> str:

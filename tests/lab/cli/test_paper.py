@@ -87,6 +87,29 @@ def test_report_writes_a_page_a_text_and_the_figures(ran, folder):
     assert (folder / "docs" / "reproduction" / "figure3.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_report_without_arguments_takes_the_own_runs_or_else_the_shipped_ones(ran, folder, monkeypatch):
+    place, _ = ran
+    shipped = folder / "shipped"
+    shipped.mkdir()
+    (shipped / "two.sqlite").write_bytes((place / "two.sqlite").read_bytes())
+    monkeypatch.setattr(stores, "shipped_stores", lambda: shipped)
+    told = paper("report")
+    assert told.exit_code == 0, told.output
+    assert f"reading {shipped}" in told.stderr.replace("\n", "")
+    assert told.stdout.count("figure4 ") >= 3
+    text = (folder / "localmixup-results" / "paper" / "reproduction.md").read_text()
+    assert "| figure4 | mixup is better than vanilla training: " in text
+    own = folder / "localmixup-results" / "paper" / "results.sqlite"
+    own.write_bytes((place / "one.sqlite").read_bytes())
+    assert "reading localmixup-results" in paper("report").stderr
+
+
+def test_the_shipped_runs_are_found_from_any_folder(folder):
+    found = stores.shipped_stores()
+    assert found.is_absolute()
+    assert any(found.glob("*.sqlite.xz"))
+
+
 def test_a_store_of_a_newer_version_is_refused_with_the_reason(ran, folder):
     place, _ = ran
     (folder / "new.sqlite").write_bytes((place / "one.sqlite").read_bytes())
@@ -160,7 +183,6 @@ def test_wrong_stores_are_named_as_the_user_named_them_and_nothing_is_left_behin
     commands = [
         *((["report", "--store", name], f"--store {name}: .*{text}") for name, text in WRONG.items()),
         *((["merge", name, "--into", "t.sqlite"], f"STORE {name}: .*{text}") for name, text in WRONG.items()),
-        (["report"], "results.sqlite: no such file; `localmixup paper run ITEM` makes it"),
         (["report", "--store", "compared.sqlite"], "--store compared.sqlite: there is nothing of the paper in it"),
         (["report", "--store", "good.sqlite", "--markdown", "folder"], "--markdown folder: must be a file with a suf"),
         (["report", "--store", "good.sqlite", "--markdown", "new"], "--markdown new: must be a file with a suffix"),

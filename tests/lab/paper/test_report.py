@@ -7,6 +7,7 @@ import pytest
 
 from localmixup._validate import ArgumentError
 from localmixup.lab.paper import ITEMS
+from localmixup.lab.paper.claims import claims
 from localmixup.lab.paper.reading import Reading
 from localmixup.lab.paper.report import as_markdown, write
 from localmixup.lab.paper.stores import opened
@@ -22,6 +23,16 @@ def test_the_documented_command_writes_the_shipped_page_again():
         reading = Reading(store)
     sections = [item.section(reading) for item in ITEMS.values()]
     assert as_markdown(sections, reading, "reproduction") == page
+    # the first table says what the sentences of the sections say
+    table = claims(sections)
+    assert len(table) > 20
+    text = {section.item: " ".join(section.sentences).replace("95 % ", "") for section in sections}
+    for item, _, _, ours, _ in table:
+        if item in ("table1", "adamixup", "figure6", "classes"):
+            assert ours.rstrip(")") in text[item], ours
+    verdicts = {claim: verdict for _, claim, _, _, verdict in table}
+    assert verdicts["mixup is better than vanilla training: spirals-gaussian"] == "the opposite holds"
+    assert verdicts["Q(D) of vanilla training and of mixup on CIFAR-10"] == "holds"
     drawn = {f"{figure.name}.png" for section in sections for figure in section.figures}
     assert {path.name for path in (ROOT / "docs" / "reproduction").glob("*.png")} == drawn
 

@@ -157,21 +157,28 @@ def report(
         Path | None, typer.Option(metavar="FILE", help="The Markdown file [OUT/reproduction.md].")
     ] = None,
 ) -> None:
-    """Write one page, one Markdown file and the figures as PNG from all stored runs. Nothing is trained."""
+    """Write one page, one Markdown file and the figures as PNG from stored runs. Nothing is trained.
+
+    Without --store it takes the runs of `localmixup paper run` in this folder, or else those that come with localmixup.
+    """
     own = FOLDER / "results.sqlite"
-    if not store and not own.is_file():
-        raise ArgumentError(f"{own}: no such file; `localmixup paper run ITEM` makes it, --store names another one")
     out = as_path(out, "--out")
     text = as_path(markdown, "--markdown") if markdown else out / "reproduction.md"
     if text.is_dir() or not text.suffix:
         raise ArgumentError(f"--markdown {text}: must be a file with a suffix, such as {text / 'reproduction.md'}")
-    from localmixup.lab.cli.console import console
+    from localmixup.lab.cli.console import console, err
+    from localmixup.lab.cli.tables import print_table
     from localmixup.lab.files import make_folder
+    from localmixup.lab.paper.claims import CLAIM_HEAD, claims
     from localmixup.lab.paper.report import write
-    from localmixup.lab.paper.stores import opened
+    from localmixup.lab.paper.stores import opened, shipped_stores
+    from localmixup.lab.runs.database import shown
 
+    stores = store or [str(own if own.is_file() else shipped_stores())]
+    if not store:
+        err.print(f"reading {', '.join(map(shown, stores))}")
     page = out / "paper.html"
-    with interruptible("nothing was written"), opened(store or [str(own)]) as merged:
+    with interruptible("nothing was written"), opened(stores) as merged:
         if not merged.arms() and not merged.findings():
             raise ArgumentError(
                 f"{merged.called}: there is nothing of the paper in it; `localmixup paper run ITEM --store URL` adds "
@@ -183,11 +190,8 @@ def report(
             sections = write(merged, page, text)
         except OSError as error:
             raise ArgumentError(f"{error.filename or out}: cannot be written: {error.strerror or error}") from None
+    print_table(CLAIM_HEAD, claims(sections), text=True)
     for section in sections:
-        if section.sentences:
-            console.print(f"\n{section.title}", style="bold")
-            for sentence in section.sentences:
-                console.print(f"  {sentence}", soft_wrap=True)
         for lost in section.missing:
             console.print(f"  ({section.item}: {lost})", style="dim", soft_wrap=True)
     console.print(f"\nreport: {page}\ntext: {text}", soft_wrap=True)

@@ -10,7 +10,7 @@ import numpy as np
 from localmixup.lab.paper.bench import Bench
 from localmixup.lab.paper.item import Item
 from localmixup.lab.paper.reading import Reading, reported
-from localmixup.lab.paper.section import Section
+from localmixup.lab.paper.section import Answer, Section
 from localmixup.lab.report.figure import Figure, Series, chart
 from localmixup.lab.runs.events import Event
 
@@ -59,6 +59,7 @@ class Figure5(Item):
         stated = reported()["lipschitz_lower_bound_cifar10"]
         low, high = stated["vanilla_epsilon_0"], stated["mixup_epsilon_at_least_50"]
         figures, sentences, missing = [], [], []
+        answers = []
         found = reading.found(self.name)
         for finding in found:
             radii, bounds, images = (finding.value[name] for name in ("radii", "bounds", "images"))
@@ -70,6 +71,9 @@ class Figure5(Item):
                 f"radius of 50 and {bounds[-1]:.4f} for mixup (paper {high}): "
                 + ("both ends agree to the digits that the paper prints." if agree else "the ends do not agree.")
             )
+            ours = f"{bounds[0]:.4f} and {bounds[-1]:.4f} ({images:,} images)"
+            held = "holds" if agree else "does not hold"
+            answers.append(Answer("Q(D) of vanilla training and of mixup on CIFAR-10", f"{low} and {high}", ours, held))
             if len(radii) > 1:
                 sentences.append(
                     f"It is a staircase of {len(radii)} steps between {radii[1]:.1f} and {radii[-1]:.1f}, not smooth; "
@@ -79,7 +83,7 @@ class Figure5(Item):
             missing.append("paper: not run")
         elif "full" not in {f.spec.scale for f in found}:
             missing.append(f"paper: not at full size ({self.size})")
-        return self.reported(reading, sentences, figures=figures, missing=missing)
+        return self.reported(reading, sentences, figures=figures, missing=missing, answers=answers)
 
 
 def _figure(scale: str, images: int, radii: list[float], bounds: list[float], ends: list[float]) -> Figure:

@@ -9,7 +9,7 @@ from typing import ClassVar
 from localmixup._validate import ArgumentError
 from localmixup.lab.paper.bench import Bench
 from localmixup.lab.paper.reading import Reading
-from localmixup.lab.paper.section import PaperTable, Section
+from localmixup.lab.paper.section import Answer, PaperTable, Section
 from localmixup.lab.report.figure import Figure
 from localmixup.lab.runs.events import Event
 
@@ -73,10 +73,11 @@ class Item(ABC):
         tables: Sequence[PaperTable] = (),
         figures: Sequence[Figure] = (),
         missing: Sequence[str] | None = None,
+        answers: Sequence[Answer] = (),
     ) -> Section:
         """Return the section of this item."""
         lost = self.missing(reading) if missing is None else missing
-        return Section(self.name, self.title, self.claim, tables, figures, sentences, lost)
+        return Section(self.name, self.title, self.claim, tables, figures, sentences, lost, answers)
 
     def missing(self, reading: Reading) -> list[str]:
         """Return what was not run, not finished, or not at full size, in words."""

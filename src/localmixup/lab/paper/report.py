@@ -8,6 +8,7 @@ from pathlib import Path
 
 from localmixup.lab.files import write_file
 from localmixup.lab.paper import ITEMS
+from localmixup.lab.paper.claims import CLAIM_HEAD, claims
 from localmixup.lab.paper.protocols import PROTOCOLS, SCALES
 from localmixup.lab.paper.reading import Reading
 from localmixup.lab.paper.section import HEAD, Section
@@ -15,6 +16,13 @@ from localmixup.lab.report.page import write_page
 from localmixup.lab.runs.store import Store, versions
 
 _VERSIONS = 6
+
+CLAIMS_SAY = (
+    "Negative differences are lower errors. Of each item the most telling protocol is shown, with the numbers of the "
+    "paper's own setting beside it. A claim holds, or its opposite does, if the difference is shown after Holm's "
+    "correction; *not shown* does not mean that there is none."
+)
+"""How to read the first table."""
 
 _INTRODUCTION = (
     "Intervals are Student's 95 % intervals of the mean over seeds and are not adjusted for the number of "
@@ -52,6 +60,9 @@ def write(store: Store, page: Path, markdown: Path) -> list[Section]:
         "paper.html.j2",
         introduction=[f"Written from {reading.runs:,} stored runs.", *_INTRODUCTION],
         sections=sections,
+        claim_head=CLAIM_HEAD,
+        claims=claims(sections),
+        says=CLAIMS_SAY,
         head=HEAD,
         protocols=PROTOCOLS,
         scales=SCALES,
@@ -61,7 +72,13 @@ def write(store: Store, page: Path, markdown: Path) -> list[Section]:
 
 
 def as_markdown(sections: Sequence[Section], reading: Reading, folder: str) -> str:
-    """Return the Markdown file."""
+    """Return the Markdown file.
+
+    Args:
+        sections: of the report.
+        reading: of the store.
+        folder: of the figures, relative to the file.
+    """
     lines = [
         "# What came out of the paper's experiments",
         "",
@@ -73,6 +90,9 @@ def as_markdown(sections: Sequence[Section], reading: Reading, folder: str) -> s
         "```",
         "",
     ]
+    lines += ["## Claims and verdicts", "", CLAIMS_SAY, ""]
+    lines += ["| " + " | ".join(row) + " |" for row in [CLAIM_HEAD, ["---"] * len(CLAIM_HEAD), *claims(sections)]]
+    lines += ["", "## How to read the rest", ""]
     for text in _INTRODUCTION:
         lines += [text, ""]
     lines += ["## The protocols", ""]

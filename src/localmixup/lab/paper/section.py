@@ -74,6 +74,15 @@ class PaperTable(NamedTuple):
         ]
 
 
+class Answer(NamedTuple):
+    """A claim of the paper and what came of it, each in a few words: a row of the report's first table."""
+
+    claim: str
+    paper: str
+    ours: str
+    verdict: str
+
+
 class Section(NamedTuple):
     """What the report says about one item.
 
@@ -85,6 +94,7 @@ class Section(NamedTuple):
         figures: pictures.
         sentences: what came out, and what it says about locality.
         missing: what was not run, or not at full size.
+        answers: claims that are not about the difference of two rows of a table.
     """
 
     item: str
@@ -94,6 +104,7 @@ class Section(NamedTuple):
     figures: Sequence[Figure]
     sentences: Sequence[str]
     missing: Sequence[str]
+    answers: Sequence[Answer] = ()
 
     @property
     def command(self) -> str:

@@ -8,12 +8,26 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import localmixup
 from localmixup._validate import ArgumentError
 from localmixup.lab.errors import first_line
 from localmixup.lab.files import as_path
 from localmixup.lab.runs.database import check_file, shown
 from localmixup.lab.runs.store import Added, Store
 from localmixup.lab.scratch import temporary_folder
+
+
+def shipped_stores() -> Path:
+    """Return the folder of the runs that come with this package: of an installed one, or of the checkout.
+
+    Raises:
+        ArgumentError: there is none.
+    """
+    package = Path(localmixup.__file__).parent
+    for folder in (package / "lab" / "paper" / "shipped", package.parent.parent / "results" / "paper"):
+        if folder.is_dir():
+            return folder
+    raise ArgumentError("no stored runs came with this copy of localmixup; --store names a store")
 
 
 @contextmanager

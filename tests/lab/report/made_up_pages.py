@@ -28,7 +28,7 @@ from localmixup.lab.runs.spec import DataSpec, TrainingSpec
 NASTY = "</title></script><script>alert(1)</script><!-- $x^ & \"b\" 'c'"
 TAGS = {
     "html", "head", "meta", "title", "style", "body", "h1", "h2", "h3", "p", "em", "b", "code", "ul", "li", "a", "div", "span", "details",
-    "summary", "pre", "figure", "figcaption", "table", "thead", "tbody", "tr", "th", "td", "strong", "dl", "dt", "dd",
+    "summary", "pre", "main", "script", "caption", "figure", "figcaption", "table", "thead", "tbody", "tr", "th", "td", "strong", "dl", "dt", "dd",
     "svg", "g", "defs", "path", "use", "text", "clippath", "rect", "image",
 }  # fmt: skip
 
@@ -71,6 +71,7 @@ class Page(HTMLParser):
             self._figure = None
 
     def handle_data(self, data):
+        data = data.replace("\xa0", " ")  # numbers and units stay on one line
         self.texts.append(data)
         if self._cell and self._figure:
             self.tables[self._figure][-1][-1] += data
@@ -80,7 +81,7 @@ class Page(HTMLParser):
 
 
 def read_page(path):
-    """Read a page and check what holds for every page: valid, self-contained, without scripts, small."""
+    """Read a page and check what holds for every page: valid, self-contained, with its own script only, small."""
     html = path.read_text(encoding="utf-8")
     page = Page(html)
     assert page.tags <= TAGS
@@ -88,6 +89,9 @@ def read_page(path):
     assert all(link.startswith(("#", "data:image/png;base64,")) for link in page.links)
     assert "http" not in html.replace("http://www.w3.org/2000/svg", "")
     assert "@import" not in html
+    scripts = re.findall(r"<script[^>]*>(.*?)</script>", html, re.DOTALL)
+    assert len(scripts) == 1
+    assert "alert" not in scripts[0]
     drawn = re.findall(r"<svg.*?</svg>", html, re.DOTALL)
     assert len(drawn) == len(page.tables)
     for svg in drawn:

@@ -54,7 +54,7 @@ def test_balanced_accuracy_stands_beside_accuracy_where_they_differ():
 def test_the_page_begins_with_the_decision_and_the_code_and_holds_every_figure(blobs, prepared, write):
     comparison, records = make_comparison(NASTY)
     page = write(comparison, records, blobs, prepared)
-    assert list(page.tables) == ["errors", "choice-local-mixup", "curves", "regions-0", "regions-1", "regions-2"]
+    assert list(page.tables) == ["errors", "regions-0", "regions-1", "regions-2", "choice-local-mixup", "curves"]
     assert page.tables["errors"][1:] == [
         ["vanilla", "11.17", "10, 11, 12.5"],
         ["mixup", "3.333", "0, 1, 9"],

@@ -1,4 +1,4 @@
-"""Write one page: a single HTML file that needs no network and runs no script."""
+"""Write one page: a single HTML file that needs no network. Its one script copies code and unfolds for printing."""
 
 from __future__ import annotations
 
@@ -30,7 +30,14 @@ def write_page(path: Path, template: str, **values: Any) -> None:
     environment.filters["marked"] = marked
     environment.globals["terms_of"] = terms_of
     environment.filters["count"] = "{:,}".format
-    write_file(path, plain(environment.get_template(template).render(**values)))
+    write_file(path, _unbroken(plain(environment.get_template(template).render(**values))))
+
+
+def _unbroken(html: str) -> str:
+    """Keep numbers and their units on one line, except in code."""
+    parts = re.split(r"(<(?:pre|style|script)\b.*?</(?:pre|style|script)>)", html, flags=re.DOTALL)
+    parts[::2] = [re.sub(r"(?<=\d) (?=(?:%|points)(?!\w))", "\u00a0", part) for part in parts[::2]]
+    return "".join(parts)
 
 
 def marked(text: str) -> Markup:

@@ -41,6 +41,7 @@ LAB = [
     "inspection",
     "report",
     "comparison",
+    "benchmark",
     "paper",
     "cli",
     "functions",

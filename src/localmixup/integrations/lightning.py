@@ -183,7 +183,8 @@ class LocalMixupMixin(_Mixing, _Module):
         """Log how much the pairs count; outside a training step of a `Trainer` there is nothing to log to."""
         if self.training and getattr(self, "_current_fx_name", None) == "training_step":
             n = len(batch.weights)
-            self.log("mean_weight", batch.weights.detach().mean(), on_step=False, on_epoch=True, batch_size=max(1, n))
+            log: Callable[..., None] = getattr(self, "log")  # noqa: B009  # of the LightningModule
+            log("mean_weight", batch.weights.detach().mean(), on_step=False, on_epoch=True, batch_size=max(1, n))
 
     def mixed_loss(self, batch: Any, criterion: Callable[..., Tensor], *, reduction: str = "weighted_mean") -> Tensor:
         """Return the loss of `mixed_step`, for `training_step`.

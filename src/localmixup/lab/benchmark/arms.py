@@ -10,20 +10,15 @@ from typing import NamedTuple
 
 from localmixup import CompleteGraph, LocalMixup
 from localmixup.graphs.distance_sample import DistanceSample, make_wish
-from localmixup.lab.analysis.attribution import AS_FAR, AS_OFTEN
+from localmixup.lab.analysis.benchmark_words import CLASSICAL, UNTOUCHED
 from localmixup.lab.analysis.questions import LOCAL, MIXUP, VANILLA
 from localmixup.lab.comparison.candidates import candidates, vanilla_config
 from localmixup.lab.methods.graphs import graph_type
 from localmixup.lab.methods.recipe import recipe_spec
 from localmixup.lab.runs.spec import MethodSpec, TrainingSpec
 
-CLASSICAL, UNTOUCHED, RECOMMENDED = "classical mixup", "LocalMixup()", "recommend"
-"""Labels of the arms that are not tuned, beside vanilla training."""
-
 RATES = (5e-4, 2e-3, 8e-3)
 """Learning rates. The middle one chooses between candidates."""
-
-CONTROLS = (AS_OFTEN, AS_FAR)
 
 _KEPT, _MIXED = (0.3, 0.1, 0.03, 0.01), (0.3, 1.0)
 _ALPHAS = (0.2, 1.0)
@@ -47,14 +42,19 @@ class Candidate(NamedTuple):
         return self._replace(training=self.training.model_copy(update=update))
 
 
-def training_of(train_rows: int) -> TrainingSpec:
+UPDATES = 1500
+"""Steps of every training."""
+
+
+def training_of(train_rows: int, updates: int = UPDATES) -> TrainingSpec:
     """Return what all arms have in common.
 
     Args:
         train_rows: rows that a run trains on at most.
+        updates: steps of every training.
     """
     return TrainingSpec(
-        model="mlp", pairs="batch", reduction="weighted_mean", updates=1500, batch_size=50, learning_rate=RATES[1],
+        model="mlp", pairs="batch", reduction="weighted_mean", updates=updates, batch_size=50, learning_rate=RATES[1],
         validation_share=0.0, curve_points=1, regions=False, standardise="run", train_rows=train_rows,
     )  # fmt: skip
 

@@ -9,19 +9,12 @@ from localmixup import recommend
 from localmixup.geometry import class_regions, target_gap
 from localmixup.lab.analysis.arms import ArmResult, results_of, validation_error
 from localmixup.lab.analysis.attribution import AS_FAR, AS_OFTEN
+from localmixup.lab.analysis.benchmark_words import CLASSICAL, RECOMMENDED, UNTOUCHED
+from localmixup.lab.analysis.benchmarked import ArmOnSet, Effect, SetResult
 from localmixup.lab.analysis.compared import judged_of
 from localmixup.lab.analysis.questions import LOCAL, MIXUP, VANILLA, Judged, first_lowest, margin_of
 from localmixup.lab.analysis.resampled import Design, difference_of
-from localmixup.lab.benchmark.arms import (
-    CLASSICAL,
-    RATES,
-    RECOMMENDED,
-    UNTOUCHED,
-    Candidate,
-    arms_of,
-    training_of,
-)
-from localmixup.lab.benchmark.results import ArmOnSet, Effect, SetResult
+from localmixup.lab.benchmark.arms import RATES, UPDATES, Candidate, arms_of, training_of
 from localmixup.lab.benchmark.suite import POOL, Member
 from localmixup.lab.comparison.candidates import random_partners
 from localmixup.lab.comparison.stages import CHOOSING, distances_that_choose, settings_of
@@ -48,12 +41,14 @@ class Work(NamedTuple):
         jobs: number of processes.
         backend: see `localmixup.lab.runs.engine.run`.
         scheduler: see there.
+        updates: steps of every training.
     """
 
     store: Store
     jobs: int | None = None
     backend: str = "loky"
     scheduler: str | None = None
+    updates: int = UPDATES
 
 
 class _Set(NamedTuple):
@@ -119,7 +114,7 @@ def _choose(one: _Set) -> Generator[Event, None, tuple[dict[str, _Chosen], int]]
     """Choose a candidate for every arm at the middle learning rate, then its learning rate."""
     rows = one.rows("choose", SEEDS[0])
     sample = distances_that_choose(one.prepared, rows)
-    training = training_of(one.size)
+    training = training_of(one.size, one.work.updates)
     arms = arms_of(training, sample, len(rows.train), one.prepared.task)
     arms[RECOMMENDED] = [Candidate(training, _recommended(one, rows))]
     specs = _specs(one, arms)
@@ -220,7 +215,7 @@ def _arm(label: str, result: ArmResult, chosen: _Chosen | None) -> ArmOnSet:
         settings=settings,
         learning_rate=result.arm.training.learning_rate,
         method=result.arm.method,
-        choosing_error=float("nan") if chosen is None else chosen.error,
+        choosing_error=None if chosen is None else chosen.error,
         errors=result.errors,
         scores={name: sum(o.scores[name] for o in outcomes) / len(outcomes) for name in outcomes[0].scores},
         mixed_share=result.mean("mixed_share"),

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from localmixup import __version__
+from localmixup.lab.cli.benchmark import benchmark
 from localmixup.lab.cli.compare import compare
 from localmixup.lab.cli.demo import demo
 from localmixup.lab.cli.errors import Commands
@@ -24,6 +25,7 @@ app = typer.Typer(
 app.command(short_help="Does Local Mixup help on a data set?")(compare)
 app.command(short_help="Is mixup safe on a data set?")(inspect)
 app.add_typer(paper, name="paper", short_help="Run and report the paper's experiments.")
+app.command(short_help="Does Local Mixup help on many data sets?")(benchmark)
 app.command(short_help="Check the paper's lemmas and theorems.")(theory)
 app.command(short_help="Two comparisons, in a few minutes.")(demo)
 

@@ -46,7 +46,7 @@ class ArmOnSet(BaseModel):
         settings: what the rows that choose chose, in words.
         learning_rate: likewise.
         method: the method with its parameters.
-        choosing_error: mean error on the rows that choose; NaN for a control, which chooses nothing.
+        choosing_error: mean error on the rows that choose; None for a control, which chooses nothing.
         errors: test error of every resample.
         scores: means of the other measures, by their key in `localmixup.lab.runs.scores`.
         mixed_share: share of the samples whose two ends differ.
@@ -58,7 +58,7 @@ class ArmOnSet(BaseModel):
     settings: str
     learning_rate: float
     method: MethodSpec
-    choosing_error: float
+    choosing_error: float | None
     errors: list[float]
     scores: dict[str, float]
     mixed_share: float

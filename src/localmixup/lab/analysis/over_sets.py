@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from localmixup.lab.benchmark.results import SetResult
+from localmixup.lab.analysis.benchmarked import SetResult
 
 _TAUS, _MOST_TAU = 2000, 50.0  # of the grid over the standard deviation between sets
 

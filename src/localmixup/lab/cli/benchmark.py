@@ -1,0 +1,69 @@
+"""`localmixup benchmark`: does local mixup help, over many data sets?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from localmixup._validate import ArgumentError
+from localmixup.lab.cli import options
+from localmixup.lab.cli.compare import STORED
+from localmixup.lab.cli.errors import interruptible
+from localmixup.lab.cli.names import BACKENDS
+
+SIZES = ("100", "300", "2000")
+FOLDER = Path("localmixup-results/benchmark")
+
+
+def benchmark(
+    suite: Annotated[
+        str, typer.Option(metavar="small|all|NAME,...", help="Five sets, all 28, or some by name.")
+    ] = "all",
+    size: Annotated[
+        str, typer.Option(parser=options.choice(SIZES), metavar="|".join(SIZES), help="Training rows at most.")
+    ] = "2000",
+    resamples: Annotated[
+        int, typer.Option(parser=options.whole("resamples", 2), help="Number of fresh random splits to judge on.")
+    ] = 10,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the page and the store.")] = FOLDER,
+    jobs: options.Jobs = None,
+    backend: Annotated[
+        str, typer.Option(parser=options.choice(BACKENDS), metavar="loky|dask", help="loky is this machine.")
+    ] = "loky",
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="A running Dask scheduler, for --backend dask.")
+    ] = None,
+    data_root: options.DataRoot = None,
+    store: options.StoreUrl = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Does local mixup help? Many data sets, many methods, one protocol (docs/benchmark.md).
+
+    The whole suite trains about 11,500 small networks. It can be interrupted at any time: the same command continues
+    from there.
+
+    Example: localmixup benchmark --suite small
+    """
+    if scheduler is not None and backend != "dask":
+        raise ArgumentError(f"--scheduler needs --backend dask, got --backend {backend}")
+    from localmixup.lab.analysis.benchmark_words import contrasts, primary_sentence
+    from localmixup.lab.benchmark.client import Job
+    from localmixup.lab.benchmark.client import benchmark as work
+    from localmixup.lab.cli.console import console, show
+    from localmixup.lab.cli.tables import print_table
+
+    job = Job(suite, int(size), resamples, out, jobs, backend, scheduler, store, data_root)
+    with interruptible(STORED):
+        found, page = show(work(job))
+    if as_json:
+        print(found.model_dump_json(indent=1))
+        return
+    console.print(f"\n{primary_sentence(found.sets)}\n", style="bold", soft_wrap=True)
+    table = contrasts(found.sets)
+    print_table(
+        ("what", "against", "sets", "mean difference"), [[*row[:2], *row[3:5]] for row in table.rows], text=True
+    )
+    console.print(table.remark, soft_wrap=True)
+    console.print(f"\nreport: {page}", soft_wrap=True)

@@ -40,7 +40,7 @@ def test_every_step_can_be_typed(tmp_path, monkeypatch, capsys):
 
 
 def test_what_is_pasted_is_what_the_command_prints():
-    code = snippet(LocalMixup(CompleteGraph(), mixup_alpha=0.2, prob=0.25), "pytorch")
+    code = snippet(LocalMixup(CompleteGraph(), mixup_alpha=0.2, prob=0.1), "pytorch")
     _, shown = BLOCKS[2]
     assert "\n".join(line.removeprefix("    ") for line in shown.splitlines()).rstrip().endswith(code.rstrip())
-    assert "LocalMixup(CompleteGraph(), mixup_alpha=0.2, prob=0.25)" in BLOCKS[3][1]
+    assert "LocalMixup(CompleteGraph(), mixup_alpha=0.2, prob=0.1)" in BLOCKS[3][1]

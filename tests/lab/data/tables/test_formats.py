@@ -135,3 +135,25 @@ def test_pickles_are_never_opened(tmp_path, suffix, capsys):
     with pytest.raises(ArgumentError, match="a pickle, which can run any program when it is opened"):
         load(str(tmp_path / f"a.{suffix}"), target="kind")
     assert capsys.readouterr().out == ""
+
+
+def test_dates_in_words_and_a_category_called_none(tmp_path):
+    months = ("Jan", "Feb", "Mar", "Apr", "May", "Jun")
+    levels = ("none", "low", "high")
+    rows = [f"{months[k % 6]} {1 + k % 28} {2000 + k % 5},{levels[k % 3]},{'ab'[k % 2]}" for k in range(ROWS)]
+    (tmp_path / "sold.csv").write_text("\n".join(["sold,level,kind", *rows]))
+    data = load(str(tmp_path / "sold.csv"), target="kind")
+    assert [(column.name, column.kind) for column in data.columns] == [("sold", "date"), ("level", "category")]
+    assert data.columns[1].width == 3  # none is a level, not a gap
+    assert not np.isnan(data.x).any()
+    year = data.x[:, 0]
+    np.testing.assert_array_equal(year, [2000 + k % 5 for k in range(ROWS)])
+
+
+def test_dates_in_arff(tmp_path):
+    head = "@relation x\n@attribute when date yyyy-MM-dd\n@attribute size numeric\n@attribute kind {a,b}\n@data\n"
+    rows = [f'"20{10 + k % 10}-0{1 + k % 9}-1{k % 9}",{k % 7},{"ab"[k % 2]}' for k in range(ROWS)]
+    (tmp_path / "x.arff").write_text(head + "\n".join(rows))
+    data = load(str(tmp_path / "x.arff"), target="kind")
+    assert [(column.name, column.kind) for column in data.columns] == [("when", "date"), ("size", "number")]
+    np.testing.assert_array_equal(data.x[:, 0], [2010 + k % 10 for k in range(ROWS)])

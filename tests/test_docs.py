@@ -34,6 +34,50 @@ def test_the_loop_of_the_readme_trains_as_it_stands():
     assert torch.isfinite(names["loss"])
 
 
+def test_the_commands_of_the_readme_are_accepted_as_they_stand():
+    import shlex
+
+    import typer.main
+
+    from localmixup.lab.cli.app import app
+
+    found = 0
+    for language, block in re.findall(r"^```(\w*)\n(.*?)^```$", (ROOT / "README.md").read_text(), re.S | re.M):
+        assert language in ("", "python", "bibtex")  # each has a test
+        if language:
+            continue
+        for line in block.splitlines():
+            command, _, says = line.partition("#")
+            name, *rest = shlex.split(command.split("&&")[0])
+            if name.endswith("localmixup"):
+                at = typer.main.get_command(app)
+                while hasattr(at, "commands"):
+                    at, rest = at.commands[rest[0]], rest[1:]
+                at.make_context("localmixup", rest)
+                assert says
+                found += 1
+            elif name == "python3":
+                assert rest[0] == "dev.py"
+                assert rest[1] in (ROOT / "dev.py").read_text()
+            else:
+                assert (name, rest[0]) == ("git", "clone")
+    assert found >= 4
+
+
+def test_the_table_of_the_readme_is_that_of_the_results():
+    text = (ROOT / "README.md").read_text().replace("**", "")
+    measured = (ROOT / "results" / "README.md").read_text().replace("**", "")
+    for data, ours in {
+        "handwritten digits": "digits",
+        "progress of diabetes": "diabetes",
+        "breast cancer": "breast cancer",
+    }.items():
+        shown = re.search(rf"^\| {data}.*", text, re.M)[0]
+        stored = re.search(rf"^\| {ours} \|.*", measured, re.M)[0]
+        numbers = re.findall(r"\d+\.\d+", shown)
+        assert ", ".join(numbers) in stored.replace(" %", "")
+
+
 def test_links_lead_somewhere():
     for page in PAGES:
         for target in re.findall(r"\]\((?!http)([^)#]+)", page.read_text()):

@@ -1,6 +1,7 @@
 """Progress of a generator of events, and what ends in one line."""
 
 import os
+import re
 import signal
 import sys
 
@@ -27,7 +28,10 @@ def test_show_prints_what_happens_and_returns_the_result(capsys):
     assert show(work()) == "result"
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.splitlines() == [
+    # how long the rest takes depends on the machine; after the last step nothing is left
+    assert err.count(" left") == 3
+    lines = [re.sub(r", (less than 1 min|about .*) left$", "", line) for line in err.splitlines()]
+    assert lines == [
         "pets.csv; model mlp",
         "  rows: 1,200",
         "  inputs: 3 numbers",

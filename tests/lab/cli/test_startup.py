@@ -69,6 +69,29 @@ def test_help_version_and_mistakes_are_answered_without_loading_anything_heavy(t
         assert output.count("\n") == 1
 
 
+@pytest.mark.parametrize("line", [line for line in LINES if line.endswith("--help")])
+def test_every_help_ends_in_examples_that_the_parser_accepts(told, line):
+    import shlex
+
+    import typer.main
+
+    from localmixup.lab.cli.app import app
+
+    examples = told[line][1].partition("Examples:\n")[2].strip().splitlines()
+    assert examples
+    for example in examples:
+        name, *rest = shlex.split(example)
+        assert name == "localmixup"
+        command = typer.main.get_command(app)
+        while hasattr(command, "commands"):
+            command, rest = command.commands[rest[0]], rest[1:]
+        command.make_context("localmixup", rest)  # reads and checks every value
+
+
+def test_completion_can_be_installed(told):
+    assert "--install-completion" in told["--help"][1]
+
+
 def test_the_entry_point_prints_the_version():
     from localmixup import __version__
 

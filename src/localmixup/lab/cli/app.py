@@ -16,18 +16,30 @@ from localmixup.lab.cli.compare import compare
 from localmixup.lab.cli.demo import demo
 from localmixup.lab.cli.errors import Commands
 from localmixup.lab.cli.inspect import inspect
+from localmixup.lab.cli.options import examples
 from localmixup.lab.cli.paper import paper
 from localmixup.lab.cli.theory import theory
 
-app = typer.Typer(
-    cls=Commands, add_completion=False, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False
-)
-app.command(short_help="Does Local Mixup help on a data set?")(compare)
-app.command(short_help="Is mixup safe on a data set?")(inspect)
+app = typer.Typer(cls=Commands, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
+app.command(
+    short_help="What should I use on a data set?",
+    epilog=examples("localmixup compare digits", "localmixup compare table.csv --target price --budget 10m"),
+)(compare)
+app.command(
+    short_help="Is mixup safe on a data set?",
+    epilog=examples("localmixup inspect digits", "localmixup inspect table.csv --target kind --drop id"),
+)(inspect)
 app.add_typer(paper, name="paper", short_help="Run and report the paper's experiments.")
-app.command(short_help="Does Local Mixup help on many data sets?")(benchmark)
-app.command(short_help="Check the paper's lemmas and theorems.")(theory)
-app.command(short_help="Two comparisons, in a few minutes.")(demo)
+app.command(
+    short_help="Does Local Mixup help on many data sets?", epilog=examples("localmixup benchmark --suite small")
+)(benchmark)
+app.command(
+    short_help="Check the paper's lemmas and theorems.",
+    epilog=examples("localmixup theory", "localmixup theory --json"),
+)(theory)
+app.command(short_help="Two comparisons, in a few minutes.", epilog=examples("localmixup demo --jobs 2 --out results"))(
+    demo
+)
 
 
 def _print_version(wanted: bool) -> None:
@@ -36,7 +48,7 @@ def _print_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(epilog=examples("localmixup inspect digits", "localmixup compare table.csv --target price"))
 def localmixup(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")

@@ -25,7 +25,10 @@ def benchmark(
         str, typer.Option(parser=options.choice(SIZES), metavar="|".join(SIZES), help="Training rows at most.")
     ] = "2000",
     resamples: Annotated[
-        int, typer.Option(parser=options.whole("resamples", 2), help="Number of fresh random splits to judge on.")
+        int,
+        typer.Option(
+            parser=options.whole("resamples", 2), metavar="INTEGER", help="Number of fresh random splits to judge on."
+        ),
     ] = 10,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the page and the store.")] = FOLDER,
     jobs: options.Jobs = None,
@@ -43,8 +46,6 @@ def benchmark(
 
     The whole suite trains about 11,500 small networks. It can be interrupted at any time: the same command continues
     from there.
-
-    Example: localmixup benchmark --suite small
     """
     if scheduler is not None and backend != "dask":
         raise ArgumentError(f"--scheduler needs --backend dask, got --backend {backend}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Generator
 from typing import Any, TypeVar
 
@@ -66,6 +67,7 @@ class _Display:
         self.progress = progress
         self.stage = Stage("", 0, 0)
         self.printed = 0
+        self.begun, self.done_before = 0.0, 0.0
 
     def show(self, event: Event) -> None:
         """Draw or print one event."""
@@ -87,6 +89,7 @@ class _Display:
         if not stage.wanted:
             return
         self.printed = self._lines(stage.done)
+        self.begun, self.done_before = time.monotonic(), stage.done
         for task in self.progress.tasks:
             self.progress.update(task.id, visible=False)
         if stage.done:
@@ -102,11 +105,31 @@ class _Display:
             self.progress.update(self.progress.tasks[-1].id, completed=done)
         if not err.is_terminal and self._lines(done) > self.printed:
             self.printed = self._lines(done)
-            _print(f"  {self.stage.title}: {done:,.0f} of {self.stage.wanted:,}")
+            left = time_left(time.monotonic() - self.begun, done - self.done_before, self.stage.wanted - done)
+            _print(f"  {self.stage.title}: {done:,.0f} of {self.stage.wanted:,}{left}")
 
     def _lines(self, done: float) -> int:
         """Return how many lines of progress are due."""
         return int(LINES_PER_STAGE * done / max(1, self.stage.wanted))
+
+
+def time_left(passed: float, done: float, wanted: float) -> str:
+    """Return how long the rest takes at the speed so far, in words; nothing where that cannot be told or is nothing.
+
+    Args:
+        passed: seconds since the work began.
+        done: what was done in them. What had been done before does not count.
+        wanted: what is left to do.
+
+    >>> time_left(30.0, 10, 20), time_left(2.0, 10, 1), time_left(0.0, 0, 5), time_left(9000.0, 10, 10)
+    (', about 1 min left', ', less than 1 min left', '', ', about 2.5 h left')
+    """
+    if done <= 0 or wanted <= 0:
+        return ""
+    minutes = passed / done * wanted / 60
+    if minutes < 0.5:
+        return ", less than 1 min left"
+    return f", about {minutes:.0f} min left" if minutes < 90 else f", about {minutes / 60:.1f} h left"
 
 
 def _print(text: str) -> None:

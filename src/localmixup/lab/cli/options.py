@@ -32,6 +32,15 @@ DATA_HELP = (
 )
 
 
+def examples(*commands: str) -> str:
+    """Return the last paragraph of a help text: commands as one types them, one per line.
+
+    Args:
+        commands: such as `"localmixup inspect digits"`.
+    """
+    return "\n".join(["\b", "Examples:", *(f"  {command}" for command in commands)])
+
+
 def whole(name: str, low: int = 1) -> Callable[[object], int]:
     """Return a parser of whole numbers of at least `low` and at most what the argument of that name accepts."""
 

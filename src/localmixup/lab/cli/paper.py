@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from localmixup.lab.runs.events import Event
 
 paper = typer.Typer(
-    cls=Commands, no_args_is_help=True, help="The paper's figures and tables: run them, with controls, and report."
+    cls=Commands,
+    no_args_is_help=True,
+    help="The paper's figures and tables: run them, with controls, and report.",
+    epilog=options.examples("localmixup paper report", "localmixup paper run figure4 --scale smoke"),
 )
 FOLDER = Path("localmixup-results/paper")
 _STORE_HELP = (
@@ -31,7 +34,7 @@ _STORE_HELP = (
 )
 
 
-@paper.command("list")
+@paper.command("list", short_help="List every item.", epilog=options.examples("localmixup paper list"))
 def list_items() -> None:
     """List every item with its full size and its protocols."""
     from localmixup.lab.cli.console import console
@@ -52,7 +55,13 @@ def list_items() -> None:
     console.print("  * the default")
 
 
-@paper.command("run")
+@paper.command(
+    "run",
+    short_help="Run items, except what is stored already.",
+    epilog=options.examples(
+        "localmixup paper run figure4 --scale smoke", "localmixup paper run all --protocol controlled --scale cpu"
+    ),
+)
 def run_items(
     items: Annotated[list[str], typer.Argument(metavar="ITEM...", help=f"Any of {', '.join(ITEMS)}, or all.")],
     protocol: Annotated[
@@ -149,7 +158,11 @@ def _chosen(names: list[str], protocol: str | None) -> list[Item]:
     return chosen
 
 
-@paper.command("report")
+@paper.command(
+    "report",
+    short_help="Write the page from stored runs.",
+    epilog=options.examples("localmixup paper report", "localmixup paper report --store my.sqlite --out page"),
+)
 def report(
     store: Annotated[list[str] | None, typer.Option(metavar="URL", help=_STORE_HELP)] = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the page.")] = FOLDER,
@@ -197,7 +210,11 @@ def report(
     console.print(f"\nreport: {page}\ntext: {text}", soft_wrap=True)
 
 
-@paper.command("merge")
+@paper.command(
+    "merge",
+    short_help="Merge several stores into one.",
+    epilog=options.examples("localmixup paper merge a.sqlite b.sqlite --into both.sqlite.xz"),
+)
 def merge_stores(
     stores: Annotated[
         list[str],

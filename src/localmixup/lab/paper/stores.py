@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-import localmixup
 from localmixup._validate import ArgumentError
 from localmixup.lab.errors import first_line
 from localmixup.lab.files import as_path
@@ -23,8 +22,8 @@ def shipped_stores() -> Path:
     Raises:
         ArgumentError: there is none.
     """
-    package = Path(localmixup.__file__).parent
-    for folder in (package / "lab" / "paper" / "shipped", package.parent.parent / "results" / "paper"):
+    here = Path(__file__).resolve().parent
+    for folder in (here / "shipped", here.parents[3] / "results" / "paper"):
         if folder.is_dir():
             return folder
     raise ArgumentError("no stored runs came with this copy of localmixup; --store names a store")

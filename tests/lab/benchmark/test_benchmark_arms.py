@@ -38,7 +38,7 @@ def test_the_suite_is_as_the_protocol_says():
     for member in MEMBERS.values():
         assert (SUITE[member.name].task == "regression") == (member.kind == "regression")
     assert len(members("small")) == 5
-    with pytest.raises(ValueError, match=r"suite must be all, small, or names with commas of .*, got wines"):
+    with pytest.raises(ValueError, match=r"--suite must be all, small, or names with commas of .*, got wines"):
         members("wine,wines")
     assert not is_large_enough(400, 300)
     assert is_large_enough(600, 300)

@@ -72,7 +72,7 @@ def members(suite: str) -> list[Member]:
     unknown = [name for name in names if name not in MEMBERS]
     if unknown or not names:
         got = ", ".join(unknown) or repr(suite)
-        raise ArgumentError(f"suite must be all, small, or names with commas of {', '.join(MEMBERS)}, got {got}")
+        raise ArgumentError(f"--suite must be all, small, or names with commas of {', '.join(MEMBERS)}, got {got}")
     return [MEMBERS[name] for name in dict.fromkeys(names)]
 
 

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Set up the project and run its jobs: `python3 dev.py setup | demo | test | lint | docs`. Standard library only.
+"""Set up the project and run its jobs: `python3 dev.py setup | demo | test | lint | docs | compat`.
 
-Each job makes `.venv` if it is not there and installs what the job needs, in the versions of `constraints.txt`: `demo`
-the packages of the command line, the other jobs the development tools and the frameworks as well. A torch that is
-already installed, in this interpreter or in `.venv`, is kept. uv does the installing if it is on the PATH, else pip.
+Standard library only. Each job makes `.venv` if it is not there and installs what the job needs, in the versions of
+`constraints.txt`: `demo` the packages of the command line, the other jobs the development tools and the frameworks as
+well. A torch that is already installed, in this interpreter or in `.venv`, is kept. `compat` has environments of its
+own, see compat.py. uv does the installing if it is on the PATH, else pip.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-USAGE = "usage: python3 dev.py setup | demo [options] | test [pytest options] | lint | docs"
+USAGE = "usage: python3 dev.py setup | demo [options] | test [pytest options] | lint | docs | compat [NAME...]"
 
 # the packages of a set are those of the project and of these extras; sizes on disk, measured on Linux, are approximate
 EXTRAS = {"demo": ("lab",), "docs": ("docs", "geometry", "lab"), "develop": ("dev", "docs", "geometry", "lab")}
@@ -160,6 +161,10 @@ def docs() -> None:
 def main(arguments: list[str]) -> None:
     """Run the job that the first argument names."""
     job, rest = (arguments[0] if arguments else ""), arguments[1:]
+    if job == "compat":
+        from compat import main as compat
+
+        compat(rest)
     if job not in SET_OF_JOB or (rest and job in ("setup", "lint", "docs")):
         sys.exit(USAGE)
     if sys.version_info < (3, 11):  # noqa: UP036

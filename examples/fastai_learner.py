@@ -34,6 +34,13 @@ class LocalMixupCallback(Callback):
     def after_loss(self):
         self.learn.loss_grad = self.mixed.loss(self.per_sample, self.pred)
         self.learn.loss = self.learn.loss_grad.clone()
+        self.weights.append(self.mixed.weights.mean())
+
+    def before_train(self):
+        self.weights = []
+
+    def after_train(self):
+        print(f"mean weight of the pairs: {torch.stack(self.weights).mean():.3f}")
 
 
 def main() -> dict[str, float]:

@@ -120,7 +120,7 @@ _takes_reduction._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 def _counts(criterion: Any, targets: Any, losses: Tensor) -> Tensor | None:
     """Return what PyTorch's mean divides by, for the two criteria that do not divide by the number of losses."""
-    if isinstance(criterion, nn.CrossEntropyLoss | nn.NLLLoss):
+    if isinstance(criterion, (nn.CrossEntropyLoss, nn.NLLLoss)):
         weight, ignored = criterion.weight, criterion.ignore_index
     elif _function(criterion) in _WITH_CLASSES:
         keywords = _keywords(criterion)

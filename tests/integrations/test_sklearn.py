@@ -537,7 +537,7 @@ def test_errors_of_data():
         LocalMixupClassifier().fit(X, np.zeros(60))
     with pytest.raises(ValueError, match="continuous"):
         LocalMixupClassifier().fit(X, X[:, 0])
-    with pytest.raises(ValueError, match="pairing must be one of 'permutation', 'flip', 'neighbors'"):
+    with pytest.raises(ValueError, match="pairing must be one of 'permutation', 'flip', 'roll', 'neighbors'"):
         LocalMixupRegressor(pairing="within_class").fit(X, y)
     with pytest.raises(ValueError, match="early_stopping must be False for partial_fit"):
         LocalMixupRegressor(early_stopping=True).partial_fit(X, y)

@@ -4,7 +4,6 @@ import copy
 import importlib.util
 import os
 import runpy
-import sys
 import warnings
 
 import pytest
@@ -667,4 +666,3 @@ def test_the_examples_run(name, epochs, tmp_path, monkeypatch):
     # chance is 90 and 50; which graph is better is not tested
     assert max(errors.values()) < 40
     assert list(tmp_path.iterdir()) == []
-    assert "torchvision" not in sys.modules

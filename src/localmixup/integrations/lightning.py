@@ -119,7 +119,7 @@ class LocalMixupMixin(_Mixing, _Module):
     With several ranks (DDP), each rank draws its own plans, derived from the next draw of the generator and the rank.
     The state of the generator is then the same on all ranks, and the one that rank 0 saves can be loaded everywhere.
 
-    `mixed_loss` and `mixed_step` log `mean_weight`, the mean weight of the samples of an epoch (of this rank). Near 0,
+    `mixed_loss` and `mixed_step` log `mean_weight`, the mean weight of the samples of an epoch. Near 0,
     the graph keeps hardly any pair.
 
     Raises:
@@ -182,9 +182,15 @@ class LocalMixupMixin(_Mixing, _Module):
     def _log_mean_weight(self, batch: MixedBatch) -> None:
         """Log how much the pairs count; outside a training step of a `Trainer` there is nothing to log to."""
         if self.training and getattr(self, "_current_fx_name", None) == "training_step":
-            n = len(batch.weights)
             log: Callable[..., None] = getattr(self, "log")  # noqa: B009  # of the LightningModule
-            log("mean_weight", batch.weights.detach().mean(), on_step=False, on_epoch=True, batch_size=max(1, n))
+            log(
+                "mean_weight",
+                batch.weights.detach().mean(),
+                on_step=False,
+                on_epoch=True,
+                sync_dist=rank_and_size()[1] > 1,
+                batch_size=max(1, len(batch.weights)),
+            )
 
     def mixed_loss(self, batch: Any, criterion: Callable[..., Tensor], *, reduction: str = "weighted_mean") -> Tensor:
         """Return the loss of `mixed_step`, for `training_step`.

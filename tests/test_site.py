@@ -9,6 +9,7 @@ import zlib
 from pathlib import Path
 from urllib.parse import unquote
 
+import browser
 import pytest
 from typer.testing import CliRunner
 
@@ -117,6 +118,21 @@ def test_the_samples_are_reports_of_the_commands(site):
         assert words in page
         assert len(page) < 1_500_000
         assert inspect.cleandoc(page).startswith("<!doctype html>")
+
+
+@pytest.mark.skipif(browser.chromium() is None, reason="no Chromium here")
+def test_the_search_answers_without_a_server(site):
+    document = browser.dom((site / "index.html").as_uri() + "?q=threshold", wait=15_000)
+    assert int(re.search(r"(\d+) matching documents", document)[1]) > 5
+
+
+@pytest.mark.skipif(browser.chromium() is None or not browser.AXE.exists(), reason="no Chromium or no axe here")
+@pytest.mark.parametrize(("page", "width", "scheme"), [("guide", 500, "dark"), ("index", 1280, "light")])
+def test_axe_finds_nothing_on_the_site(site, page, width, scheme):
+    found = browser.axe(site / f"{page}.html", width, scheme)
+    # the theme makes code reachable by the keyboard after a while
+    assert {rule for rule, *_ in found["violations"]} <= {"scrollable-region-focusable"}
+    assert found["wide"] <= 0
 
 
 def load(name):

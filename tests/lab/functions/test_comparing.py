@@ -64,7 +64,7 @@ def test_the_result_holds_the_decision_and_the_numbers(found):
     assert list(frame["method"]) == [row.label for row in found.comparison.rows]
     assert list(frame["error"]) == [row.error.mean for row in found.comparison.rows]
     assert frame["nll"].notna().all()
-    assert found.comparison.training.model.startswith("test_comparing:own_model@")
+    assert found.comparison.training.model.startswith(f"{__name__}:own_model@")
     assert "own_model" in found.page
 
 
@@ -108,7 +108,7 @@ def test_own_optimizer_and_recipe(capsys):
     result = lab.compare(
         own_model, data, optimizer=lambda p: torch.optim.SGD(p, lr=0.1), recipe=recipe, progress=False, **BRIEF
     )
-    assert result.comparison.training.optimizer.startswith("test_comparing:")
+    assert result.comparison.training.optimizer.startswith(f"{__name__}:")
     tried = [dict(candidate.spec.options).get("config", "") for candidate in result.comparison.candidates]
     assert any('"prob": 0.77' in config for config in tried)
     assert capsys.readouterr() == ("", "")

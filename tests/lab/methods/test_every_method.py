@@ -45,7 +45,7 @@ def test_partners_by_class(name, make, points, draw):
 
 
 # methods that only mix the inputs; the others are tested in files of their own
-IN_BATCH = ("recipe", "same-displacement")
+IN_BATCH = ("recipe", "feature-recipe", "same-displacement")
 
 
 def cases(names):

@@ -6,6 +6,7 @@ import torch
 from localmixup import ArgumentError, CompleteGraph, KNNGraph, LocalMixup
 from localmixup.lab.methods import METHODS
 from localmixup.lab.methods.recipe import config_of, recipe_spec
+from localmixup.lab.runs.network import stack
 from localmixup.lab.runs.spec import MethodSpec, TrainingSpec
 
 TRAINING = TrainingSpec(model="mlp", updates=10, pairs="batch", batch_size=12)
@@ -54,6 +55,26 @@ def test_the_control_moves_samples_as_far_with_random_partners():
     torch.testing.assert_close(moved(local)[reachable], moved(control)[reachable], rtol=1e-4, atol=1e-5)
     assert reachable.float().mean() > 0.8
     assert not torch.equal(local.partner, control.partner)
+
+
+def test_on_features_pairs_are_those_of_the_object_given_the_features(draw, network, points):
+    x, y = points
+    recipe = LocalMixup(KNNGraph(n_neighbors=2), pairing="neighbors")
+    spec = recipe_spec(recipe, method="feature-recipe")
+    method = METHODS["feature-recipe"](spec, TRAINING, "classification", torch.Generator().manual_seed(3))
+    drawn = draw(method, "batch", x, y)
+    assert not drawn.moved.any()
+    stacked = stack([network])
+    seen = method.seen_by(stacked, drawn)
+    assert stacked.training
+    mix = LocalMixup.from_config(recipe.to_config(), generator=torch.Generator().manual_seed(3))
+    batch = mix(x, y, network[:-1](x).detach())
+    assert torch.equal(seen.partner_targets[0], batch.partner_targets)
+    torch.testing.assert_close(seen.lam[0], batch.lam)
+    losses, _ = method.losses(stacked, seen)
+    expected = batch.loss(torch.nn.CrossEntropyLoss(), network(batch.inputs), reduction="mean")
+    torch.testing.assert_close(losses[0], expected)
+    assert seen.shares[0, 1] == pytest.approx(float(seen.moved.float().mean()))
 
 
 def test_config_round_trip():

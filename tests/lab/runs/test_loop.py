@@ -158,7 +158,7 @@ STACKED = [name for name, method in METHODS.items() if method.stacks and name !=
 @pytest.mark.parametrize("pairs", ["set", "batch"])
 @pytest.mark.parametrize("name", STACKED)
 def test_a_run_of_a_stack_is_that_run_alone(name, pairs, prepared):
-    if pairs == "set" and name in ("recipe", "same-displacement"):
+    if pairs == "set" and name in ("recipe", "feature-recipe", "same-displacement"):
         pytest.skip("recipes draw pairs of the batch")
     needs = (
         {"parameter": 3.0 if name == "local-knn" else 0.7}

@@ -12,7 +12,7 @@ from localmixup.lab.methods.local import LocalExponential, LocalKNN, LocalThresh
 from localmixup.lab.methods.manifold import ManifoldLocal, ManifoldMixup
 from localmixup.lab.methods.mixup import Mixup
 from localmixup.lab.methods.published import PublishedCifar, PublishedSpirals
-from localmixup.lab.methods.recipe import Recipe, SameDisplacement
+from localmixup.lab.methods.recipe import FeatureRecipe, Recipe, SameDisplacement
 from localmixup.lab.methods.regmixup import RegMixup
 from localmixup.lab.methods.vanilla import Vanilla
 from localmixup.lab.methods.warping import WarpingMixup
@@ -34,6 +34,7 @@ METHODS: dict[str, type[Method]] = {
     "warping-mixup": WarpingMixup,
     "cutmix": CutMix,
     "recipe": Recipe,
+    "feature-recipe": FeatureRecipe,
     "same-displacement": SameDisplacement,
     "published-spirals": PublishedSpirals,
     "published-cifar": PublishedCifar,

@@ -183,6 +183,15 @@ class Method(ABC):
         """
         return None
 
+    def seen_by(self, network: Network, batch: Batch) -> Batch:
+        """Return the pairs of an update, where they depend on the networks as they are then.
+
+        Args:
+            network: in training mode; it stays as it is.
+            batch: as drawn.
+        """
+        return batch
+
     def losses(self, network: Network, batch: Batch) -> tuple[Tensor, Tensor | None]:
         """Return the training losses of a stack of runs.
 
@@ -238,3 +247,20 @@ def weighted_losses(outputs: Tensor, batch: Batch, task: str) -> Tensor:
             batch.lam
         )
     return flat.loss(F.mse_loss, outputs.float().flatten(), reduction="none").view_as(batch.lam)
+
+
+def shares(moved: Tensor, weights: Tensor, size: int) -> Tensor:
+    """Return the mean weight, the mean weight of the pairs whose ends differ, and Kish's effective size over `size`.
+
+    Args:
+        moved: whether the two ends of each pair differ, shape `(..., K)`.
+        weights: how much each pair counts, in the same shape. Pairs of weight zero may be missing.
+        size: number of pairs, with those that are missing.
+
+    Returns:
+        Shape `(..., 3)`, float64.
+    """
+    weights = weights.double()
+    total = weights.sum(dim=-1)
+    ess = total.square() / (size * weights.square().sum(dim=-1)).clamp_min(1e-300)
+    return torch.stack([total / size, (weights * moved).sum(dim=-1) / size, ess], dim=-1)

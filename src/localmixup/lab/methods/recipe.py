@@ -13,7 +13,8 @@ from localmixup import LocalityGraph, LocalMixup, MixPlan, NearestOfGraph
 from localmixup._distances import distances_of_pairs
 from localmixup._inputs import ones_like_rows
 from localmixup._validate import ArgumentError
-from localmixup.lab.methods.base import Method
+from localmixup.lab.methods.base import Batch, Method, shares
+from localmixup.lab.runs.network import Network
 from localmixup.lab.runs.spec import MethodSpec, TrainingSpec
 
 _CPU = torch.device("cpu")
@@ -24,7 +25,7 @@ def recipe_spec(recipe: LocalMixup | Mapping[str, Any], *, method: str = "recipe
 
     Args:
         recipe: the object, or what its `to_config` returns.
-        method: `"recipe"`, or `"same-displacement"` for its control.
+        method: `"recipe"`, `"feature-recipe"` for distances of features, or `"same-displacement"` for the control.
 
     Raises:
         ArgumentError: an unknown setting, or one that is out of range.
@@ -43,7 +44,7 @@ def config_of(spec: MethodSpec) -> dict[str, Any]:
         ArgumentError: the method has no recipe.
     """
     text = dict(spec.options).get("config", "")
-    if spec.method not in ("recipe", "same-displacement") or not isinstance(text, str):
+    if spec.method not in ("recipe", "same-displacement", "feature-recipe") or not isinstance(text, str):
         raise ArgumentError(f"method must be made by recipe_spec, got {spec.method}")
     return dict(json.loads(text)) if text else LocalMixup().to_config()
 
@@ -93,6 +94,39 @@ class Recipe(Method):
         partner = itself.clone().index_copy_(0, rows, found)
         lam = torch.where(partner == itself, 1.0, torch.cat(lams).to(x.device))
         return MixPlan(partner, lam, ones_like_rows(x, n))
+
+
+class FeatureRecipe(Recipe):
+    """A recipe whose distances are those of the features of the network in training, before its head.
+
+    As `localmixup.extras.LearnedMetric` does it: the features come from a pass without gradient, in evaluation mode,
+    over the samples as they are.
+    """
+
+    title = "recipe on features"
+    stacks = False
+
+    def plan(self, x: Tensor, y: Tensor, size: int) -> MixPlan:
+        """Return a plan that mixes nothing: pairs are drawn when the network is at hand."""
+        ones = ones_like_rows(x, len(x))
+        return MixPlan(torch.arange(len(x), device=x.device), ones, ones)
+
+    def seen_by(self, network: Network, batch: Batch) -> Batch:
+        """Draw the pairs of a batch by its features."""
+        network.eval()
+        with torch.no_grad():
+            features = network.part(0, -1)(batch.inputs)[0].float()
+        network.train()
+        plan = self.mix.plan(features, batch.targets[0])
+        moved, weights = (
+            (plan.partner != torch.arange(batch.size, device=plan.partner.device))[None],
+            plan.weights[None],
+        )
+        return batch._replace(
+            partner_inputs=batch.inputs[:, plan.partner], partner_targets=batch.targets[:, plan.partner],
+            lam=plan.lam[None], weights=weights, moved=moved, shares=shares(moved, weights, batch.size),
+            partner=plan.partner[None],
+        )  # fmt: skip
 
 
 class SameDisplacement(Recipe):

@@ -19,7 +19,7 @@ from localmixup.lab.data.prepared import Prepared, split_validation
 from localmixup.lab.data.resampling import resampled_rows
 from localmixup.lab.data.standard import Standard, side_by_side
 from localmixup.lab.methods import METHODS, Batch
-from localmixup.lab.methods.base import PairSource
+from localmixup.lab.methods.base import PairSource, shares
 from localmixup.lab.runs.spec import MethodSpec, RunSpec, TrainingSpec
 from localmixup.lab.runs.standards import standard_of
 
@@ -314,20 +314,3 @@ def _together(parts: Sequence[Tensor]) -> Tensor:
 def _stacked(parts: Sequence[Tensor | None]) -> Tensor | None:
     there = [part for part in parts if part is not None]
     return torch.stack(there, dim=1) if len(there) == len(parts) else None
-
-
-def shares(moved: Tensor, weights: Tensor, size: int) -> Tensor:
-    """Return the mean weight, the mean weight of the pairs whose ends differ, and Kish's effective size over `size`.
-
-    Args:
-        moved: whether the two ends of each pair differ, shape `(..., K)`.
-        weights: how much each pair counts, in the same shape. Pairs of weight zero may be missing.
-        size: number of pairs, with those that are missing.
-
-    Returns:
-        Shape `(..., 3)`, float64.
-    """
-    weights = weights.double()
-    total = weights.sum(dim=-1)
-    ess = total.square() / (size * weights.square().sum(dim=-1)).clamp_min(1e-300)
-    return torch.stack([total / size, (weights * moved).sum(dim=-1) / size, ess], dim=-1)

@@ -152,7 +152,9 @@ def stack_key(spec: RunSpec, prepared: Prepared) -> Hashable:
 
 
 def _draws_only(kind: type[Method]) -> bool:
-    return all(getattr(kind, name) is getattr(Method, name) for name in ("losses", "reduced", "choices", "drops"))
+    return all(
+        getattr(kind, name) is getattr(Method, name) for name in ("losses", "reduced", "choices", "drops", "seen_by")
+    )
 
 
 @lru_cache(maxsize=64)

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from localmixup._validate import ArgumentError
 from localmixup.lab.data.prepared import Prepared
 from localmixup.lab.methods import Batch
+from localmixup.lab.methods.base import shares
 from localmixup.lab.models import build_model
-from localmixup.lab.runs.draws import Run, batches, inputs_on, of_stack, shares
+from localmixup.lab.runs.draws import Run, batches, inputs_on, of_stack
 from localmixup.lab.runs.evaluate import corrupted_errors, errors, regions, test
 from localmixup.lab.runs.network import Network, stack
 from localmixup.lab.runs.optimizers import build_optimizer, rate_shares
@@ -60,6 +61,7 @@ def train(specs: Sequence[RunSpec], prepared: Prepared, *, device: str = "cpu") 
     method, watch = runs[0].method, _Watch(network, runs, prepared)
     for update, batch in enumerate(_batches(runs, network), start=1):
         with autocast:
+            batch = method.seen_by(network, batch)
             losses, weights = method.losses(network, batch)
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
             group["lr"] = rate * shares_of_rate[update - 1]

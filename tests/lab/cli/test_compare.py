@@ -1,5 +1,6 @@
 """`localmixup compare` as a user types it."""
 
+import html
 import json
 import os
 import signal
@@ -85,7 +86,8 @@ def test_a_table_from_file_to_report(folder):
     assert decision["headline"] == lines[0]
     results = folder / "localmixup-results" / "pets.csv--kind"
     assert json.loads((results / "comparison.json").read_text()) == numbers
-    assert decision["why"] in (results / "report.html").read_text().replace("&#39;", "'")
+    page = html.unescape((results / "report.html").read_text(encoding="utf-8"))
+    assert decision["why"] in page.replace("\N{NO-BREAK SPACE}", " ")
     assert json.loads((results / "local_mixup.json").read_text()) == numbers["recipe"]
 
 

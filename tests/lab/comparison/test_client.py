@@ -1,5 +1,6 @@
 """The comparison as a whole: which runs, which rows, which choice, which controls, and what is handed over."""
 
+import html
 import json
 
 import pytest
@@ -125,7 +126,7 @@ def test_from_the_name_of_the_data_to_the_page_and_the_recipe(tmp_path):
     told, (comparison, report) = finish(compare(job))
     assert isinstance(told[0], Read)
     assert (told[0].name, told[0].lines[0]) == ("digits", "rows: 1,797")
-    page = report.read_text(encoding="utf-8").replace("&#39;", "'")
+    page = html.unescape(report.read_text(encoding="utf-8")).replace("\N{NO-BREAK SPACE}", " ")
     assert comparison.decision.headline in page
     assert comparison.decision.why in page
     written = json.loads((tmp_path / "out" / "comparison.json").read_text(encoding="utf-8"))

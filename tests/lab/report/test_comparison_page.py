@@ -101,7 +101,7 @@ def test_the_table_is_that_of_the_comparison():
     assert rows[0] == ["vanilla", "11.17 ± 3.1", "", "0.25", "50 %", "1.2", "so local"]
     assert rows[2][:3] == ["local mixup", "8.00 ± 2.5", "-3.17 (-4.00 to -2.00)"]
     assert answers(comparison)[0][1:] == [
-        "local mixup: 8.00, vanilla: 11.17", "-3.17", "-4.00 and -1.00", "97.5 %", "0.004", "90 %", "10 %", "0 %", "1.50",
+        "local mixup 8.00, vanilla 11.17", "-3.17 (-4.00 to -1.00; 97.5 %)", "0.004", "90 %", "10 %", "0 %", "1.50",
     ]  # fmt: skip
 
 

@@ -156,8 +156,7 @@ def score_cells(row: ComparedArm, comparison: Comparison) -> list[str]:
 
 
 ANSWER_HEAD = [
-    "question", "compared", "difference", "between", "confidence", "corrected p", "better", "about equal", "worse",
-    "detectable difference",
+    "question", "compared", "difference", "corrected p", "better", "about equal", "worse", "detectable difference",
 ]  # fmt: skip
 """Column names of the answers."""
 
@@ -174,10 +173,9 @@ def answers(comparison: Comparison) -> list[list[str]]:
         found.append(
             [
                 question_of(c),
-                f"{c.one}: {c.values[0]:.{decimals}f}, {c.other}: {c.values[1]:.{decimals}f}",
-                signed(c.mean, decimals),
-                f"{signed(c.low, decimals)} and {signed(c.high, decimals)}",
-                f"{100 * c.confidence:.3g} %",
+                f"{c.one} {c.values[0]:.{decimals}f}, {c.other} {c.values[1]:.{decimals}f}",
+                f"{signed(c.mean, decimals)} ({signed(c.low, decimals)} to {signed(c.high, decimals)}; "
+                f"{100 * c.confidence:.3g} %)",
                 f"{c.p:.2g}",
                 *(f"{100 * share:.0f} %" for share in (c.better, c.equal, c.worse)),
                 f"{c.detectable:.{decimals}f}",

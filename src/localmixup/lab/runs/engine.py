@@ -188,8 +188,9 @@ def _with_loky(
                 f"$TMPDIR: the data cannot be handed to the processes: {first_line(error)[:120]}; --jobs 1 needs none"
             ) from None
         parallel = joblib.Parallel(
-            n_jobs=workers, return_as="generator_unordered", pre_dispatch="2*n_jobs", batch_size=1
-        )
+            n_jobs=workers, backend="loky", return_as="generator_unordered", pre_dispatch="2*n_jobs", batch_size=1,
+            initializer=_leave_with, initargs=(os.getpid(),),
+        )  # fmt: skip
         outcomes = parallel(joblib.delayed(_run)(stack, str(path), device) for stack in stacks)
         try:
             # not `yield from`, which would close the generator of joblib by itself
@@ -245,7 +246,6 @@ def _train(stack: Sequence[RunSpec], prepared: Prepared, device: str) -> Finishe
 
 
 def _run(stack: Sequence[RunSpec], path: str, device: str) -> Finished:
-    _leave_with_parent()
     torch.set_num_threads(1)
     return _train(stack, _load(path), device)
 
@@ -260,10 +260,11 @@ def _load(path: str) -> Prepared:
     return Prepared(*torch.load(path, mmap=True))
 
 
-@lru_cache(maxsize=1)
-def _leave_with_parent() -> None:
-    """Let this worker end when its parent is gone: a parent that was killed cannot stop it."""
-    parent = os.getppid()
+def _leave_with(parent: int) -> None:
+    """Let this worker end when its parent is gone, which cannot stop it if it was killed.
+
+    Called before the first stack: a worker that waits for one would stay for minutes, with the parent's output open.
+    """
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -101,6 +101,24 @@ def test_a_hundred_kills(kind, folder):
     assert kill_many(kind, folder, 100) >= 1
 
 
+def test_workers_that_wait_end_with_a_parent_that_is_killed():
+    code = (
+        "import os, signal, joblib; from localmixup.lab.runs.engine import _leave_with\n"
+        "work = joblib.Parallel(n_jobs=2, backend='loky', initializer=_leave_with, initargs=(os.getpid(),))\n"
+        "print(*set(work(joblib.delayed(os.getpid)() for _ in range(8))), flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    killed = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=False)
+    workers = [int(number) for number in killed.stdout.split()]
+    assert killed.returncode == -signal.SIGKILL
+    assert workers
+    waited = 0
+    while any(os.path.exists(f"/proc/{worker}") for worker in workers) and waited < 100:
+        time.sleep(1)  # without this they stay for five minutes
+        waited += 1
+    assert waited < 100
+
+
 def test_a_folder_of_a_killed_process_is_removed_and_one_in_use_is_not(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     code = (

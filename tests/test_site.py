@@ -167,7 +167,15 @@ def test_headings_become_tabs():
     ]
 
 
-@pytest.mark.parametrize("path", load("gallery").drawing_scripts(), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [
+        # those that train take longer
+        path if path.stem.startswith("draw") else pytest.param(path, marks=pytest.mark.slow)
+        for path in load("gallery").drawing_scripts()
+    ],
+    ids=lambda path: path.stem,
+)
 def test_scripts_of_the_gallery_draw_what_is_shown(path):
     gallery = load("gallery")
     picture, printed = gallery.run(path)

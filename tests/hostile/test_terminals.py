@@ -100,7 +100,17 @@ def test_a_user_without_a_home_and_without_a_name(tmp_path):
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("name", ["my%20data.csv", "m[bold]3.csv", "what?.csv", b"caf\xe9.csv", "\x1b[31mred.csv"])
+SINGLE = ["my%20data.csv", "m[bold]3.csv", "what?.csv", "\x1b[31mred.csv"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "m[bold]%20\x1b[31mwhat?.csv",
+        b"caf\xe9.csv",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in SINGLE),
+    ],
+)
 def test_names_of_files_that_hold_anything(tmp_path, name):
     table(tmp_path, name, "[/x]<!--<script>")
     done = run(["inspect", os.fsdecode(name), "--target", "kind", "--samples", "200"], tmp_path)

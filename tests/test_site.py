@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 import browser
 import pytest
+from filelock import FileLock
 from typer.testing import CliRunner
 
 import localmixup
@@ -18,15 +19,19 @@ from localmixup.lab.cli.app import app
 
 ROOT = Path(__file__).parent.parent
 pytest.importorskip("mkdocs")
-pytestmark = pytest.mark.xdist_group("site")
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", folder]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+def site(tmp_path_factory, worker_id):
+    """The site, built once for all processes of the tests."""
+    shared = tmp_path_factory.getbasetemp()
+    folder = (shared if worker_id == "master" else shared.parent) / "site"
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "built").exists():
+            command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", folder]
+            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stdout + done.stderr
+            (folder / "built").touch()
     return folder
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 import hashlib
 import lzma
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +45,11 @@ def samples() -> dict[str, str]:
         RuntimeError: a command failed, or trained a network although its runs are stored.
     """
     folder = KEPT / fingerprint()
-    running = {}
+    running, works = {}, {}
     for name, (arguments, _) in COMMANDS.items():
         if not (folder / name).exists():
-            work = folder / f"{name}.work"
-            work.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
+            work = works[name] = Path(tempfile.mkdtemp(prefix=name, dir=folder))  # another build may run beside this
             (work / "runs.sqlite").write_bytes(lzma.decompress(STORE.read_bytes()))
             running[name] = subprocess.Popen(
                 [sys.executable, "-m", "localmixup", *arguments],
@@ -58,7 +60,8 @@ def samples() -> dict[str, str]:
         said = process.communicate()[1]
         if process.returncode or "about" in said.partition("resamples")[2]:
             raise RuntimeError(f"{name}: the command failed or trains again, so its store is too old:\n{said}")
-        (folder / f"{name}.work" / COMMANDS[name][1]).rename(folder / name)
+        (works[name] / COMMANDS[name][1]).replace(folder / name)
+        shutil.rmtree(works[name])
     return {name: (folder / name).read_text() for name in COMMANDS}
 
 

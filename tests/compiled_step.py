@@ -13,7 +13,8 @@ from localmixup import ExponentialGraph, KNNGraph, LocalMixup
 def main():
     x, y = torch.randn(32, 3, 4, 4), torch.randint(5, (32,))
     model = torch.nn.Linear(48, 5)
-    criteria = {"flip": F.cross_entropy, "permutation": torch.nn.CrossEntropyLoss(weight=torch.rand(5) + 0.5)}
+    weighted = torch.nn.CrossEntropyLoss(weight=torch.rand(5) + 0.5)
+    criteria = {"flip": F.cross_entropy, "roll": F.cross_entropy, "permutation": weighted}
     for pairing, criterion in criteria.items():
         for outside in ("discard", "unmix"):
             mix = LocalMixup(ExponentialGraph(0.1), pairing=pairing, outside=outside, per_sample=outside == "unmix")
@@ -27,8 +28,8 @@ def main():
             loss.backward()
             torch.testing.assert_close(loss, batch.loss(criterion, model(batch.inputs.flatten(1))))
             # whatever the compiled draw was, the batch must be what its lam and partner say
-            partner = torch.arange(31, -1, -1)
-            if pairing != "flip":
+            partner = torch.arange(31, -1, -1) if pairing == "flip" else torch.arange(32).roll(1)
+            if pairing == "permutation":
                 gap = (batch.inputs - batch.lam.view(-1, 1, 1, 1) * x).flatten(1)
                 ends = (1 - batch.lam)[:, None, None] * x.flatten(1)[None]
                 partner = (gap[:, None] - ends).norm(dim=2).argmin(1)

@@ -21,7 +21,7 @@ def test_a_step_compiles_as_one_graph():
     done = subprocess.run(
         [sys.executable, str(HERE / "compiled_step.py")], capture_output=True, text=True, env=environment, check=False
     )
-    expected = [f"{p} {o} ok" for p in ("flip", "permutation") for o in ("discard", "unmix")]
+    expected = [f"{p} {o} ok" for p in ("flip", "roll", "permutation") for o in ("discard", "unmix")]
     assert done.stdout.splitlines() == [*expected, "generator refused"], done.stderr
 
 

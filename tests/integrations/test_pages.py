@@ -52,6 +52,8 @@ def record():
             if losses is not None:
                 assert len(losses) > 0
                 assert all(torch.isfinite(torch.tensor(float(loss))) for loss in losses)
+        # equal losses would mean that nothing was mixed
+        assert before is None or [float(loss) for loss in before] != [float(loss) for loss in after]
         print(name, "before", before and before[-1], "after", after[-1])
 
     return recorded

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
+from scipy import special
 
 from localmixup.lab.runs.spec import MethodSpec
 
@@ -32,8 +33,6 @@ class Effect(BaseModel):
 
     def interval(self) -> tuple[float, float]:
         """Return the interval of 95 %."""
-        from scipy import special
-
         half = self.error * float(special.stdtrit(self.df, 0.975))
         return self.mean - half, self.mean + half
 

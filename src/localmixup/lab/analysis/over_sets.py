@@ -12,8 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
+from scipy.optimize import brentq
 
 from localmixup.lab.analysis.benchmarked import SetResult
+from localmixup.lab.analysis.questions import margin_of
 
 _TAUS, _MOST_TAU = 2000, 50.0  # of the grid over the standard deviation between sets
 
@@ -93,8 +95,6 @@ def _three(weights: np.ndarray, centre: np.ndarray, spread: np.ndarray) -> tuple
 
 
 def _quantile(level: float, weights: np.ndarray, centre: np.ndarray, spread: np.ndarray) -> float:
-    from scipy.optimize import brentq
-
     low, high = float((centre - 10 * spread).min()), float((centre + 10 * spread).max())
     return float(brentq(lambda x: float(weights @ stats.norm.cdf(x, centre, spread)) - level, low, high))
 
@@ -191,8 +191,6 @@ def regrets(results: Sequence[SetResult], label: str, labels: Sequence[str]) -> 
         label: of the arm.
         labels: arms that may be best.
     """
-    from localmixup.lab.analysis.questions import margin_of
-
     found = []
     for result in results:
         best = min((result.arm(one) for one in labels), key=lambda arm: arm.error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from localmixup.lab.analysis.benchmarked import SetResult
 from localmixup.lab.benchmark.arms import UPDATES
 from localmixup.lab.benchmark.measure import Work, measure
 from localmixup.lab.benchmark.suite import SIZES, is_large_enough, members
+from localmixup.lab.comparison.timing import duration
 from localmixup.lab.data.suite import load_set
 from localmixup.lab.errors import DataMissingError
 from localmixup.lab.files import check_writable, make_folder, write_file
@@ -96,6 +98,7 @@ def benchmark(job: Job) -> Generator[Event, None, tuple[Benchmark, Path]]:
     out = make_folder(job.out)
     sets: list[SetResult] = []
     missing: dict[str, str] = {}
+    took: list[float] = []
     with closing(Store(job.store or out / "results.sqlite")) as store:
         work = Work(store, job.jobs, job.backend, job.scheduler, job.updates)
         for place, member in enumerate(wanted, start=1):
@@ -108,8 +111,14 @@ def benchmark(job: Job) -> Generator[Event, None, tuple[Benchmark, Path]]:
             if not is_large_enough(len(data.x), job.size):
                 yield Note(f"{member.name} is left out: its {len(data.x):,} rows are too few for a size of {job.size}")
                 continue
-            yield Note(f"{place} of {len(wanted)}: {member.name}, {len(data.x):,} rows of {data.x[0].size} values")
+            left = f"; about {duration(sum(took) / len(took) * (len(wanted) - place + 1))} left" if took else ""
+            yield Note(
+                f"{place} of {len(wanted)}: {member.name}, {len(data.x):,} rows of {data.x[0].size} values{left}"
+            )
+            stored, begun = store.count(), time.monotonic()
             sets.append((yield from measure(member, data, job.size, job.resamples, work)))
+            if store.count() > stored:  # a set whose runs were stored before says nothing about the time
+                took.append(time.monotonic() - begun)
     if not sets:
         raise ArgumentError(f"--suite {job.suite}: none of its sets could be used at a size of {job.size}")
     found = Benchmark(

@@ -7,11 +7,9 @@ from typing import Annotated
 
 import typer
 
-from localmixup._validate import ArgumentError
 from localmixup.lab.cli import options
 from localmixup.lab.cli.compare import STORED
 from localmixup.lab.cli.errors import interruptible
-from localmixup.lab.cli.names import BACKENDS
 
 SIZES = ("100", "300", "2000")
 FOLDER = Path("localmixup-results/benchmark")
@@ -24,20 +22,11 @@ def benchmark(
     size: Annotated[
         str, typer.Option(parser=options.choice(SIZES), metavar="|".join(SIZES), help="Training rows at most.")
     ] = "2000",
-    resamples: Annotated[
-        int,
-        typer.Option(
-            parser=options.whole("resamples", 2), metavar="INTEGER", help="Number of fresh random splits to judge on."
-        ),
-    ] = 10,
+    resamples: options.Resamples = 10,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the page and the store.")] = FOLDER,
     jobs: options.Jobs = None,
-    backend: Annotated[
-        str, typer.Option(parser=options.choice(BACKENDS), metavar="loky|dask", help="loky is this machine.")
-    ] = "loky",
-    scheduler: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="A running Dask scheduler, for --backend dask.")
-    ] = None,
+    backend: options.Backend = "loky",
+    scheduler: options.Scheduler = None,
     data_root: options.DataRoot = None,
     store: options.StoreUrl = None,
     as_json: options.AsJson = False,
@@ -47,8 +36,7 @@ def benchmark(
     The whole suite trains about 11,500 small networks. It can be interrupted at any time: the same command continues
     from there.
     """
-    if scheduler is not None and backend != "dask":
-        raise ArgumentError(f"--scheduler needs --backend dask, got --backend {backend}")
+    options.check_scheduler(scheduler, backend)
     from localmixup.lab.analysis.benchmark_words import contrasts, primary_sentence
     from localmixup.lab.benchmark.client import Job
     from localmixup.lab.benchmark.client import benchmark as work
@@ -67,4 +55,5 @@ def benchmark(
         ("what", "against", "sets", "mean difference"), [[*row[:2], *row[3:5]] for row in table.rows], text=True
     )
     console.print(table.remark, soft_wrap=True)
-    console.print(f"\nreport: {page}", soft_wrap=True)
+    console.print("\nWhat to use on your own data: localmixup compare DATA", soft_wrap=True)
+    console.print(f"report: {page}", soft_wrap=True)

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from localmixup._validate import ArgumentError
 from localmixup.lab.cli import options
 from localmixup.lab.cli.errors import interruptible
-from localmixup.lab.cli.names import BACKENDS, METHODS
+from localmixup.lab.cli.names import METHODS
 from localmixup.lab.data.names import check_source
 from localmixup.lab.data.reading import Reading
 
@@ -22,12 +21,7 @@ STORED = "finished runs are stored; the same command continues from there"
 
 def compare(
     data: options.Data = "digits",
-    resamples: Annotated[
-        int,
-        typer.Option(
-            parser=options.whole("resamples", 2), metavar="INTEGER", help="Number of fresh random splits to judge on."
-        ),
-    ] = 10,
+    resamples: options.Resamples = 10,
     budget: Annotated[
         float | None,
         typer.Option(
@@ -62,12 +56,8 @@ def compare(
     augment: options.Augment = None,
     device: options.Device = "cpu",
     precision: options.Precision = "no",
-    backend: Annotated[
-        str, typer.Option(parser=options.choice(BACKENDS), metavar="loky|dask", help="loky is this machine.")
-    ] = "loky",
-    scheduler: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="A running Dask scheduler, for --backend dask.")
-    ] = None,
+    backend: options.Backend = "loky",
+    scheduler: options.Scheduler = None,
     drop: options.Drop = None,
     missing: options.Missing = None,
     sep: options.Sep = None,
@@ -83,8 +73,7 @@ def compare(
     Candidates for mixup and for local mixup are chosen on some rows and judged on others, in fresh resamples. It ends
     in a decision and the code for it. It can be interrupted at any time: the same command continues from there.
     """
-    if scheduler is not None and backend != "dask":
-        raise ArgumentError(f"--scheduler needs --backend dask, got --backend {backend}")
+    options.check_scheduler(scheduler, backend)
     settings: dict[str, Any] = {
         "methods": () if methods is None else options.methods_of(methods),
         "resamples": resamples,

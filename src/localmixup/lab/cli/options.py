@@ -14,7 +14,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from localmixup._validate import ArgumentError, check_choice, check_integer, check_number
-from localmixup.lab.cli.names import ALWAYS, AUGMENTATIONS, METHODS, MODELS, OPTIMIZERS
+from localmixup.lab.cli.names import ALWAYS, AUGMENTATIONS, BACKENDS, METHODS, MODELS, OPTIMIZERS
 from localmixup.lab.data.names import database_in
 from localmixup.lab.data.reading import HEADERS, LAYOUTS, MISSING, columns_of, size_of
 from localmixup.lab.files import as_path
@@ -257,10 +257,32 @@ Optimizer = Annotated[
         "[adamw].",
     ),
 ]
+Resamples = Annotated[
+    int,
+    typer.Option(parser=whole("resamples", 2), metavar="INTEGER", help="Number of fresh random splits to judge on."),
+]
+Backend = Annotated[
+    str, typer.Option(parser=choice(BACKENDS), metavar="|".join(BACKENDS), help="loky runs on this machine.")
+]
+Scheduler = Annotated[str | None, typer.Option(metavar="ADDRESS", help="A running Dask scheduler, for --backend dask.")]
 Augment = Annotated[
     str | None,
     typer.Option(parser=choice(AUGMENTATIONS), metavar="NAME", help=f"One of {', '.join(AUGMENTATIONS)}."),
 ]
+
+
+def check_scheduler(scheduler: str | None, backend: str) -> None:
+    """Check that an address of a scheduler has a use.
+
+    Args:
+        scheduler: value of `--scheduler`.
+        backend: value of `--backend`.
+
+    Raises:
+        ArgumentError: the backend has no scheduler.
+    """
+    if scheduler is not None and backend != "dask":
+        raise ArgumentError(f"--scheduler needs --backend dask, got --backend {backend}")
 
 
 def results_folder(data: str, target: str | None) -> Path:

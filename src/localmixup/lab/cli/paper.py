@@ -13,7 +13,7 @@ from localmixup._validate import ArgumentError, check_choice
 from localmixup.lab.cli import options
 from localmixup.lab.cli.compare import STORED
 from localmixup.lab.cli.errors import Commands, interruptible
-from localmixup.lab.cli.names import BACKENDS, ITEMS, PROTOCOLS, SCALES
+from localmixup.lab.cli.names import ITEMS, PROTOCOLS, SCALES
 from localmixup.lab.files import as_path
 
 if TYPE_CHECKING:
@@ -73,13 +73,8 @@ def run_items(
         int | None, typer.Option(parser=options.whole("runs"), metavar="INTEGER", help="Runs per arm [by the scale].")
     ] = None,
     jobs: options.Jobs = None,
-    backend: Annotated[
-        str,
-        typer.Option(parser=options.choice(BACKENDS), metavar="|".join(BACKENDS), help="loky runs on this machine."),
-    ] = "loky",
-    scheduler: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="Address of a running Dask scheduler.")
-    ] = None,
+    backend: options.Backend = "loky",
+    scheduler: options.Scheduler = None,
     device: options.Device = "cpu",
     data_root: options.DataRoot = None,
     store: options.StoreUrl = None,
@@ -90,8 +85,7 @@ def run_items(
     """
     for name in items:
         check_choice("ITEM", name, [*ITEMS, "all"])
-    if scheduler is not None and backend != "dask":
-        raise ArgumentError(f"--scheduler needs --backend dask, got --backend {backend}")
+    options.check_scheduler(scheduler, backend)
     import torch
 
     from localmixup.lab.cli.console import show

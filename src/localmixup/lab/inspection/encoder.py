@@ -2,7 +2,7 @@
 
 `torch.export.load` unpickles members of an archive, evaluates the expressions of sizes and the guards, loads compiled
 libraries, and calls whatever function of `torch` a node names. Here the archive is therefore read, checked and written
-anew: only plain weights and a graph of tensor operations are left.
+again: only plain weights and a graph of tensor operations are left.
 """
 
 from __future__ import annotations

@@ -205,7 +205,7 @@ def verified(rows: Iterator[Any], called: str, *, every: bool) -> Iterator[dict[
         yield row
 
 
-_REMEDY = "; restore a copy, or delete it to start anew"
+_REMEDY = "; restore a copy, or delete it to start again"
 
 
 @contextmanager

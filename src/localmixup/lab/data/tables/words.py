@@ -251,7 +251,7 @@ _UNITS = frozenset(
 
 
 def as_numbers(texts: Any, spelling: Spelling) -> Any:
-    """Return a column of text as numbers; what is no number becomes NaN.
+    """Return a column of text as numbers; what is not a number becomes NaN.
 
     Args:
         texts: a pandas series of text.

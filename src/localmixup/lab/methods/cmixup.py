@@ -41,7 +41,7 @@ class CMixup(Mixup):
         return self.similar(targets, targets)
 
     def pairs(self, x: Tensor, y: Tensor) -> PairSource:
-        """Return the source of pairs of the set, which never holds the matrix of all pairs."""
+        """Return the source of pairs of the set, which holds the matrix of all pairs only if it is small."""
         return _TargetPairs(y.cpu(), self)
 
     def similar(self, targets: Tensor, of: Tensor) -> Tensor:
@@ -54,16 +54,39 @@ class CMixup(Mixup):
         Returns:
             Indices into `of`, shape `(n,)`.
         """
-        found = [torch.zeros(0, dtype=torch.int64)]
-        for rows in torch.split(targets, max(1, _BLOCK // len(of))):
-            if self.task == "classification":
-                squares = (rows[:, None] != of).double() * (2 / self.bandwidth**2)
-            else:
-                squares = ((rows[:, None].double() - of.double()) / self.bandwidth).square()
-            mass = (squares / -2).exp().cumsum(dim=1)
-            ticks = torch.rand(len(rows), 1, dtype=torch.float64, generator=self.generator) * mass[:, -1:]
-            found.append(torch.searchsorted(mass, ticks, right=True).squeeze(1).clamp_max(len(of) - 1))
-        return torch.cat(found)
+        values, row = torch.unique(targets, return_inverse=True)
+        shares = torch.rand(len(targets), dtype=torch.float64, generator=self.generator)
+        found, start = torch.zeros(len(targets), dtype=torch.int64), 0
+        for block in torch.split(values, max(1, _BLOCK // len(of))):
+            here = (row >= start) & (row < start + len(block))
+            found[here] = _drawn(self.masses(block, of), row[here] - start, shares[here])
+            start += len(block)
+        return found
+
+    def masses(self, values: Tensor, of: Tensor) -> Tensor:
+        """Return the cumulated probabilities, not normalised, of the partners of each value, shape `(values, m)`."""
+        if self.task == "classification":
+            squares = (values[:, None] != of).double() * (2 / self.bandwidth**2)
+        else:
+            squares = ((values[:, None].double() - of.double()) / self.bandwidth).square()
+        return (squares / -2).exp().cumsum(dim=1)
+
+
+def _drawn(masses: Tensor, row: Tensor, shares: Tensor) -> Tensor:
+    """Return the first column whose cumulated mass exceeds a share of that of its row, by bisection.
+
+    Args:
+        masses: cumulated along each row, shape `(r, m)`.
+        row: which row each draw is from, shape `(n,)`.
+        shares: of the mass of its row, one for each draw, in [0, 1), shape `(n,)`.
+    """
+    wanted = shares * masses[row, -1]
+    low, high = torch.zeros_like(row), torch.full_like(row, masses.shape[1] - 1)
+    for _ in range(masses.shape[1].bit_length()):
+        middle = (low + high) // 2
+        beyond = masses[row, middle] > wanted
+        low, high = torch.where(beyond, low, (middle + 1).minimum(high)), torch.where(beyond, middle, high)
+    return low
 
 
 class _TargetPairs:
@@ -72,10 +95,15 @@ class _TargetPairs:
     def __init__(self, y: Tensor, method: CMixup) -> None:
         self.y, self.method = y, method
         self.waiting = torch.zeros(0, dtype=torch.int64)
+        values, self.row = torch.unique(y, return_inverse=True)
+        self.masses = method.masses(values, y) if len(values) * len(y) <= _BLOCK else None
 
     def sample(self, count: int) -> tuple[Tensor, Tensor]:
         """Return indices of the samples and of their partners, shape `(count,)` each."""
         while len(self.waiting) < count:
             self.waiting = torch.cat([self.waiting, torch.randperm(len(self.y), generator=self.method.generator)])
         first, self.waiting = self.waiting[:count], self.waiting[count:]
-        return first, self.method.similar(self.y[first], self.y)
+        if self.masses is None:
+            return first, self.method.similar(self.y[first], self.y)
+        shares = torch.rand(count, dtype=torch.float64, generator=self.method.generator)
+        return first, _drawn(self.masses, self.row[first], shares)

@@ -60,11 +60,15 @@ def match(x: Tensor, other: Tensor, k: int) -> Tensor:
     >>> match(torch.tensor([[0.0], [5.0]]), torch.tensor([[6.0], [1.0]]), k=2)
     tensor([1, 0])
     """
+    own, partners = (as_features(part).double() for part in (x, other))
+    whole = len(own) // k * k
     found = [torch.zeros(0, dtype=torch.int64)]
-    for start in range(0, len(x), k):
-        own, partners = (as_features(part[start : start + k]).double() for part in (x, other))
-        costs = torch.cdist(own, partners, compute_mode="donot_use_mm_for_euclid_dist").square()
-        found.append(start + torch.from_numpy(linear_sum_assignment(costs.cpu().numpy())[1]))
+    for size, rows in ((k, slice(0, whole)), (len(own) - whole, slice(whole, None))):
+        if size:
+            a, b = (part[rows].view(-1, size, part.shape[1]) for part in (own, partners))
+            costs = torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist").square()
+            orders = [linear_sum_assignment(block)[1] for block in costs.cpu().numpy()]
+            found += [rows.start + size * n + torch.from_numpy(order) for n, order in enumerate(orders)]
     return torch.cat(found)
 
 

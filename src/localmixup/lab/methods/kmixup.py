@@ -65,7 +65,7 @@ def match(x: Tensor, other: Tensor, k: int) -> Tensor:
     found = [torch.zeros(0, dtype=torch.int64)]
     for size, rows in ((k, slice(0, whole)), (len(own) - whole, slice(whole, None))):
         if size:
-            a, b = (part[rows].view(-1, size, part.shape[1]) for part in (own, partners))
+            a, b = (part[rows].reshape(-1, size, part.shape[1]) for part in (own, partners))
             costs = torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist").square()
             orders = [linear_sum_assignment(block)[1] for block in costs.cpu().numpy()]
             found += [rows.start + size * n + torch.from_numpy(order) for n, order in enumerate(orders)]

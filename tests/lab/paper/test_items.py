@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from PIL import Image
+from scipy import stats
 
 from localmixup._validate import ArgumentError
 from localmixup.lab.models import MODELS, build_model
@@ -285,6 +286,47 @@ def test_twenty_samples_of_figure4_count_at_every_radius():
         size = round(20 / arm.method.kept_share)
         assert outcome.mean_weight * size == pytest.approx(20, abs=4 * 5 / 10)
         assert outcome.mixed_share == pytest.approx(0.95, abs=0.02)
+
+
+def test_other_draws_are_compared_draw_by_draw(reading):
+    """A draw is one observation: against SciPy's paired test of the means of the draws."""
+    errors, shares = {}, {}
+    for r in reading.of("spiral-draws"):
+        panel, _, draw = r.arm.panel.partition(", draw ")
+        if draw:
+            errors.setdefault((panel, r.arm.label), []).append(
+                np.mean([k.outcome.test_error for k in r.records.values()])
+            )
+            shares.setdefault(r.arm.label, []).extend(k.outcome.mixed_share for k in r.records.values())
+    section = ITEMS["spiral-draws"].section(reading)
+    for panel in ("spirals", "spirals-gaussian"):
+        (sentence,) = (
+            s for s in section.sentences if s.startswith(f"{panel}, ") and "draws with" in s and "locality" not in s
+        )
+        for label in ("radius 0.13", "radius 2", "mixup"):
+            test = stats.ttest_rel(errors[panel, label], errors[panel, "vanilla"])
+            interval = test.confidence_interval()
+            assert len(errors[panel, label]) == 10
+            mean = test.statistic * (interval.high - interval.low) / 2 / stats.t.ppf(0.975, 9)
+            assert f"{label} {mean:+.2f} points (95 % {interval.low:+.2f} to {interval.high:+.2f}" in sentence
+    # every method mixes 95 % of its samples: 5 updates of 20, which are the same for every draw, to four standard errors
+    for label, values in shares.items():
+        wanted = 0 if label == "vanilla" else 0.95
+        assert np.mean(values) == pytest.approx(wanted, abs=4 * (0.95 * 0.05 / 100) ** 0.5)
+
+
+def test_other_draws_have_other_points_and_as_many_pairs_within_the_radius():
+    from localmixup.lab.data.generators import spirals
+    from localmixup.lab.paper import spiral_draws
+
+    first, again, other = (spirals(reading="paper", seed=seed)[0] for seed in (1, 1, 2))
+    assert np.array_equal(first, again)
+    assert not np.isclose(first, other).any(axis=1).any()
+    bench = Bench(Store("sqlite://"), "controlled", "full")
+    for arm in spiral_draws.arms(bench, "spirals", bench.data("spirals"))[2:]:
+        assert arm.training.validation_share == 0
+        assert arm.training.updates == 5000
+        assert arm.method.parameter == arm.x
 
 
 def test_the_shares_of_the_spirals_are_swapped_in_the_paper():

@@ -97,6 +97,11 @@ class Table(BaseModel):
         """Return the paired difference of two rows in words."""
         return difference_text(self.difference(label, other), self.unit, self.decimals)
 
+    def against_both(self, label: str) -> str:
+        """Return the paired differences of a row to vanilla training and to mixup in words."""
+        vanilla, mixup = (self.against(label, other) for other in BASELINES)
+        return f"{label} against vanilla training {vanilla}, against mixup {mixup}"
+
 
 def table_of(
     results: Sequence[ArmResult],

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from localmixup.lab.analysis.arms import ArmResult, results_of
 from localmixup.lab.data.dataset import DataSet
 from localmixup.lab.data.prepared import Prepared, prepare
-from localmixup.lab.data.sources import load
+from localmixup.lab.data.sources import Source, load
 from localmixup.lab.runs.engine import run
 from localmixup.lab.runs.events import Event, Stage, Step
 from localmixup.lab.runs.experiment import Arm, FindingSpec
@@ -53,19 +53,19 @@ class Bench:
     data_root: Path | None = None
     _loaded: dict[tuple[str, int | None], Loaded] = field(default_factory=dict)
 
-    def data(self, name: str, train_size: int | None = None) -> Loaded:
+    def data(self, source: Source, train_size: int | None = None) -> Loaded:
         """Return a data set, which is read once.
 
         Args:
-            name: see `localmixup.lab.data.sources.load`.
+            source: see `localmixup.lab.data.sources.load`.
             train_size: number of random rows of the training data to use; None for all.
 
         Raises:
             DataMissingError: the data were not found.
         """
-        key = (name, train_size)
+        key = (source if isinstance(source, str) else source.name, train_size)
         if key not in self._loaded:
-            data = load(name, data_root=self.data_root)
+            data = load(source, data_root=self.data_root)
             spec = DataSpec(name=data.name, fingerprint=data.fingerprint, train_size=train_size)
             self._loaded[key] = Loaded(data, prepare(data, train_size=train_size), spec)
         return self._loaded[key]

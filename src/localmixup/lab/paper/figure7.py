@@ -9,18 +9,19 @@ import numpy as np
 from localmixup.graphs.fit import sample_distances
 from localmixup.lab.analysis.arms import ArmResult, both
 from localmixup.lab.analysis.statistics import holm, mean_of, paired
-from localmixup.lab.analysis.table import Table
+from localmixup.lab.analysis.table import BASELINES, Table
 from localmixup.lab.analysis.wording import LEVEL, effect
 from localmixup.lab.paper.bench import Bench
-from localmixup.lab.paper.images import Panel, panels_of
+from localmixup.lab.paper.images import Panel, near_arms, panels_of
 from localmixup.lab.paper.item import Item
 from localmixup.lab.paper.protocols import PROTOCOLS
 from localmixup.lab.paper.reading import Group, Reading, paper_table, series_of
 from localmixup.lab.paper.section import Section
+from localmixup.lab.paper.table3 import NEIGHBORS
 from localmixup.lab.report.figure import Figure, Series, chart
 from localmixup.lab.runs.events import Event
 from localmixup.lab.runs.experiment import Arm
-from localmixup.lab.runs.spec import MethodSpec
+from localmixup.lab.runs.spec import MethodSpec, TrainingSpec
 
 DECAYS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 TIMES_MEDIAN = (0.1, 0.3, 1.0, 3.0, 10.0)
@@ -64,10 +65,24 @@ def _arms(panel: Panel) -> list[Arm]:
     median = sample_distances(panel.loaded.prepared.x).median
     decays = {f"decay {decay:g}": decay for decay in DECAYS}
     decays |= {f"decay {times:g} / median distance": float(f"{times / median:.3g}") for times in TIMES_MEDIAN}
-    return panel.baselines(training) + [
-        panel.arm(label, MethodSpec(method="local-exponential", parameter=decay), training, x=decay)
-        for label, decay in decays.items()
+    return [
+        *panel.baselines(training),
+        *(
+            panel.arm(label, MethodSpec(method="local-exponential", parameter=decay), training, x=decay)
+            for label, decay in decays.items()
+        ),
+        *_neighbors(panel, training),
     ]
+
+
+def _neighbors(panel: Panel, training: TrainingSpec) -> list[Arm]:
+    """Graphs of neighbours in the batch, which are local where the exponential graphs are not; none without a grid."""
+    if not panel.protocol.grid:
+        return []
+    of_table3 = [
+        panel.arm(f"batch, K = {k}", MethodSpec(method="local-knn", parameter=float(k)), training) for k in NEIGHBORS
+    ]
+    return [*of_table3, *near_arms(panel, training)]
 
 
 def _sentences(group: Group, table: Table, points: Sequence[ArmResult]) -> list[str]:
@@ -77,7 +92,7 @@ def _sentences(group: Group, table: Table, points: Sequence[ArmResult]) -> list[
     shown = shown_better(points, group.by_label["mixup"])
     median = next((r.arm.x for r in points if r.arm.label == "decay 1 / median distance"), None)
     at_paper = next((r.mean("ess_ratio") for r in points if r.arm.x == 1e-3), None)
-    return [
+    found = [
         f"{group.where}: the best decay by {group.chosen_by} is {best.arm.x:.3g}, where weights have a mean of "
         f"{best.mean('mean_weight'):.3g} and an ess_ratio of {best.mean('ess_ratio'):.3g}; against mixup "
         f"{table.against(label, 'mixup')}, against vanilla training {table.against(label, 'vanilla')}: "
@@ -86,6 +101,11 @@ def _sentences(group: Group, table: Table, points: Sequence[ArmResult]) -> list[
         f"{group.where}, locality: one over the median distance is {median or float('nan'):.3g}; at the paper's 1e-3 "
         f"the ess_ratio is {at_paper or float('nan'):.4f}, so that its weights hardly differ.",
     ]
+    neighbors = [r.arm.label for r in group.results if r.arm.x is None and r.arm.label not in BASELINES]
+    if neighbors:
+        words = "; ".join(map(table.against_both, neighbors))
+        found.append(f"{group.where}, graphs of neighbours in the batch: {words}.")
+    return found
 
 
 def shown_better(points: Sequence[ArmResult], mixup: ArmResult) -> int:

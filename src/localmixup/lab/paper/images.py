@@ -6,10 +6,11 @@ import math
 from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
-from localmixup import ExponentialGraph
+from localmixup import ExponentialGraph, LocalMixup, NearestOfGraph, ThresholdGraph
 from localmixup.lab.analysis.arms import SAME_SHARE, ArmResult, best_on_validation, matched_controls
 from localmixup.lab.data.prepared import training_rows
 from localmixup.lab.errors import DataMissingError
+from localmixup.lab.methods.recipe import config_of, recipe_spec
 from localmixup.lab.paper.bench import Bench, Loaded
 from localmixup.lab.paper.protocols import PROTOCOLS, SCALES, Recipe
 from localmixup.lab.runs.events import Event, Note
@@ -130,8 +131,12 @@ def compare_local(panel: Panel) -> Generator[Event, None, None]:
         parameter = None if method == "vanilla" else panel.recipe.decay
         yield from panel.train([panel.arm("local mixup", MethodSpec(method=method, parameter=parameter), training)])
         return
-    best = best_on_validation((yield from panel.train(grid_of(panel, training))))
-    yield from panel.train([*other_reductions(panel, best.arm), *controls_of(panel, best)])
+    even, near = grid_of(panel, training), near_arms(panel, training)
+    found = yield from panel.train([*even, *near])
+    best, nearest = best_on_validation(found[: len(even)]), best_on_validation(found[len(even) :])
+    yield from panel.train(
+        [*other_reductions(panel, best.arm), *controls_of(panel, best), *controls_of_near(panel, nearest)]
+    )
 
 
 def grid_of(panel: Panel, training: TrainingSpec) -> list[Arm]:
@@ -144,6 +149,27 @@ def grid_of(panel: Panel, training: TrainingSpec) -> list[Arm]:
         )
         for weight in panel.protocol.grid
     ]
+
+
+def near_arms(panel: Panel, training: TrainingSpec) -> list[Arm]:
+    """Return graphs that keep near pairs only, where exponential graphs weigh all pairs almost equally.
+
+    As many samples count as in the other arms: of a threshold graph so many more pairs are drawn.
+    """
+    arms = []
+    for share in panel.protocol.near_shares:
+        radius = ThresholdGraph.fit(panel.loaded.prepared.x, kept_share=share).radius
+        method = MethodSpec(method="local-threshold", parameter=float(f"{radius:.4g}"), kept_share=share)
+        arms.append(panel.arm(f"local mixup, nearest {100 * share:g} % of the pairs", method, training))
+    for count in panel.protocol.near_candidates:
+        recipe = LocalMixup(NearestOfGraph(count), mixup_alpha=training.mixup_alpha, prob=1)
+        arms.append(panel.arm(f"local mixup, nearest of {count} samples", recipe_spec(recipe), training))
+    return arms
+
+
+def is_near(arm: Arm) -> bool:
+    """Return whether an arm is one of `near_arms`."""
+    return arm.control_of is None and arm.method.method in ("local-threshold", "recipe")
 
 
 def other_reductions(panel: Panel, best: Arm) -> list[Arm]:
@@ -167,3 +193,13 @@ def controls_of(panel: Panel, best: ArmResult) -> list[Arm]:
         panel.arm(SAME_SHARE, same_share, training, control_of=label),
         panel.arm(name, scaled, panel.training(reduction="mean"), control_of=as_mean),
     ]
+
+
+def controls_of_near(panel: Panel, best: ArmResult) -> list[Arm]:
+    """Return the controls of one of `near_arms`: mixup at the same mixed share, and as far moved if it has a recipe."""
+    label, training = best.arm.label, best.arm.training
+    arms = [panel.arm(f"{label}: {SAME_SHARE}", matched_controls(best)[0], training, control_of=label)]
+    if best.arm.method.method == "recipe":
+        as_far = recipe_spec(config_of(best.arm.method), method="same-displacement")
+        arms.append(panel.arm(f"{label}: random partners, moved as far", as_far, training, control_of=label))
+    return arms

@@ -85,7 +85,7 @@ _SCRIPT = {
 }  # fmt: skip
 _SMALL_CIFAR = {"augmentation": "crop-flip", "measure": (*NOISE, "gaussian 0.05", "gaussian 0.1")}
 _ON_CPU = {
-    "cifar10": Recipe(data="cifar10", epochs=4, decay=3e-3, runs=3, training=_small("lenet5", **_SMALL_CIFAR)),
+    "cifar10": Recipe(data="cifar10", epochs=4, decay=3e-3, runs=5, training=_small("lenet5", **_SMALL_CIFAR)),
     "cifar100": Recipe(data="cifar100", epochs=4, runs=3, training=_small("lenet5", **_SMALL_CIFAR)),
     "fashion_mnist": Recipe(data="fashion_mnist", epochs=4, training=_small("lenet5", curve_points=2)),
     "mnist": Recipe(data="mnist", epochs=4, training=_small("lenet5", curve_points=2)),
@@ -181,6 +181,8 @@ class Protocol(Frozen):
         validation_share: share of the images that is held out; 0 chooses nothing, or chooses on the test set as the
             paper does.
         grid: mean weights of the exponential graphs of the grid; empty for the paper's decay only.
+        near_shares: shares of the pairs that the threshold graphs of the grid keep.
+        near_candidates: of how many candidates of the batch the nearest is the partner, in the grid.
         local: method that applies the graph, by panel; by default the exponential graph.
     """
 
@@ -192,6 +194,8 @@ class Protocol(Frozen):
     reductions: tuple[Literal["mean", "weighted_mean", "sum"], ...] = ("mean",)
     validation_share: float = 0.0
     grid: tuple[float, ...] = ()
+    near_shares: tuple[float, ...] = ()
+    near_candidates: tuple[int, ...] = ()
     local: dict[str, str] = {}  # noqa: RUF012
 
     def recipe(self, panel: str, scale: str) -> Recipe | None:
@@ -260,7 +264,10 @@ PROTOCOLS: dict[str, Protocol] = {
             "AdaMixUp on CIFAR-10: as many epochs as table 1, not 1400",
             "spirals: one draw and one test set of 400 for all runs, another validation split for each",
             "the parameter is chosen on a validation split that no model is trained on",
-            "both controls are run: mixup at the same mixed share, and mixup with the loss scaled as much",
+            "images: beside the exponential graphs, whose weights are nearly even, graphs that keep near pairs only: "
+            "the nearest 30 and 10 % of the pairs of a batch, and the nearest of 4 and of 16 samples of the batch",
+            "both controls are run: mixup at the same mixed share, and mixup with the loss scaled as much; of the "
+            "nearest of several samples, random partners that move a sample as far",
             "sum(w l) / sum(w), with the other two reductions beside it",
             "every image is cropped and flipped by itself",
         ),
@@ -276,6 +283,8 @@ PROTOCOLS: dict[str, Protocol] = {
         reductions=("weighted_mean", "mean", "sum"),
         validation_share=0.2,
         grid=(0.9, 0.75, 0.5, 0.25),
+        near_shares=(0.3, 0.1),
+        near_candidates=(4, 16),
     ),
 }
 """Protocols by name."""

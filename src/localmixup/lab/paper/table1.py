@@ -8,7 +8,7 @@ from localmixup.lab.analysis.arms import ArmResult, best_on_validation
 from localmixup.lab.analysis.table import Table
 from localmixup.lab.analysis.wording import locality
 from localmixup.lab.paper.bench import Bench
-from localmixup.lab.paper.images import compare_local, panels_of
+from localmixup.lab.paper.images import compare_local, is_near, panels_of
 from localmixup.lab.paper.item import Item
 from localmixup.lab.paper.protocols import PROTOCOLS
 from localmixup.lab.paper.reading import Group, Reading, paper_table, reported, sign_sentence
@@ -97,30 +97,40 @@ def _locality(group: Group, table: Table, best: ArmResult) -> str:
     if best.arm.method.method in ("vanilla", "published-cifar"):
         return "nothing, for the published code does not train eq. (3) here."
     even = _evenness(group, best)
-    controls = table.controls_of(best.arm.label)
-    if not controls:
+    if not table.controls_of(best.arm.label):
         return f"{even}. This protocol runs no control, so a difference to mixup may be that of the size of the loss."
-    label, control = best.arm.label, controls[0].label
-    d = table.difference(label, control)
-    return f"{even}. {label} against {control}: {table.against(label, control)}: {locality(d)}."
+    labels = [best.arm.label]
+    near = [r for r in group.results if is_near(r.arm)]
+    if near and not is_near(best.arm):
+        labels.append(best_on_validation(near).arm.label)
+    words = [_against_controls(table, label) for label in labels]
+    return f"{even}. {' '.join(words)}"
+
+
+def _against_controls(table: Table, label: str) -> str:
+    """One local arm against each of its controls that runs in its own right."""
+    controls = [c for c in table.controls_of(label) if c.spec.loss_scale == 1]
+    found = []
+    for control in controls:
+        name, d = control.label.removeprefix(f"{label}: "), table.difference(label, control.label)
+        found.append(f"against {name} {table.against(label, control.label)}: {locality(d)}")
+    return f"{label} {'; '.join(found)}."
 
 
 def _evenness(group: Group, best: ArmResult) -> str:
     """How local the arms are at all."""
-    ratios = [
-        r.mean("ess_ratio")
-        for r in group.results
-        if r.arm.method.method == "local-exponential" and r.arm.training.reduction == best.arm.training.reduction
-    ]
+    mine = [r for r in group.results if r.arm.training.reduction == best.arm.training.reduction]
+    ratios = [r.mean("ess_ratio") for r in mine if r.arm.method.method == "local-exponential"]
+    if not ratios:
+        return "no exponential graph was run"
     low, high = min(ratios), max(ratios)
     if len(ratios) == 1:
         which = f"the decay has an ess_ratio of {low:.4f}"
     else:
         which = f"the {len(ratios)} decays have an ess_ratio of {low:.2f} to {high:.3f}"
-    if low < _NEARLY_EVEN:
-        return which
-    missing = "; the sweep has no graph of nearest neighbours" if len(ratios) > 1 else ""
-    return (
-        f"{which}: all pairs count almost equally and hardly anything here is local, so that an effect of locality "
-        f"could hardly show{missing}"
-    )
+    if low >= _NEARLY_EVEN:
+        which += ": under them all pairs count almost equally, and an effect of locality could hardly show"
+    near = [r for r in mine if is_near(r.arm)]
+    if near:
+        return f"{which}. The {len(near)} graphs of near pairs leave out most pairs, with as many samples that count"
+    return f"{which}; the sweep has no graph of near pairs" if len(ratios) > 1 else which

@@ -137,6 +137,24 @@ def gathered_by_features():
     return one_batch(mix, ddp, mine(x, (4, 8)), mine(y, (4, 8)), mine(features, (4, 8)))
 
 
+def sharded():
+    """One batch with a model whose parameters FSDP2 splits over the ranks."""
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
+    model, mesh = make_model(), init_device_mesh("cpu", (2,))
+    for layer in (model[0], model[2], model):
+        fully_shard(layer, mesh=mesh)
+    mix = DistributedLocalMixup(EXPONENTIAL, gather=True, seed=SEED)
+    x, y = (mine(part, SPLITS[0]) for part in data()[0])
+    batch = mix(x, y)
+    loss = batch.loss(F.cross_entropy, model(batch.inputs))
+    loss.backward()
+    held = sum(p.to_local().numel() for p in model.parameters())
+    gradient = torch.cat([p.grad.full_tensor().flatten() for p in model.parameters()])
+    return {**batch._asdict(), "global": mean_over_ranks(loss), "gradient": gradient, "held": held}
+
+
 def structures():
     """Dicts of inputs, several targets, `inplace`; plans applied by hand."""
     x, y = data()[0]
@@ -400,6 +418,7 @@ def run_rank(rank, port, folder, examples):
         "gathered": gathered(),
         "features": gathered_by_features(),
         "structures": structures(),
+        "sharded": sharded(),
         "other mixing": other_mixing(),
         "hidden": hidden_layers(),
         "accumulated": accumulated(),

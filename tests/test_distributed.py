@@ -126,6 +126,20 @@ def test_custom_features_are_gathered_too(ranks):
     close(parts[1]["gradient"], gradient)
 
 
+def test_a_model_that_fsdp2_splits_has_the_one_process_loss_and_gradient(ranks):
+    parts = both(ranks, "sharded")
+    model = make_model()
+    assert sum(part["held"] for part in parts) == sum(p.numel() for p in model.parameters())
+    assert all(part["held"] < sum(p.numel() for p in model.parameters()) for part in parts)
+    x, y = data()[0]
+    whole = one_process()(x, y)
+    close(torch.cat([part["inputs"] for part in parts]), whole.inputs)
+    loss, gradient = slow_loss_and_gradient(parts)
+    for part in parts:
+        close(part["global"], loss)
+        close(part["gradient"], gradient)
+
+
 def test_structures_and_plans(ranks):
     x, y = data()[0]
     # features are the inputs side by side

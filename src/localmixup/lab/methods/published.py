@@ -28,6 +28,7 @@ class PublishedSpirals(LocalThreshold):
 
     title = "published code, spirals"
     drops = False
+    weighs_set = True
 
     def pairs(self, x: Tensor, y: Tensor) -> PairSource:
         """Return the source of random pairs: the graph acts through the weights."""

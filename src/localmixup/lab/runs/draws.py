@@ -27,7 +27,7 @@ CHUNK = 64
 """Updates that are drawn at once. Part of the draws: another number gives other pairs of the set."""
 
 
-_WHOLE_VALUES = 2_000_000
+_WHOLE_VALUES = 8_000_000
 """Inputs of fewer values than this are standardised once for each run, larger ones whenever rows are taken."""
 
 
@@ -182,6 +182,8 @@ class Run:
         drawn = [self.source.sample(count) for count in counts]
         first, second = (self.rows[torch.cat(ends)].to(self.targets.device) for ends in zip(*drawn, strict=True))
         lam = self.method.lam(updates).repeat_interleave(self.size).to(first.device)
+        if self.training.augmentation == "none" and not self.method.weighs_set:
+            return self._shaped(first, second, lam, torch.ones(len(first), device=first.device))
         x, other = (augment(self.inputs.take(k), self.training.augmentation, self.crops) for k in (first, second))
         # a sample with itself is one image, not two crops of it
         other = torch.where((first == second).view(-1, *(1,) * (x.ndim - 1)), x, other)
@@ -208,8 +210,13 @@ def of_stack(runs: Sequence[Run]) -> tuple[Inputs, Tensor]:
     if standards := [run.inputs.standard for run in runs if run.inputs.standard is not None]:
         inputs = inputs._replace(standard=side_by_side(standards))
     else:
-        begin = len(inputs.x) * torch.arange(len(runs), device=inputs.x.device)
-        inputs = Inputs(torch.cat([run.inputs.x for run in runs]), offset=begin[:, None])
+        rows = len(inputs.x)
+        inputs = Inputs(
+            torch.cat([run.inputs.x for run in runs]),
+            offset=rows * torch.arange(len(runs), device=inputs.x.device)[:, None],
+        )
+        for run, own in zip(runs, torch.split(inputs.x, rows), strict=True):
+            run.inputs = run.inputs._replace(x=own)  # the same values, held once
     return inputs, torch.stack([run.targets for run in runs]) if targets.is_floating_point() else targets
 
 

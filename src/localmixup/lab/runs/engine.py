@@ -40,6 +40,7 @@ MOST_RUNS = 32
 """Runs of a stack at most. Beyond it hardly anything is gained, and more is lost by an interruption."""
 _FEWEST_RUNS = 8  # fewer in a stack are not worth a second process
 _RUN_UPDATES = 250_000  # updates of a stack, of all its runs together: seconds
+_STACK_VALUES = 100_000_000  # inputs of a stack where each run standardises its own: 400 MB
 
 Finished = list[tuple[str, Outcome]]
 
@@ -116,7 +117,8 @@ def stacks_of(specs: Sequence[RunSpec], prepared: Prepared, workers: int) -> lis
         workers: number of processes to keep busy.
 
     Returns:
-        Stacks of at most `MOST_RUNS` runs; fewer where the runs are long or where a process would have nothing to do.
+        Stacks of at most `MOST_RUNS` runs; fewer where the runs are long, their inputs many, or
+            where a process would have nothing to do.
     """
     groups: dict[Hashable, list[RunSpec]] = {}
     for spec in specs:
@@ -128,6 +130,8 @@ def stacks_of(specs: Sequence[RunSpec], prepared: Prepared, workers: int) -> lis
             continue
         most = min(MOST_RUNS, max(_FEWEST_RUNS, -(-len(specs) // workers)))
         most = max(1, min(most, _RUN_UPDATES // max(1, group[0].training.updates)))
+        if group[0].training.standardise == "run":
+            most = max(1, min(most, _STACK_VALUES // prepared.x.numel()))
         parts = -(-len(group) // most)
         found += [group[k::parts] for k in range(parts)]
     return found

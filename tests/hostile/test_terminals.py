@@ -55,6 +55,25 @@ def test_a_console_that_knows_few_characters_gets_the_tables(tmp_path):
     assert b"figure4" in done.stdout
 
 
+@pytest.mark.parametrize("columns", [40, 80, 120])
+def test_the_help_fits_into_the_terminal(tmp_path, columns):
+    limit = max(columns, 44)  # click leaves at least ten columns to what is said of an option
+    for arguments in (["--help"], ["compare", "--help"], ["paper", "run", "--help"]):
+        done = run(arguments, tmp_path, COLUMNS=str(columns), NO_COLOR="1")
+        assert done.returncode == 0, done.stderr
+        assert b"\x1b" not in done.stdout
+        for line in done.stdout.decode().splitlines():
+            # a word cannot be broken, and an example is to be copied
+            assert len(line.rstrip().rpartition(" ")[0]) <= limit or "localmixup " in line, line
+
+
+def test_a_table_fits_into_the_columns_that_the_environment_names_or_becomes_a_list(tmp_path):
+    lines = run(LIST, tmp_path, COLUMNS="80").stdout.decode().splitlines()
+    row = next(k for k, line in enumerate(lines) if "figure4" in line)
+    assert all(len(line) <= 80 for line in lines[row : row + 4])
+    assert "figure4" in run(LIST, tmp_path, COLUMNS="40").stdout.decode().splitlines()
+
+
 def test_outputs_that_are_closed_full_or_not_read_end_without_a_traceback(tmp_path):
     for shell, statuses in ((">&-", (0,)), ("> /dev/full", (2,)), ("2>&-", (0,)), ("> >(true)", (0, 1, 141))):
         done = run(["--help"], tmp_path, shell)

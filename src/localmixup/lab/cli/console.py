@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Generator
@@ -24,7 +25,8 @@ class PlainConsole(Console):
 
 
 _PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
-console = PlainConsole(**_PLAIN, width=None if sys.stdout and sys.stdout.isatty() else 120)
+_KNOWN = bool(sys.stdout and sys.stdout.isatty()) or "COLUMNS" in os.environ
+console = PlainConsole(**_PLAIN, width=None if _KNOWN else 120)
 err = PlainConsole(**_PLAIN, stderr=True, soft_wrap=True)
 
 T = TypeVar("T")

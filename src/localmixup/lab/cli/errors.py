@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -24,6 +25,7 @@ _ClickException: type[Exception] = typer.BadParameter.__mro__[2]
 
 USAGE = 2
 INTERRUPTED = 130
+_NARROWEST_OF_CLICK = 52  # columns; it writes a help of this width in a narrower terminal too
 
 
 class Commands(TyperGroup):
@@ -31,6 +33,9 @@ class Commands(TyperGroup):
 
     def main(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Run the command that the arguments name, and leave with its exit status."""
+        columns = shutil.get_terminal_size().columns
+        if columns < _NARROWEST_OF_CLICK:
+            kwargs["terminal_width"] = columns - 2
         try:
             status = super().main(*args, **{**kwargs, "standalone_mode": False})
         except (ArgumentError, MissingPackageError) as mistake:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +14,9 @@ from localmixup._validate import ArgumentError
 from localmixup.lab.analysis.benchmarked import SetResult
 from localmixup.lab.benchmark.arms import UPDATES
 from localmixup.lab.benchmark.measure import Work, measure
-from localmixup.lab.benchmark.suite import SIZES, is_large_enough, members
+from localmixup.lab.benchmark.suite import SIZES, Member, is_large_enough, members
 from localmixup.lab.comparison.timing import duration
+from localmixup.lab.data.dataset import DataSet
 from localmixup.lab.data.suite import load_set
 from localmixup.lab.errors import DataMissingError
 from localmixup.lab.files import check_writable, make_folder, write_file
@@ -47,6 +48,9 @@ class Benchmark(BaseModel):
     sets: list[SetResult]
     missing: dict[str, str]
     versions: dict[str, str]
+
+
+_Usable = tuple[Member, DataSet]
 
 
 @dataclass(frozen=True)
@@ -96,29 +100,22 @@ def benchmark(job: Job) -> Generator[Event, None, tuple[Benchmark, Path]]:
     wanted = members(job.suite)
     check_writable(job.out)
     out = make_folder(job.out)
-    sets: list[SetResult] = []
     missing: dict[str, str] = {}
-    took: list[float] = []
+    usable = yield from _read(wanted, job, missing)
+    sets: list[SetResult] = []
+    took, of = 0.0, 0.0
     with closing(Store(job.store or out / "results.sqlite")) as store:
         work = Work(store, job.jobs, job.backend, job.scheduler, job.updates)
-        for place, member in enumerate(wanted, start=1):
-            try:
-                data = load_set(member.name, data_root=job.data_root)
-            except (ArgumentError, DataMissingError) as error:
-                missing[member.name] = str(error)
-                yield Note(f"{member.name} is left out: {error}")
-                continue
-            if not is_large_enough(len(data.x), job.size):
-                yield Note(f"{member.name} is left out: its {len(data.x):,} rows are too few for a size of {job.size}")
-                continue
-            left = f"; about {duration(sum(took) / len(took) * (len(wanted) - place + 1))} left" if took else ""
+        for place, (member, data) in enumerate(usable):
+            ahead = sum(_effort(other) for _, other in usable[place:])
+            left = f"; about {duration(took / of * ahead)} left" if of else ""
             yield Note(
-                f"{place} of {len(wanted)}: {member.name}, {len(data.x):,} rows of {data.x[0].size} values{left}"
+                f"{place + 1} of {len(usable)}: {member.name}, {len(data.x):,} rows of {data.x[0].size} values{left}"
             )
             stored, begun = store.count(), time.monotonic()
             sets.append((yield from measure(member, data, job.size, job.resamples, work)))
             if store.count() > stored:  # a set whose runs were stored before says nothing about the time
-                took.append(time.monotonic() - begun)
+                took, of = took + time.monotonic() - begun, of + _effort(data)
     if not sets:
         raise ArgumentError(f"--suite {job.suite}: none of its sets could be used at a size of {job.size}")
     found = Benchmark(
@@ -128,3 +125,34 @@ def benchmark(job: Job) -> Generator[Event, None, tuple[Benchmark, Path]]:
     page = out / "report.html"
     write_benchmark(page, out / "benchmark.md", found.sets, found.size, found.resamples)
     return found, page
+
+
+def _read(wanted: Sequence[Member], job: Job, missing: dict[str, str]) -> Generator[Event, None, list[_Usable]]:
+    """Read every set before the first training, so that what is missing is known at once.
+
+    Args:
+        wanted: the sets.
+        job: what is asked for.
+        missing: gets the sets that cannot be read, with the reason.
+
+    Returns:
+        The sets that can be used.
+    """
+    found = []
+    for member in wanted:
+        try:
+            data = load_set(member.name, data_root=job.data_root)
+        except (ArgumentError, DataMissingError) as error:
+            missing[member.name] = str(error)
+            yield Note(f"{member.name} is left out: {error}")
+            continue
+        if is_large_enough(len(data.x), job.size):
+            found.append((member, data))
+        else:
+            yield Note(f"{member.name} is left out: its {len(data.x):,} rows are too few for a size of {job.size}")
+    return found
+
+
+def _effort(data: DataSet) -> float:
+    """Return how long a set takes, as a multiple of a narrow table: roughly, by what was measured on two cores."""
+    return 1 + float(data.x[0].size) / 300

@@ -16,7 +16,7 @@ DATA = DataSpec(name="blobs", fingerprint="x")
 
 
 def test_the_time_of_a_run_is_what_it_takes_once_and_with_each_update(prepared, monkeypatch):
-    monkeypatch.setattr(timing, "_timed", lambda stack, prepared, device: (1.0, 0.5))
+    monkeypatch.setattr(timing, "_timed", lambda stack, prepared, workers, device: (1.0, 0.5))
     runs = [RunSpec(data=DATA, training=TRAINING, method=MethodSpec(method="vanilla"), seed=k) for k in range(64)]
     # two stacks of 32 runs
     assert timing.seconds_for(runs, prepared, jobs=1) == 2 * (1 + 40 * 0.5)
@@ -24,9 +24,10 @@ def test_the_time_of_a_run_is_what_it_takes_once_and_with_each_update(prepared, 
     assert timing.seconds_for([], prepared) == 0
 
 
-def test_a_real_estimate_is_of_the_right_size(prepared):
-    runs = [RunSpec(data=DATA, training=TRAINING, method=MethodSpec(method="vanilla"), seed=k) for k in range(4)]
-    assert 0 < timing.seconds_for(runs, prepared, jobs=1) < 60
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_real_estimate_is_of_the_right_size(prepared, jobs):
+    runs = [RunSpec(data=DATA, training=TRAINING, method=MethodSpec(method="vanilla"), seed=k) for k in range(32)]
+    assert 0 < timing.seconds_for(runs, prepared, jobs=jobs) < 60
 
 
 @pytest.mark.parametrize(

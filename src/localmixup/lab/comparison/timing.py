@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Hashable, Sequence
+from statistics import fmean
 
 import torch
 
 from localmixup.lab.data.prepared import Prepared
-from localmixup.lab.runs.engine import stack_key, stacks_of
+from localmixup.lab.runs.engine import loaded, on_workers, stack_key, stacks_of, workers_for
 from localmixup.lab.runs.loop import train
 from localmixup.lab.runs.spec import RunSpec
 
@@ -28,7 +28,7 @@ def seconds_for(specs: Sequence[RunSpec], prepared: Prepared, *, jobs: int | Non
     """
     if not specs:
         return 0.0
-    workers = jobs or (1 if device == "cuda" else os.cpu_count() or 1)
+    workers = workers_for(specs, jobs, device)
     kinds: dict[Hashable, tuple[float, float]] = {}
     total, longest = 0.0, 0.0
     stacks = stacks_of(specs, prepared, workers)
@@ -36,7 +36,7 @@ def seconds_for(specs: Sequence[RunSpec], prepared: Prepared, *, jobs: int | Non
         # stacks of one kind are timed once, and one of half the runs is taken to last as long: the calls dominate
         kind = (stack_key(stack[0], prepared), len(stack)) if len(stack) > 1 else _kind(stack[0])
         if kind not in kinds:
-            kinds[kind] = _timed(stack, prepared, device)
+            kinds[kind] = _timed(stack, prepared, min(workers, len(stacks)), device)
         once, each = kinds[kind]
         seconds = once + each * stack[0].training.updates
         total, longest = total + seconds, max(longest, seconds)
@@ -60,7 +60,23 @@ def _kind(spec: RunSpec) -> Hashable:
     return spec.training, spec.method.method
 
 
-def _timed(stack: Sequence[RunSpec], prepared: Prepared, device: str) -> tuple[float, float]:
+def _timed(stack: list[RunSpec], prepared: Prepared, workers: int, device: str) -> tuple[float, float]:
+    """The seconds that a stack takes once, and with every update.
+
+    Processes that work side by side share caches and memory, and often the units of a core: with several of them each
+    trains the stack at the same time. They go on to train the runs, so that their start is not lost.
+    """
+    if workers == 1:
+        return _seconds(stack, prepared, device)
+    found = list(on_workers(_seconds_of_worker, [stack] * workers, prepared, workers, device))
+    return fmean(once for once, _ in found), fmean(each for _, each in found)
+
+
+def _seconds_of_worker(stack: list[RunSpec], path: str, device: str) -> tuple[float, float]:
+    return _seconds(stack, loaded(path), device)
+
+
+def _seconds(stack: Sequence[RunSpec], prepared: Prepared, device: str) -> tuple[float, float]:
     """The seconds that a stack takes once, and with every update, on one thread as in the engine."""
     took = []
     threads = torch.get_num_threads()

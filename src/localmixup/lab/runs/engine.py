@@ -12,9 +12,9 @@ import os
 import threading
 import time
 import warnings
-from collections.abc import Generator, Hashable, Sequence
+from collections.abc import Callable, Generator, Hashable, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import joblib
 import torch
@@ -42,6 +42,7 @@ _FEWEST_RUNS = 8  # fewer in a stack are not worth a second process
 _RUN_UPDATES = 250_000  # updates of a stack, of all its runs together: seconds
 _STACK_VALUES = 100_000_000  # inputs of a stack where each run standardises its own: 400 MB
 
+T = TypeVar("T")
 Finished = list[tuple[str, Outcome]]
 
 
@@ -85,12 +86,12 @@ def run(
         return done
     if device == "cpu":
         prepared = prepared._replace(pixels=None)  # only a GPU uses them
-    here = {name for spec in pending for name in (spec.training.model, spec.training.optimizer) if stays_here(name)}
+    here = staying_here(pending)
     if here and (jobs != 1 or backend == "dask"):
         names = " and ".join(sorted(map(plain_name, here)))
         yield Note(f"{names} cannot be imported by other processes, so all runs are trained in this one")
-        jobs, backend = 1, "loky"
-    workers = jobs or (1 if device == "cuda" else os.cpu_count() or 1)
+        backend = "loky"
+    workers = workers_for(pending, jobs, device)
     stacks = stacks_of(pending, prepared, workers)
     workers, stored = min(workers, len(stacks)), len(done)
     if backend == "dask":
@@ -98,7 +99,7 @@ def run(
     elif workers == 1:
         finished = _in_this_process(stacks, prepared, device)
     else:
-        finished = _with_loky(stacks, prepared, workers, device)
+        finished = on_workers(_run, stacks, prepared, workers, device)
     with contextlib.closing(finished):
         for outcomes in finished:
             for key, outcome in outcomes:
@@ -106,6 +107,24 @@ def run(
             stored += len(outcomes)
             yield Step(stored)
     return store.get(specs)
+
+
+def staying_here(specs: Sequence[RunSpec]) -> set[str]:
+    """Return the names of the user's own models and optimisers that other processes cannot import."""
+    return {name for spec in specs for name in (spec.training.model, spec.training.optimizer) if stays_here(name)}
+
+
+def workers_for(specs: Sequence[RunSpec], jobs: int | None, device: str) -> int:
+    """Return how many processes train runs.
+
+    Args:
+        specs: the runs.
+        jobs: number of processes that is asked for; None for one per core, or one on a GPU.
+        device: `"cpu"` or `"cuda"`.
+    """
+    if staying_here(specs):
+        return 1
+    return jobs or (1 if device == "cuda" else os.cpu_count() or 1)
 
 
 def stacks_of(specs: Sequence[RunSpec], prepared: Prepared, workers: int) -> list[list[RunSpec]]:
@@ -180,9 +199,28 @@ def _in_this_process(stacks: list[list[RunSpec]], prepared: Prepared, device: st
         torch.set_num_threads(threads)
 
 
-def _with_loky(
-    stacks: list[list[RunSpec]], prepared: Prepared, workers: int, device: str
-) -> Generator[Finished, None, None]:
+def on_workers(
+    work: Callable[[list[RunSpec], str, str], T],
+    stacks: list[list[RunSpec]],
+    prepared: Prepared,
+    workers: int,
+    device: str,
+) -> Generator[T, None, None]:
+    """Let processes of this machine work on stacks, each as soon as one is free.
+
+    Args:
+        work: gets a stack, the path of the data, which `loaded` reads, and the device; importable by name.
+        stacks: the runs.
+        prepared: their data.
+        workers: number of processes.
+        device: `"cpu"` or `"cuda"`.
+
+    Yields:
+        What `work` returns, in the order in which it is done.
+
+    Raises:
+        ArgumentError: the data cannot be handed over, or a process was ended from outside.
+    """
     with temporary_folder() as folder:
         path = folder / "prepared.pt"
         try:
@@ -197,7 +235,7 @@ def _with_loky(
         )  # fmt: skip
         # a worker that has grown is replaced, and its stacks are trained by the others: nobody has to know
         warnings.filterwarnings("ignore", message="A worker stopped while some jobs", category=UserWarning)
-        outcomes = parallel(joblib.delayed(_run)(stack, str(path), device) for stack in stacks)
+        outcomes = parallel(joblib.delayed(work)(stack, str(path), device) for stack in stacks)
         try:
             # not `yield from`, which would close the generator of joblib by itself
             for finished in outcomes:  # noqa: UP028
@@ -253,7 +291,7 @@ def _train(stack: Sequence[RunSpec], prepared: Prepared, device: str) -> Finishe
 
 def _run(stack: Sequence[RunSpec], path: str, device: str) -> Finished:
     torch.set_num_threads(1)
-    return _train(stack, _load(path), device)
+    return _train(stack, loaded(path), device)
 
 
 def _run_on_dask(stack: Sequence[RunSpec], prepared: Any, device: str) -> Finished:
@@ -262,7 +300,8 @@ def _run_on_dask(stack: Sequence[RunSpec], prepared: Any, device: str) -> Finish
 
 
 @lru_cache(maxsize=1)
-def _load(path: str) -> Prepared:
+def loaded(path: str) -> Prepared:
+    """Return the data that were handed to this process, which reads them once."""
     return Prepared(*torch.load(path, mmap=True))
 
 

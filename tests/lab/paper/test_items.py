@@ -315,7 +315,7 @@ def test_other_draws_are_compared_draw_by_draw(reading):
         assert np.mean(values) == pytest.approx(wanted, abs=4 * (0.95 * 0.05 / 100) ** 0.5)
 
 
-def test_other_draws_have_other_points_and_as_many_pairs_within_the_radius():
+def test_other_draws_have_other_points_and_every_radius_all_rows_and_equal_updates():
     from localmixup.lab.data.generators import spirals
     from localmixup.lab.paper import spiral_draws
 

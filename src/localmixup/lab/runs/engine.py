@@ -136,8 +136,8 @@ def stacks_of(specs: Sequence[RunSpec], prepared: Prepared, workers: int) -> lis
         workers: number of processes to keep busy.
 
     Returns:
-        Stacks of at most `MOST_RUNS` runs; fewer where the runs are long, their inputs many, or
-            where a process would have nothing to do.
+        Stacks of at most `MOST_RUNS` runs; fewer where the runs are long, where their
+        inputs are many, or where a process would have nothing to do.
     """
     groups: dict[Hashable, list[RunSpec]] = {}
     for spec in specs:

@@ -33,7 +33,7 @@ ITEMS = (
 PROTOCOLS = ("paper", "published", "controlled")
 """Protocols of `localmixup.lab.paper.protocols.PROTOCOLS`."""
 
-SCALES = ("smoke", "cpu", "full")
+SCALES = ("smoke", "cpu", "gpu", "full")
 """Scales of `localmixup.lab.paper.protocols.SCALES`."""
 
 BACKENDS = ("loky", "dask")

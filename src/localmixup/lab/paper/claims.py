@@ -16,7 +16,7 @@ CLAIM_HEAD = ("item", "claim", "paper", "ours (95 %)", "verdict")
 """Column names of the table."""
 
 _PROTOCOLS = ("controlled", "paper", "published")  # the most telling one first
-_SCALES = ("full", "cpu", "smoke")
+_SCALES = ("full", "gpu", "cpu", "smoke")
 
 
 class Contrast(NamedTuple):

@@ -35,7 +35,7 @@ class Panel:
         self.protocol, scale = PROTOCOLS[bench.protocol], SCALES[bench.scale]
         self.loaded: Loaded = bench.data(recipe.data, scale.train_size)
         self.runs = bench.runs or min(recipe.runs, scale.runs or recipe.runs)
-        self.share = scale.share
+        self.share, self.precision = scale.share, scale.precision
         self.rows = training_rows(len(self.loaded.prepared.x), self.protocol.validation_share)
 
     def training(self, *, epochs: float | None = None, **changes: object) -> TrainingSpec:
@@ -51,6 +51,7 @@ class Panel:
             "updates": max(1, math.ceil(passes * self.rows / settings.batch_size)),
             "reduction": self.protocol.reductions[0],
             "validation_share": self.protocol.validation_share,
+            "precision": self.precision,
             **changes,
         }
         return settings.model_copy(update=values)

@@ -145,6 +145,8 @@ class Scale(Frozen):
         share: share of the epochs of a recipe.
         runs: number of runs of every arm, if lower than that of the recipe.
         spiral_runs: number of runs of every radius of figure 4.
+        large: whether the networks are those of full size.
+        precision: see `TrainingSpec`.
     """
 
     says: str
@@ -152,6 +154,8 @@ class Scale(Frozen):
     share: float = 1.0
     runs: int | None = None
     spiral_runs: int = 1000
+    large: bool = False
+    precision: Literal["no", "bf16", "fp16"] = "no"
 
 
 SCALES: dict[str, Scale] = {
@@ -163,7 +167,11 @@ SCALES: dict[str, Scale] = {
         says="an hour or two on two cores: LeNet-5, 12,500 training images, four epochs",
         train_size=12_500, spiral_runs=100,
     ),
-    "full": Scale(says="as large as in the paper"),
+    "gpu": Scale(
+        says="minutes on a large GPU: networks and images of full size, 15 % of the epochs, five runs, bf16",
+        share=0.15, runs=5, large=True, precision="bf16",
+    ),
+    "full": Scale(says="as large as in the paper", large=True),
 }  # fmt: skip
 """Scales by name."""
 
@@ -200,7 +208,7 @@ class Protocol(Frozen):
 
     def recipe(self, panel: str, scale: str) -> Recipe | None:
         """Return how the network of a panel is trained, or None if this protocol has no such panel."""
-        return (self.full if scale == "full" else self.small).get(panel)
+        return (self.full if SCALES[scale].large else self.small).get(panel)
 
 
 PROTOCOLS: dict[str, Protocol] = {

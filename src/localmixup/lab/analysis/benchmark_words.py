@@ -15,6 +15,8 @@ from localmixup.lab.analysis.questions import LOCAL, MIXUP, VANILLA
 from localmixup.lab.analysis.wording import LEVEL, decimals_of, p_text, signed
 
 UNTOUCHED, RECOMMENDED, CLASSICAL = "LocalMixup()", "recommend", "classical mixup"
+NEAR, OF_SET = "nearest 1 % of the set", "control: random partners of the set"
+CONTROLS = (AS_OFTEN, AS_FAR, OF_SET)
 REFERENCE = "the better of vanilla training and tuned mixup"
 FEWEST_SETS = 6
 """Sets that the signed-rank test and the mean ranks need."""
@@ -59,6 +61,8 @@ def contrasts(results: Sequence[SetResult]) -> Table:
     """Return every contrast over all sets."""
     parts = [("all sets", list(results)), ("untouched sets", [r for r in results if r.untouched])]
     classes = [r for r in results if r.task == "classification"]
+    bent = [r for r in results if r.verdict == "harmful"]
+    straight = [r for r in results if r.verdict != "harmful"]
     asked: list[tuple[str, str, str, str, list[SetResult]]] = [
         (UNTOUCHED, "reference", "error", name, part) for name, part in parts
     ]
@@ -66,11 +70,18 @@ def contrasts(results: Sequence[SetResult]) -> Table:
         (UNTOUCHED, "reference", "error", title, [r for r in results if r.kind == kind])
         for kind, title in KINDS.items()
     ]
-    asked += [(one, "reference", "error", "all sets", list(results)) for one in (RECOMMENDED, LOCAL)]
-    asked += [(one, VANILLA, "error", "all sets", list(results)) for one in (UNTOUCHED, RECOMMENDED, LOCAL, MIXUP)]
-    asked += [("winner", control, "error", "all sets", list(results)) for control in (AS_OFTEN, AS_FAR)]
+    asked += [(one, "reference", "error", "all sets", list(results)) for one in (RECOMMENDED, LOCAL, NEAR)]
+    asked += [(NEAR, "reference", "error", *parts[1])]
     asked += [
-        (one, VANILLA, "nll", "sets with classes", classes) for one in (UNTOUCHED, RECOMMENDED, LOCAL, MIXUP, CLASSICAL)
+        (one, VANILLA, "error", "all sets", list(results)) for one in (UNTOUCHED, RECOMMENDED, LOCAL, NEAR, MIXUP)
+    ]
+    split = [("sets called harmful", bent), ("the other sets", straight)]
+    asked += [(one, VANILLA, "error", *part) for one in (UNTOUCHED, NEAR) for part in (parts[1], *split)]
+    asked += [("winner", control, "error", "all sets", list(results)) for control in (AS_OFTEN, AS_FAR)]
+    asked += [(NEAR, OF_SET, "error", *part) for part in (*parts, *split)]
+    asked += [
+        (one, VANILLA, "nll", "sets with classes", classes)
+        for one in (UNTOUCHED, RECOMMENDED, LOCAL, NEAR, MIXUP, CLASSICAL)
     ]
     rows = []
     for one, other, measure, name, part in asked:
@@ -105,7 +116,7 @@ def by_set(results: Sequence[SetResult]) -> Table:
         main = (VANILLA, MIXUP, UNTOUCHED, RECOMMENDED, LOCAL)
         errors = [f"{result.arm(label).error:.{decimals}f}" for label in main]
         effect = result.effect(UNTOUCHED, result.reference)
-        best = min((arm for arm in result.arms if arm.label not in (AS_OFTEN, AS_FAR)), key=lambda arm: arm.error)
+        best = min((arm for arm in result.arms if arm.label not in CONTROLS), key=lambda arm: arm.error)
         rows.append([
             f"{result.name}{'' if result.untouched else ' *'}", KINDS[result.kind], f"{result.train_rows:,}", *errors,
             "" if effect is None else _difference(effect, decimals), result.reference,
@@ -148,7 +159,7 @@ def arms_in_rank(results: Sequence[SetResult]) -> Ranks | None:
 
 def labels_of(results: Sequence[SetResult]) -> list[str]:
     """Return the labels of all arms but the controls."""
-    return [arm.label for arm in results[0].arms if arm.label not in (AS_OFTEN, AS_FAR)]
+    return [arm.label for arm in results[0].arms if arm.label not in CONTROLS]
 
 
 def arms(results: Sequence[SetResult]) -> Table:

@@ -1,7 +1,7 @@
 """The arms of the benchmark, each with the candidates from which the rows that choose pick one.
 
-Every tuned arm has eight candidates. Vanilla training, classical mixup, `LocalMixup()` and `recommend` have nothing to
-choose but the learning rate, which is tuned for every arm alike.
+Every tuned arm has eight candidates. Vanilla training, classical mixup, `LocalMixup()`, `recommend` and the nearest 1 %
+of the set have nothing to choose but the learning rate, which is tuned for every arm alike.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from localmixup import CompleteGraph, LocalMixup
 from localmixup.graphs.distance_sample import DistanceSample, make_wish
-from localmixup.lab.analysis.benchmark_words import CLASSICAL, UNTOUCHED
+from localmixup.lab.analysis.benchmark_words import CLASSICAL, NEAR, OF_SET, UNTOUCHED
 from localmixup.lab.analysis.questions import LOCAL, MIXUP, VANILLA
 from localmixup.lab.comparison.candidates import candidates, vanilla_config
 from localmixup.lab.methods.graphs import graph_type
@@ -21,6 +21,7 @@ RATES = (5e-4, 2e-3, 8e-3)
 """Learning rates. The middle one chooses between candidates."""
 
 _KEPT, _MIXED = (0.3, 0.1, 0.03, 0.01), (0.3, 1.0)
+_NEAR = (0.01, 0.3)  # share of the pairs, share of the samples
 _ALPHAS = (0.2, 1.0)
 _GRAPHS = {"local-knn": "nearest neighbours", "local-threshold": "threshold", "local-exponential": "exponential"}
 _ENDS = {"uniform": "uniform first ends", "row sums": "eq. (3)"}
@@ -83,6 +84,9 @@ def arms_of(training: TrainingSpec, sample: DistanceSample, rows: int, task: str
             arms[f"{name}, {how}"] = [
                 Candidate(of_set, spec).with_training(first_ends=ends) for spec in _graphs(method, sample, rows)
             ]
+    nearest = next(c for c in arms[f"{_GRAPHS['local-knn']}, {_ENDS['uniform']}"] if _is_near(c.method))
+    arms[NEAR] = [nearest]
+    arms[OF_SET] = [nearest._replace(method=MethodSpec(method="mixup", mixed_share=_NEAR[1]))]
     arms["RegMixup"] = [
         Candidate(training, _spec("regmixup", eta=eta, mixup_alpha=alpha))
         for eta in (0.3, 1.0)
@@ -99,6 +103,10 @@ def arms_of(training: TrainingSpec, sample: DistanceSample, rows: int, task: str
             for alpha in _ALPHAS
         ]
     return arms
+
+
+def _is_near(method: MethodSpec) -> bool:
+    return (method.kept_share, method.mixed_share) == _NEAR
 
 
 def _spec(method: str, **options: float) -> MethodSpec:

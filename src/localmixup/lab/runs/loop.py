@@ -51,8 +51,11 @@ def train(specs: Sequence[RunSpec], prepared: Prepared, *, device: str = "cpu") 
     runs = [Run(spec, prepared, inputs, targets) for spec in specs]
     network, companion = _networks(runs, prepared)
     trained = nn.ModuleList([network] if companion is None else [network, companion]).to(where)
-    if where.type == "cuda" and inputs.x.ndim == 4:
-        _prepare_for_images(network, settings.updates)
+    if inputs.x.ndim == 4:
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if where.type == "cuda" and settings.updates >= _COMPILED_UPDATES:
+            for layer in network.layers:
+                layer.compile()
     shares_of_rate, optimizer = rate_shares(settings), build_optimizer(settings, trained.parameters())
     rates = [group["lr"] for group in optimizer.param_groups]
     scaler = torch.amp.GradScaler(where.type, enabled=settings.precision == "fp16")
@@ -130,13 +133,6 @@ def _batches(runs: Sequence[Run], network: Network) -> Iterator[Batch]:
     for start in range(0, updates, first.chunk):
         draws = [run.draw(min(first.chunk, updates - start), drop=drop) for run in runs]
         yield from batches(draws, inputs, targets, scale, first.size)
-
-
-def _prepare_for_images(network: Network, updates: int) -> None:
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if updates >= _COMPILED_UPDATES:
-        for layer in network.layers:
-            layer.compile()
 
 
 class _Watch:

@@ -81,6 +81,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--seeds", type=int, help="fewer than the protocol has, to begin with")
+    parser.add_argument("--stored", action="store_true", help="train nothing: the tables of what is stored")
     options = parser.parse_args()
     with closing(Store(options.store)) as store:
         for name in options.sets:
@@ -91,7 +92,10 @@ def main() -> None:
             seeds = range(min(options.seeds or SETTINGS[name][1], SETTINGS[name][1]))
             # one seed of every arm after the other, so that an unfinished experiment is an even one
             wanted = [arm.run(seed) for seed in seeds for arm in arms]
-            records = show(run(wanted, prepared, store, jobs=options.jobs, device=options.device, title=name))
+            if options.stored:
+                records = store.get(wanted)
+            else:
+                records = show(run(wanted, prepared, store, jobs=options.jobs, device=options.device, title=name))
             print(f"\n{name}: {len(prepared.x):,} training images, {arms[0].training.updates:,} updates of {BATCH}")
             table(results_of(arms, seeds, records))
 

@@ -41,7 +41,8 @@ def test_limits_are_told(inspected_rings, inspected_blobs):
     assert limits(inspected_blobs[1]) == []
     _, found = inspected_rings
     misfit = dataclasses.replace(found, suggestions=[found.taken._replace(fits=False)], rows=np.arange(90))
-    first, second, third = limits(misfit)
+    without, first, second, third = limits(misfit)
+    assert without.startswith("The recipe is the most that can be mixed with care, not a gain")
     assert "training without mixup is as good a choice" in first
     assert "No fixed radius is suggested" in second
     assert third == "Measured on 90 random rows of 100; --samples takes more."

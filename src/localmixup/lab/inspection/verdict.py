@@ -27,6 +27,8 @@ FIRST_LINE = {
 }
 """What each word says, as the first line of the command and of the page."""
 
+_WITHOUT = "Train without mixup, unless localmixup compare shows a gain."
+
 
 class Verdict(NamedTuple):
     """Whether mixup is safe.
@@ -79,7 +81,7 @@ def verdict_on_classes(report: RegionReport) -> Verdict:
     )
     reason = {
         "safe": "Mixing adds no confusion.",
-        "harmful": "So mixing puts many samples where their label is wrong.",
+        "harmful": f"So mixing puts many samples where their label is wrong. {_WITHOUT}",
         "unclear": "With such a small difference mixup harmed on some data sets and helped on others: compare both.",
     }[word]
     return Verdict(word, f"{numbers} {reason}", score)
@@ -99,7 +101,7 @@ def verdict_on_targets(report: TargetReport) -> Verdict:
     )
     reason = {
         "safe": "Mixing adds no error to the targets.",
-        "harmful": "So the target bends between the samples, and mixed targets are wrong.",
+        "harmful": f"So the target bends between the samples, and mixed targets are wrong. {_WITHOUT}",
         "unclear": "So mixed targets are somewhat less exact than real ones: compare both.",
     }[word]
     return Verdict(word, f"{numbers} {reason}", score)

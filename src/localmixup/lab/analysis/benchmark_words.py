@@ -83,6 +83,7 @@ def contrasts(results: Sequence[SetResult]) -> Table:
         (one, VANILLA, "nll", "sets with classes", classes)
         for one in (UNTOUCHED, RECOMMENDED, LOCAL, NEAR, MIXUP, CLASSICAL)
     ]
+    asked += [(NEAR, OF_SET, "nll", "sets with classes", classes)]
     rows = []
     for one, other, measure, name, part in asked:
         _, means, errors = in_margins(part, one, other, measure)
@@ -91,8 +92,9 @@ def contrasts(results: Sequence[SetResult]) -> Table:
     return Table(
         "Contrasts over the sets",
         "In margins (of a likelihood, 5 % of that of vanilla training); negative is better, and brackets hold the 95 % "
-        "interval of the mean over sets. The first row is the primary contrast; the others are secondary and not "
-        "corrected.",
+        "interval of the mean over sets, from the hierarchical model; p is that of Wilcoxon's test. Where the two "
+        "disagree, the difference is not shown. The first row is the primary contrast; the others are "
+        "secondary and not corrected.",
         ["what", "against", "measure", "sets", "mean difference", "p", "better on the next set", "equal", "worse"],
         rows,
     )

@@ -38,7 +38,7 @@ def write_benchmark(page: Path, text: Path, results: Sequence[SetResult], size: 
     trainings = sum(result.trainings for result in results)
     about = (
         f"{len(results)} data sets, at most {size:,} training rows, {resamples} resamples, {trainings:,} trainings. "
-        "The protocol was fixed before the first run."
+        "The protocol was fixed before the first run; docs/benchmark.md lists what was changed afterwards."
     )
     figures = [forest(results)]
     if (ranks := arms_in_rank(results)) is not None:

@@ -8,7 +8,7 @@ import pytest
 from localmixup.lab.analysis.decisions import decide
 from localmixup.lab.analysis.questions import LOCAL, MIXUP, VANILLA, Choice, Judged, contrasts_of
 from localmixup.lab.analysis.resampled import Design, Measured
-from localmixup.lab.analysis.sentences import question_of
+from localmixup.lab.analysis.sentences import next_step, question_of
 
 
 def arm(error, nll, seed, noise, unit):
@@ -23,6 +23,18 @@ def decision(vanilla, mixup, local, choice, *, nll=(0.5, 0.5, 0.5), noise=0.05, 
     judged = {label: arm(error, of_nll, seed, noise, unit) for label, error, of_nll, seed in values}
     contrasts = contrasts_of(judged, choice, Design(0.25, 2000), unit)
     return decide(contrasts, choice)
+
+
+@pytest.mark.parametrize(("noise", "asks"), [(0.6, True), (3.0, False), (0.05, None)])
+def test_the_next_step_where_nothing_can_be_told(noise, asks):
+    arms = zip((VANILLA, LOCAL), (5, 5), (0, 1), strict=True)
+    judged = {label: arm(error, 0.5, seed, noise, "%") for label, error, seed in arms}
+    (locality, *_) = contrasts_of({**judged, MIXUP: judged[VANILLA]}, OVER_VANILLA, Design(0.0, 10**9), "%").values()
+    step = next_step(LOCAL if asks is None else "unclear", locality)
+    if asks is None:
+        assert step == ""
+    else:
+        assert (f"--resamples {locality.needed}" in step) == asks == (locality.needed <= 200)
 
 
 OVER_VANILLA, OVER_MIXUP = Choice(0, 0, VANILLA, LOCAL), Choice(0, 0, MIXUP, LOCAL)

@@ -14,6 +14,7 @@ from localmixup._validate import ArgumentError
 from localmixup.lab.models import MODELS, build_model
 from localmixup.lab.paper import ITEMS, figure4
 from localmixup.lab.paper.bench import Bench
+from localmixup.lab.paper.claims import CONTRASTS, claims
 from localmixup.lab.paper.protocols import PROTOCOLS
 from localmixup.lab.paper.reading import Reading
 from localmixup.lab.paper.report import write
@@ -125,6 +126,10 @@ def test_every_item_runs_and_is_reported(item, protocol, reading):
     if mine:
         assert any(t.protocol == protocol and t.table.rows for t in section.tables)
         assert any(f"not at full size ({item.size}), but at scale smoke" in lost for lost in section.missing)
+    if item.name in CONTRASTS:
+        assert {row[-1] for row in claims([section]) if row[1] not in {a.claim for a in section.answers}} <= {
+            "nothing: scale smoke"
+        }
     if item.name not in ("figure1", "figure3", "table2"):
         assert re.search("[Ll]ocality", text)
     if protocol == "published" and item.name in ("figure4", "table1"):

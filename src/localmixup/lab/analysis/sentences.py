@@ -6,6 +6,7 @@ from localmixup.lab.analysis.questions import LOCAL, MIXUP, VANILLA, Contrast
 from localmixup.lab.analysis.wording import decimals_of, signed
 
 _WORDS = {VANILLA: "training without mixup", MIXUP: "mixup", LOCAL: "local mixup"}
+_MOST_ASKED = 200  # resamples that a user may be asked for
 _HEADLINES = {VANILLA: "Train without mixup", MIXUP: "Use mixup", LOCAL: "Use local mixup"}
 
 
@@ -27,6 +28,20 @@ def headline_of(use: str, contrast: Contrast) -> str:
             f"{amount(contrast.limit, contrast)} or more can be seen)"
         )
     return f"Cannot tell (a difference of {margin} needs about {contrast.needed:,} resamples)"
+
+
+def next_step(use: str, contrast: Contrast) -> str:
+    """Return what to do where nothing can be told; empty if something can.
+
+    Args:
+        use: label of an arm, or `"unclear"`.
+        contrast: whose answer decides.
+    """
+    if use in _HEADLINES or contrast.needed is None:
+        return ""
+    if contrast.needed <= _MOST_ASKED:
+        return f"To find out: localmixup compare with --resamples {contrast.needed}; finished runs are not repeated."
+    return "So many are hardly worth their time: train as before."
 
 
 def helps(c: Contrast) -> str:

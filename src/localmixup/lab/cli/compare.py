@@ -105,8 +105,10 @@ def compare(
         return
     print_comparison(comparison)
     from localmixup.lab.cli.console import console
+    from localmixup.lab.handover import RECIPE_FILE
 
-    console.print(f"\nreport: {page}", soft_wrap=True)
+    of_nothing = " (it mixes nothing)" if comparison.recipe["prob"] == 0 else ""
+    console.print(f"\nreport: {page}\nrecipe: {page.with_name(RECIPE_FILE)}{of_nothing}", soft_wrap=True)
 
 
 def run(data: str, out: Path, settings: dict[str, Any]) -> tuple[Comparison, Path]:
@@ -129,11 +131,15 @@ def run(data: str, out: Path, settings: dict[str, Any]) -> tuple[Comparison, Pat
 
 def print_comparison(comparison: Comparison) -> None:
     """Print the decision, the code for it, and below them the grounds."""
+    from localmixup.lab.analysis.sentences import next_step
     from localmixup.lab.cli.console import console
     from localmixup.lab.report.comparison_page import balanced_accuracy, code_of, code_title
 
     console.print(f"\n{comparison.decision.headline}", style="bold", soft_wrap=True)
     console.print(f"{comparison.decision.why}\n", soft_wrap=True)
+    decision = comparison.decision
+    if step := next_step(decision.use, comparison.contrasts[decision.contrast]):
+        console.print(f"{step}\n", soft_wrap=True)
     console.print(code_title(comparison))
     for line in code_of(comparison).splitlines():
         console.print(f"    {line}", soft_wrap=True)

@@ -106,7 +106,7 @@ def _inspect(data: str, folder: Path, settings: dict[str, Any], as_json: bool) -
 
     from localmixup.lab.cli.console import show
     from localmixup.lab.files import as_path, cannot_write, check_writable, make_folder, write_file
-    from localmixup.lab.handover import RECIPE_FILE, write_recipe
+    from localmixup.lab.handover import INSPECTED_FILE, RECIPE_FILE, write_recipe
     from localmixup.lab.inspection import inspect, summary
     from localmixup.lab.report.inspection_page import write_inspection
 
@@ -120,7 +120,8 @@ def _inspect(data: str, folder: Path, settings: dict[str, Any], as_json: bool) -
         numbers = json.dumps(summary(found), indent=1)
         try:
             write_file(make_folder(folder) / "inspection.json", numbers)
-            write_recipe(folder / RECIPE_FILE, found.taken.mix)
+            for name in (RECIPE_FILE, INSPECTED_FILE):
+                write_recipe(folder / name, found.taken.mix)
             write_inspection(folder / "inspection.html", found, compare=compare)
         except OSError as error:
             raise cannot_write("--out", folder, error) from None
@@ -135,7 +136,7 @@ def _print(found: Inspection, folder: Path, compare: str) -> None:
 
     from localmixup.lab.cli.console import console
     from localmixup.lab.cli.tables import print_table
-    from localmixup.lab.handover import RECIPE_FILE, snippet
+    from localmixup.lab.handover import INSPECTED_FILE, snippet
     from localmixup.lab.inspection import describe_recipe, limits
     from localmixup.lab.report.inspection_page import head, rows
 
@@ -146,7 +147,7 @@ def _print(found: Inspection, folder: Path, compare: str) -> None:
     code = snippet(found.taken.mix, "pytorch", task=found.data.task).rstrip()
     console.print("\n".join(f"    {line}".rstrip() for line in code.splitlines()), soft_wrap=True)
     console.print("\nTo see whether it makes the model better:\n", soft_wrap=True)
-    console.print(f"    {compare} --recipe {shlex.quote(str(folder / RECIPE_FILE))}\n", soft_wrap=True)
+    console.print(f"    {compare} --recipe {shlex.quote(str(folder / INSPECTED_FILE))}\n", soft_wrap=True)
     print_table(head(found), rows(found))
     for line in limits(found):
         console.print(f"\n{line}", soft_wrap=True)

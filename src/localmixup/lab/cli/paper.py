@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import closing
 from pathlib import Path
@@ -184,6 +185,8 @@ def report(
     stores = store or [str(own if own.is_file() else shipped_stores())]
     if not store:
         err.print(f"reading {', '.join(map(shown, stores))}")
+        if own.is_file():
+            err.print(f"the runs that come with localmixup are not among them; --store {shipped_stores()} reads those")
     page = out / "paper.html"
     with interruptible("nothing was written"), opened(stores) as merged:
         if not merged.arms() and not merged.findings():
@@ -197,7 +200,15 @@ def report(
             sections = write(merged, page, text)
         except OSError as error:
             raise ArgumentError(f"{error.filename or out}: cannot be written: {error.strerror or error}") from None
-    print_table(CLAIM_HEAD, claims(sections), text=True)
+    told = claims(sections)
+    print_table(CLAIM_HEAD, told, text=True)
+    counts = Counter(row[-1].partition(";")[0] for row in told)
+    console.print("  " + ", ".join(f"{word}: {count}" for word, count in counts.most_common()), soft_wrap=True)
+    console.print(
+        "  A negative difference is a lower error. 'Not shown' means that p is not below 0.05 after Holm's correction; "
+        "an interval is not corrected, and may exclude zero all the same.\n",
+        style="dim", soft_wrap=True,
+    )  # fmt: skip
     for section in sections:
         for lost in section.missing:
             console.print(f"  ({section.item}: {lost})", style="dim", soft_wrap=True)

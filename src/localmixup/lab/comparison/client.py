@@ -129,6 +129,8 @@ def compare_arms(job: Job, runner: Runner, *, notes: tuple[str, ...] = ()) -> Ge
         What was found, and the records behind it by key.
     """
     grids = runner.grids(job)
+    if grids.note:
+        yield Note(grids.note)
     resamples = yield from announced(job, runner, grids)
     chosen = yield from choose_arms(runner, grids)
     arms = yield from judge_arms(runner, chosen, range(resamples))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from localmixup import LocalMixup
 from localmixup.lab.files import as_path, cannot_write, make_folder, write_file
-from localmixup.lab.handover import RECIPE_FILE, snippet, write_recipe
+from localmixup.lab.handover import INSPECTED_FILE, RECIPE_FILE, snippet, write_recipe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,6 +38,7 @@ class _Result(ABC):
 
     page_file: ClassVar[str]
     numbers_file: ClassVar[str]
+    recipe_files: ClassVar[tuple[str, ...]] = (RECIPE_FILE,)
 
     @property
     def recipe(self) -> LocalMixup:
@@ -81,7 +82,8 @@ class _Result(ABC):
             write_file(page, self.page)
             if not alone:
                 write_file(folder / self.numbers_file, json.dumps(self.numbers, indent=1))
-                write_recipe(folder / RECIPE_FILE, self.recipe)
+                for name in self.recipe_files:
+                    write_recipe(folder / name, self.recipe)
         except OSError as error:
             raise cannot_write("path", page, error) from None
         return page
@@ -160,6 +162,7 @@ class InspectionResult(_Result):
 
     page_file = "inspection.html"
     numbers_file = "inspection.json"
+    recipe_files = (RECIPE_FILE, INSPECTED_FILE)
 
     @property
     def verdict(self) -> Verdict:

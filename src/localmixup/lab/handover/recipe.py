@@ -13,6 +13,8 @@ from localmixup.graphs.registry import graph_to_config
 from localmixup.lab.files import write_file
 
 RECIPE_FILE = "local_mixup.json"
+INSPECTED_FILE = "inspected_mixup.json"
+"""The recipe of `inspect` once more, since `compare` writes its own to `RECIPE_FILE` in the same folder."""
 """Name of the file that both commands write beside their page."""
 
 Recipe = LocalMixup | Mapping[str, Any]

@@ -27,6 +27,7 @@ FIRST_LINE = {
 }
 """What each word says, as the first line of the command and of the page."""
 
+_SAFE = "So it is not expected to harm; whether it helps is told by localmixup compare."
 _WITHOUT = "Train without mixup, unless localmixup compare shows a gain."
 
 
@@ -80,7 +81,7 @@ def verdict_on_classes(report: RegionReport) -> Verdict:
         f"{percent(within)} of the cases. Of the samples themselves, {percent(error)} look like another class."
     )
     reason = {
-        "safe": "Mixing adds no confusion.",
+        "safe": f"Mixing adds no confusion. {_SAFE}",
         "harmful": f"So mixing puts many samples where their label is wrong. {_WITHOUT}",
         "unclear": "With such a small difference mixup harmed on some data sets and helped on others: compare both.",
     }[word]
@@ -100,7 +101,7 @@ def verdict_on_targets(report: TargetReport) -> Verdict:
         f"difference is {score:.2g} times the one that real samples have themselves."
     )
     reason = {
-        "safe": "Mixing adds no error to the targets.",
+        "safe": f"Mixing adds no error to the targets. {_SAFE}",
         "harmful": f"So the target bends between the samples, and mixed targets are wrong. {_WITHOUT}",
         "unclear": "So mixed targets are somewhat less exact than real ones: compare both.",
     }[word]

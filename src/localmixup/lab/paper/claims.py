@@ -125,7 +125,8 @@ def _answer(contrast: Contrast, part: PaperTable, row: Row) -> Answer:
         paper = "lower" if contrast.sign < 0 else "higher"
     size = "" if part.full else "; not at full size"
     claim = f"{contrast.words}: {_data(part.title)}"
-    return Answer(claim, paper, _ours(difference, part.table.decimals, unit), verdict(difference, contrast.sign) + size)
+    told = "nothing: scale smoke" if part.scale == "smoke" else verdict(difference, contrast.sign) + size
+    return Answer(claim, paper, _ours(difference, part.table.decimals, unit), told)
 
 
 def _data(title: str) -> str:

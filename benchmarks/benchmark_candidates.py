@@ -26,7 +26,7 @@ from localmixup.lab.methods.recipe import recipe_spec
 from localmixup.lab.runs.spec import RunSpec
 
 MOST = 5.0
-SEEN = 12  # sets on which a setting must have been run, so that it is no recommendation for one of them
+FEWEST_SETS = 20  # a setting that was run on fewer was made for single sets, by `recommend`
 VANILLA = "vanilla"
 
 
@@ -65,7 +65,7 @@ def main() -> None:
             found[words][MEMBERS[name].untouched].append(max(-MOST, min(MOST, difference)))
     print("had a part  untouched  setting")
     for words, (part, untouched) in sorted(found.items(), key=lambda item: fmean(item[1][0] or [MOST])):
-        if len(part) + len(untouched) >= 2 * SEEN:
+        if len(part) + len(untouched) >= FEWEST_SETS:
             print(f"{fmean(part):+10.2f}  {fmean(untouched):+9.2f}  {words}")
 
 

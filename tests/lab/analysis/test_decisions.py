@@ -25,6 +25,11 @@ def decision(vanilla, mixup, local, choice, *, nll=(0.5, 0.5, 0.5), noise=0.05, 
     return decide(contrasts, choice)
 
 
+OVER_VANILLA, OVER_MIXUP = Choice(0, 0, VANILLA, LOCAL), Choice(0, 0, MIXUP, LOCAL)
+MIXUP_AHEAD = Choice(0, 0, MIXUP, MIXUP)
+BETTER = (0.5, 0.4, 0.3)
+
+
 @pytest.mark.parametrize(("noise", "asks"), [(0.6, True), (3.0, False), (0.05, None)])
 def test_the_next_step_where_nothing_can_be_told(noise, asks):
     arms = zip((VANILLA, LOCAL), (5, 5), (0, 1), strict=True)
@@ -35,11 +40,6 @@ def test_the_next_step_where_nothing_can_be_told(noise, asks):
         assert step == ""
     else:
         assert (f"--resamples {locality.needed}" in step) == asks == (locality.needed <= 200)
-
-
-OVER_VANILLA, OVER_MIXUP = Choice(0, 0, VANILLA, LOCAL), Choice(0, 0, MIXUP, LOCAL)
-MIXUP_AHEAD = Choice(0, 0, MIXUP, MIXUP)
-BETTER = (0.5, 0.4, 0.3)
 
 
 @pytest.mark.parametrize(

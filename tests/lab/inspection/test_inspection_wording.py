@@ -1,12 +1,15 @@
 """What an inspection says in words."""
 
 import dataclasses
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from localmixup import ThresholdGraph
 from localmixup.geometry._progress import run_to_end
+from localmixup.lab.analysis.benchmarked import SetResult
 from localmixup.lab.inspection import coincident, describe_recipe, inspect, limits
 from localmixup.lab.inspection.wording import radius_unit
 
@@ -37,12 +40,19 @@ def test_a_radius_is_told_in_the_unit_of_the_data_where_there_is_one(inspected_r
     assert radius_unit(other, 3.0) == "in the unit of the output of net.pt"
 
 
+def test_what_the_benchmark_says_of_such_recipes():
+    path = Path(__file__).parents[3] / "results" / "benchmark" / "benchmark.json"
+    found = [SetResult(**one) for one in json.loads(path.read_text())["sets"]]
+    effects = [one.effect("recommend", "vanilla").interval() for one in found if one.verdict == "harmful"]
+    assert (len(effects), sum(high < 0 for _, high in effects), sum(low > 0 for low, _ in effects)) == (9, 1, 2)
+
+
 def test_limits_are_told(inspected_rings, inspected_blobs):
     assert limits(inspected_blobs[1]) == []
     _, found = inspected_rings
     misfit = dataclasses.replace(found, suggestions=[found.taken._replace(fits=False)], rows=np.arange(90))
     without, first, second, third = limits(misfit)
-    assert without.startswith("The recipe is the most that can be mixed with care, not a gain")
+    assert without.startswith("This recipe limits the harm; do not expect a gain.")
     assert "training without mixup is as good a choice" in first
     assert "No fixed radius is suggested" in second
     assert third == "Measured on 90 random rows of 100; --samples takes more."

@@ -14,7 +14,7 @@ from localmixup._validate import ArgumentError
 from localmixup.lab.models import MODELS, build_model
 from localmixup.lab.paper import ITEMS, figure4
 from localmixup.lab.paper.bench import Bench
-from localmixup.lab.paper.claims import CONTRASTS, claims
+from localmixup.lab.paper.claims import CONTRASTS, NO_VERDICT, claims
 from localmixup.lab.paper.protocols import PROTOCOLS
 from localmixup.lab.paper.reading import Reading
 from localmixup.lab.paper.report import write
@@ -126,10 +126,6 @@ def test_every_item_runs_and_is_reported(item, protocol, reading):
     if mine:
         assert any(t.protocol == protocol and t.table.rows for t in section.tables)
         assert any(f"not at full size ({item.size}), but at scale smoke" in lost for lost in section.missing)
-    if item.name in CONTRASTS:
-        assert {row[-1] for row in claims([section]) if row[1] not in {a.claim for a in section.answers}} <= {
-            "nothing: scale smoke"
-        }
     if item.name not in ("figure1", "figure3", "table2"):
         assert re.search("[Ll]ocality", text)
     if protocol == "published" and item.name in ("figure4", "table1"):
@@ -318,6 +314,12 @@ def test_other_draws_are_compared_draw_by_draw(reading):
     for label, values in shares.items():
         wanted = 0 if label == "vanilla" else 0.95
         assert np.mean(values) == pytest.approx(wanted, abs=4 * (0.95 * 0.05 / 100) ** 0.5)
+
+
+def test_a_smoke_run_gives_no_verdict_on_errors(reading):
+    rows = [row for row in claims([item.section(reading) for item in ITEMS.values()]) if row[0] in CONTRASTS]
+    assert {row[0] for row in rows} >= {"figure4", "table1", "figure7", "adamixup"}
+    assert {row[-1] for row in rows} == {NO_VERDICT}
 
 
 def test_other_draws_have_other_points_and_every_radius_all_rows_and_equal_updates():

@@ -77,6 +77,10 @@ def contrasts(results: Sequence[SetResult]) -> Table:
     ]
     split = [("sets called harmful", bent), ("the other sets", straight)]
     asked += [(one, VANILLA, "error", *part) for one in (UNTOUCHED, NEAR) for part in (parts[1], *split)]
+    part_in = ("sets with a part in the choice", [r for r in results if not r.untouched])
+    asked += [(NEAR, VANILLA, "error", *part_in)]
+    asked += [(one, MIXUP, "error", "all sets", list(results)) for one in (UNTOUCHED, LOCAL)]
+    asked += [(UNTOUCHED, MIXUP, "error", *parts[1])]
     asked += [("winner", control, "error", "all sets", list(results)) for control in (AS_OFTEN, AS_FAR)]
     asked += [(NEAR, OF_SET, "error", *part) for part in (*parts, *split)]
     asked += [
@@ -84,6 +88,8 @@ def contrasts(results: Sequence[SetResult]) -> Table:
         for one in (UNTOUCHED, RECOMMENDED, LOCAL, NEAR, MIXUP, CLASSICAL)
     ]
     asked += [(NEAR, OF_SET, "nll", "sets with classes", classes)]
+    untouched = ("untouched sets with classes", [r for r in classes if r.untouched])
+    asked += [(one, VANILLA, "nll", *untouched) for one in (NEAR, OF_SET)]
     rows = []
     for one, other, measure, name, part in asked:
         _, means, errors = in_margins(part, one, other, measure)
@@ -115,7 +121,7 @@ def by_set(results: Sequence[SetResult]) -> Table:
     rows = []
     for result in sorted(results, key=lambda r: (list(KINDS).index(r.kind), r.name)):
         decimals = decimals_of(result.unit, max(arm.error for arm in result.arms))
-        main = (VANILLA, MIXUP, UNTOUCHED, RECOMMENDED, LOCAL)
+        main = (VANILLA, MIXUP, UNTOUCHED, RECOMMENDED, LOCAL, NEAR)
         errors = [f"{result.arm(label).error:.{decimals}f}" for label in main]
         effect = result.effect(UNTOUCHED, result.reference)
         best = min((arm for arm in result.arms if arm.label not in CONTROLS), key=lambda arm: arm.error)
@@ -138,6 +144,7 @@ def by_set(results: Sequence[SetResult]) -> Table:
             UNTOUCHED,
             RECOMMENDED,
             LOCAL,
+            NEAR,
             f"{UNTOUCHED} against",
             "what",
             "lowest",
@@ -176,12 +183,9 @@ def arms(results: Sequence[SetResult]) -> Table:
         _, nll, nll_errors = in_margins(classes, label, VANILLA, "nll")
         of_nll = "" if label == VANILLA or not nll else _mean_text(overall(nll, nll_errors))
         calibration = [100 * r.arm(label).scores.get("calibration", math.nan) for r in classes]
-        effects = [e for r in results if (e := r.effect(label, VANILLA)) is not None]
-        better = sum(e.interval()[1] < 0 for e in effects)
-        worse = sum(e.interval()[0] > 0 for e in effects)
         rows.append([
-            label, rank, of_error, "" if label == VANILLA else f"{better} / {worse}", of_nll,
-            f"{np.mean(calibration):.2f}" if calibration else "",
+            label, rank, of_error, _better_and_worse(results, label, "error"), of_nll,
+            _better_and_worse(classes, label, "nll"), f"{np.mean(calibration):.2f}" if calibration else "",
         ])  # fmt: skip
     critical = "" if ranks is None else (
         f" Mean ranks that differ by less than {ranks.critical:.2f} are not shown to differ (Nemenyi, 5 %)."
@@ -191,9 +195,25 @@ def arms(results: Sequence[SetResult]) -> Table:
         "Differences to vanilla training in margins, with the 95 % interval of the mean over sets; negative is better. "
         "Better / worse: on how many sets that is shown, not corrected. Calibration error in percentage points, a mean "
         f"over the sets with classes.{critical}",
-        ["arm", "mean rank", "error", "better / worse", "negative log-likelihood", "calibration error"],
+        [
+            "arm",
+            "mean rank",
+            "error",
+            "better / worse",
+            "negative log-likelihood",
+            "better / worse",
+            "calibration error",
+        ],
         rows,
     )
+
+
+def _better_and_worse(results: Sequence[SetResult], label: str, measure: str) -> str:
+    """Return on how many sets an arm is shown to be better than vanilla training, and on how many worse."""
+    if label == VANILLA:
+        return ""
+    intervals = [e.interval() for r in results if (e := r.effect(label, VANILLA, measure)) is not None]
+    return f"{sum(high < 0 for _, high in intervals)} / {sum(low > 0 for low, _ in intervals)}"
 
 
 def _mean_text(found: Overall) -> str:

@@ -40,8 +40,10 @@ def next_step(use: str, contrast: Contrast) -> str:
     if use in _HEADLINES or contrast.needed is None:
         return ""
     if contrast.needed <= _MOST_ASKED:
-        return f"To find out: localmixup compare with --resamples {contrast.needed}; finished runs are not repeated."
-    return "So many are hardly worth their time: train as before."
+        return (
+            f"To find out, run localmixup compare with --resamples {contrast.needed}. Finished runs are not repeated."
+        )
+    return "So small a difference is hardly worth that many trainings: train as before."
 
 
 def helps(c: Contrast) -> str:

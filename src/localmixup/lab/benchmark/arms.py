@@ -84,7 +84,8 @@ def arms_of(training: TrainingSpec, sample: DistanceSample, rows: int, task: str
             arms[f"{name}, {how}"] = [
                 Candidate(of_set, spec).with_training(first_ends=ends) for spec in _graphs(method, sample, rows)
             ]
-    nearest = next(c for c in arms[f"{_GRAPHS['local-knn']}, {_ENDS['uniform']}"] if _is_near(c.method))
+    neighbours = arms[f"{_GRAPHS['local-knn']}, {_ENDS['uniform']}"]
+    nearest = next(c for c in neighbours if (c.method.kept_share, c.method.mixed_share) == _NEAR)
     arms[NEAR] = [nearest]
     arms[OF_SET] = [nearest._replace(method=MethodSpec(method="mixup", mixed_share=_NEAR[1]))]
     arms["RegMixup"] = [
@@ -103,10 +104,6 @@ def arms_of(training: TrainingSpec, sample: DistanceSample, rows: int, task: str
             for alpha in _ALPHAS
         ]
     return arms
-
-
-def _is_near(method: MethodSpec) -> bool:
-    return (method.kept_share, method.mixed_share) == _NEAR
 
 
 def _spec(method: str, **options: float) -> MethodSpec:

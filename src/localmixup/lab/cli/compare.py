@@ -131,14 +131,12 @@ def run(data: str, out: Path, settings: dict[str, Any]) -> tuple[Comparison, Pat
 
 def print_comparison(comparison: Comparison) -> None:
     """Print the decision, the code for it, and below them the grounds."""
-    from localmixup.lab.analysis.sentences import next_step
     from localmixup.lab.cli.console import console
-    from localmixup.lab.report.comparison_page import balanced_accuracy, code_of, code_title
+    from localmixup.lab.report.comparison_page import balanced_accuracy, code_of, code_title, step_of
 
     console.print(f"\n{comparison.decision.headline}", style="bold", soft_wrap=True)
     console.print(f"{comparison.decision.why}\n", soft_wrap=True)
-    decision = comparison.decision
-    if step := next_step(decision.use, comparison.contrasts[decision.contrast]):
+    if step := step_of(comparison):
         console.print(f"{step}\n", soft_wrap=True)
     console.print(code_title(comparison))
     for line in code_of(comparison).splitlines():

@@ -34,3 +34,8 @@ def demo(
             f"    report: {report}",
             soft_wrap=True,
         )
+    console.print(
+        f"\nThese comparisons are short: {RESAMPLES} resamples and few epochs. localmixup compare digits asks at full "
+        "length, and localmixup compare my.csv --target COLUMN asks the same of your own table.",
+        soft_wrap=True,
+    )

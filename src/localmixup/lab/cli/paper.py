@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Callable, Generator
 from contextlib import closing
@@ -132,8 +133,6 @@ def _run_items(items: list[Item], bench: Callable[[Item], Bench]) -> Generator[E
 
 
 def _print_stored(where: str) -> None:
-    import shlex
-
     from localmixup.lab.cli.console import console
 
     option = "" if where == str(FOLDER / "results.sqlite") else f" --store {shlex.quote(where)}"
@@ -186,7 +185,9 @@ def report(
     if not store:
         err.print(f"reading {', '.join(map(shown, stores))}")
         if own.is_file():
-            err.print(f"the runs that come with localmixup are not among them; --store {shipped_stores()} reads those")
+            err.print(
+                f"to read the runs that come with localmixup instead: --store {shlex.quote(str(shipped_stores()))}"
+            )
     page = out / "paper.html"
     with interruptible("nothing was written"), opened(stores) as merged:
         if not merged.arms() and not merged.findings():

@@ -13,9 +13,9 @@ from localmixup.graphs.registry import graph_to_config
 from localmixup.lab.files import write_file
 
 RECIPE_FILE = "local_mixup.json"
-INSPECTED_FILE = "inspected_mixup.json"
-"""The recipe of `inspect` once more, since `compare` writes its own to `RECIPE_FILE` in the same folder."""
 """Name of the file that both commands write beside their page."""
+INSPECTED_FILE = "inspected_mixup.json"
+"""Name of the file with the recipe of `inspect`, which `compare` can be given and never overwrites."""
 
 Recipe = LocalMixup | Mapping[str, Any]
 """A `LocalMixup`, or what its `to_config()` returned."""

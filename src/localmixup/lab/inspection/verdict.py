@@ -27,7 +27,7 @@ FIRST_LINE = {
 }
 """What each word says, as the first line of the command and of the page."""
 
-_SAFE = "So it is not expected to harm; whether it helps is told by localmixup compare."
+_SAFE = "It is not expected to harm. Run localmixup compare to see whether it helps."
 _WITHOUT = "Train without mixup, unless localmixup compare shows a gain."
 
 

@@ -59,8 +59,8 @@ def limits(found: Inspection) -> list[str]:
     lines = []
     if found.verdict.word == "harmful":
         lines.append(
-            "The recipe is the most that can be mixed with care, not a gain: on nine data sets of the benchmark that "
-            "are called harmful, such a recipe made fewer errors than training without mixup on one, and more on two."
+            "This recipe limits the harm; do not expect a gain. On the nine data sets of the benchmark that are called "
+            "harmful, such recipes made fewer errors than training without mixup on one, and more on two."
         )
     if not found.taken.fits:
         lines.append(

@@ -16,6 +16,8 @@ CLAIM_HEAD = ("item", "claim", "paper", "ours (95 %)", "verdict")
 """Column names of the table."""
 
 _PROTOCOLS = ("controlled", "paper", "published")  # the most telling one first
+NO_VERDICT = "none at scale smoke"
+"""The verdict of runs that only show whether everything works."""
 _SCALES = ("full", "gpu", "cpu", "smoke")
 
 
@@ -125,7 +127,7 @@ def _answer(contrast: Contrast, part: PaperTable, row: Row) -> Answer:
         paper = "lower" if contrast.sign < 0 else "higher"
     size = "" if part.full else "; not at full size"
     claim = f"{contrast.words}: {_data(part.title)}"
-    told = "nothing: scale smoke" if part.scale == "smoke" else verdict(difference, contrast.sign) + size
+    told = NO_VERDICT if part.scale == "smoke" else verdict(difference, contrast.sign) + size
     return Answer(claim, paper, _ours(difference, part.table.decimals, unit), told)
 
 

@@ -72,7 +72,8 @@ class SpiralDraws(Item):
                 if len(draws) > 1:
                     sentences += _over_draws(panel, draws)
                     figures.append(_figure(panel, draws))
-                    answers += _answers(panel, draws, full=scale == "full")
+                    if scale != "smoke":
+                        answers += _answers(panel, draws, full=scale == "full")
         return self.reported(reading, sentences, tables=tables, figures=figures, answers=answers)
 
 

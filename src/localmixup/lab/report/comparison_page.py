@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from localmixup.lab.analysis.comparison import ComparedArm, Comparison
-from localmixup.lab.analysis.sentences import question_of
+from localmixup.lab.analysis.sentences import next_step, question_of
 from localmixup.lab.analysis.statistics import Mean
 from localmixup.lab.analysis.wording import error_text, signed
 from localmixup.lab.data.augmentation import AUGMENTATIONS
@@ -24,6 +24,12 @@ from localmixup.lab.runs.scores import NAMES
 from localmixup.lab.runs.store import Record
 
 _DIFFER = 0.5  # points between accuracy and balanced accuracy that are worth a sentence
+
+
+def step_of(comparison: Comparison) -> str:
+    """Return what to do where nothing can be told; empty if something can."""
+    decision = comparison.decision
+    return next_step(decision.use, comparison.contrasts[decision.contrast])
 
 
 def write_comparison(
@@ -44,6 +50,7 @@ def write_comparison(
         c=comparison,
         code=code_of(comparison),
         code_title=code_title(comparison),
+        step=step_of(comparison),
         frameworks={FRAMEWORKS[name]: snippet(comparison.recipe, name, task=comparison.task) for name in FRAMEWORKS},
         table_head=head(comparison),
         table=[cells(row, comparison) for row in comparison.rows],

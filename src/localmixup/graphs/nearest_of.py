@@ -14,7 +14,8 @@ from localmixup._shapes import Bool, Float, Int
 from localmixup._validate import check_integer
 from localmixup.graphs.base import LocalityGraph
 
-_BLOCK_BYTES = 2**20  # of the differences that are held at a time, so that they stay in the cache
+_BLOCK_BYTES = 2**20  # of the differences that are held at a time, so that they stay in the cache of a CPU
+_GPU_BLOCK_BYTES = 2**28  # where each block costs some launches of kernels, which take longer than the work in them
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,8 @@ class NearestOfGraph(LocalityGraph):
             pairs = distances_of_pairs(features, first.repeat_interleave(count), candidates.flatten(), self.metric)
             return pairs.view(-1, count)
         squares = _squares(flat, first, candidates)
-        if flat.dtype == torch.float32 and not math.isfinite(squares.sum()):  # squares that overflow, or NaN
+        # squares that overflow, or NaN; a GPU would have to wait to be asked
+        if flat.dtype == torch.float32 and flat.device.type == "cpu" and not math.isfinite(squares.sum()):
             return _squares(flat.double(), first, candidates)
         return squares
 
@@ -157,7 +159,8 @@ def _squares(flat: Tensor, first: Tensor, candidates: Tensor) -> Tensor:
     """Return the squared distances of samples to their candidates, shape `(r, c)`."""
     r, c = candidates.shape
     places = candidates.flatten()
-    width = max(64, _BLOCK_BYTES // max(1, flat.element_size() * r * c))
+    held = _BLOCK_BYTES if flat.device.type == "cpu" else _GPU_BLOCK_BYTES
+    width = max(64, held // max(1, flat.element_size() * r * c))
     parts = [flat] if flat.shape[1] <= width else torch.split(flat, width, dim=1)
     squares: Tensor | None = None
     for part in parts:

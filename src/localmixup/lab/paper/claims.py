@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from statistics import fmean
 from typing import NamedTuple
@@ -10,6 +11,7 @@ from typing import NamedTuple
 from localmixup.lab.analysis.statistics import Difference
 from localmixup.lab.analysis.table import Row
 from localmixup.lab.analysis.wording import effect, signed
+from localmixup.lab.paper.protocols import SCALES
 from localmixup.lab.paper.section import Answer, PaperTable, Section
 
 CLAIM_HEAD = ("item", "claim", "paper", "ours (95 %)", "verdict")
@@ -87,7 +89,7 @@ CONTRASTS: dict[str, tuple[Contrast, ...]] = {
 def claims(sections: Sequence[Section]) -> list[list[str]]:
     """Return the rows of the first table, with the columns of `CLAIM_HEAD`.
 
-    Of each item its most telling protocol is taken, at the largest scale that was run.
+    Of each item its most telling protocol is taken, at the largest scale that was run; see `most_telling`.
 
     Args:
         sections: of the report.
@@ -101,24 +103,32 @@ def claims(sections: Sequence[Section]) -> list[list[str]]:
 
 def _compared(section: Section) -> Iterator[Answer]:
     stated_only = section.item == "table2"  # the paper has no more corruptions than these
+    parts = most_telling(section.tables)
+    names = Counter(_data(part.title) for part in parts)
     for contrast in CONTRASTS.get(section.item, ()):
-        for part in most_telling(section.tables):
+        for part in parts:
             row = contrast.one(part)
             if row is not None and (part.reported or not stated_only):
-                yield _answer(contrast, part, row)
+                name = _data(part.title)
+                yield _answer(contrast, part, row, part.title if names[name] > 1 else name)
 
 
 def most_telling(tables: Sequence[PaperTable]) -> list[PaperTable]:
-    """Return the tables of the most telling protocol that was run, for each data set those at the largest scale."""
+    """Return the tables of the most telling protocol that was run, for each data set those at the largest scale.
+
+    Those of the protocol "paper" follow for networks of full size that the most telling one was not run with.
+    """
     present = [name for name in _PROTOCOLS if any(table.protocol == name for table in tables)]
     mine = [table for table in tables if table.protocol == present[0]] if present else []
+    large = [table for table in tables if table.protocol == "paper" and SCALES[table.scale].large]
     best: dict[str, PaperTable] = {}
-    for table in sorted(mine, key=lambda table: _SCALES.index(table.scale)):
-        best.setdefault(table.title, table)
+    for some in (mine, large):
+        for table in sorted(some, key=lambda table: _SCALES.index(table.scale)):
+            best.setdefault(table.title, table)
     return list(best.values())
 
 
-def _answer(contrast: Contrast, part: PaperTable, row: Row) -> Answer:
+def _answer(contrast: Contrast, part: PaperTable, row: Row, data: str) -> Answer:
     difference, unit = row.differences.get(contrast.other), "" if part.table.unit == "%" else f" {part.table.unit}"
     stated, other = part.reported.get(row.label), part.reported.get(contrast.other)
     if stated and other:
@@ -126,7 +136,7 @@ def _answer(contrast: Contrast, part: PaperTable, row: Row) -> Answer:
     else:
         paper = "lower" if contrast.sign < 0 else "higher"
     size = "" if part.full else "; not at full size"
-    claim = f"{contrast.words}: {_data(part.title)}"
+    claim = f"{contrast.words}: {data}"
     told = NO_VERDICT if part.scale == "smoke" else verdict(difference, contrast.sign) + size
     return Answer(claim, paper, _ours(difference, part.table.decimals, unit), told)
 

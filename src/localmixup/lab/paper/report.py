@@ -19,8 +19,9 @@ _VERSIONS = 6
 
 CLAIMS_SAY = (
     "Negative differences are lower errors. Of each item the most telling protocol is shown, with the numbers of the "
-    "paper's own setting beside it. A claim holds, or its opposite does, if the difference is shown after Holm's "
-    "correction; *not shown* does not mean that there is none."
+    "paper's own setting beside it; the paper's networks follow where only its own protocol was run with them. A claim "
+    "holds, or its opposite does, if the difference is shown after Holm's correction; *not shown* does not mean that "
+    "there is none."
 )
 """How to read the first table."""
 

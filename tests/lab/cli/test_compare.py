@@ -215,7 +215,7 @@ def test_killed_and_interrupted_and_started_again_the_table_is_the_same(folder):
         if number == signal.SIGINT:
             assert run.returncode == 130
             assert "are in the store already" in told
-            assert told.splitlines()[-1].startswith("interrupted: finished runs are stored")
+            assert told.splitlines()[-1].startswith("interrupted: every finished run is stored")
             assert "Traceback" not in told
     found = [compare(*options, "--resamples", "3", "--jobs", "1", "--json"), None]
     assert "are in the store already" in found[0].stderr

@@ -149,7 +149,7 @@ def make_comparison(name="blobs", *, unit="%", use="local mixup"):
             use=use, headline=headline, why=f"Because of {name}.", contrast="locality", compared=("local mixup", "vanilla"),
             probability={"better": 0.9, "equal": 0.1, "worse": 0.0}, difference=(-3.17, -4.0, -1.0), detectable=1.5, front="mixup",
         ),
-        recipe=nothing if use == "unclear" else specs[use], front=front, contrasts=contrasts, attribution="Nearness helps.",
+        recipe=nothing if use == "unclear" else specs[use], front=front, contrasts=contrasts, attribution="Nearness helps.", remarks=["LocalMixup() as it stands is the local mixup of this table."],
         controls={"control: at the same share": difference}, rows=rows, candidates=candidates, unit=unit, decimals=2,
         task="classification" if unit == "%" else "regression", data=DataSpec(name=name, fingerprint="x"),
         training=TrainingSpec(model="mlp", updates=20), resamples=3, sizes={"train": 77, "choose": 19, "test": 24},

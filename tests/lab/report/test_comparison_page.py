@@ -75,7 +75,10 @@ def test_the_page_begins_with_the_decision_and_the_code_and_holds_every_figure(b
 def test_where_nothing_can_be_told_the_code_tries_what_was_ahead(blobs, prepared, write):
     comparison, records = make_comparison(use="unclear")
     assert "CompleteGraph(), prob=0.25" in code_of(comparison)
-    assert code_title(comparison) == "To try mixup all the same, in your training loop:"
+    assert (
+        code_title(comparison)
+        == "To try mixup all the same, in your training loop (local mixup did no better on the rows that choose):"
+    )
     text = "".join(write(comparison, records, blobs, prepared).texts)
     assert "that recipe mixes nothing" in text
     used, _ = make_comparison()

@@ -76,6 +76,7 @@ class Comparison(BaseModel):
         front: the recipe to try where nothing can be told: that of `decision.front`.
         contrasts: the answer to every question, by its key.
         attribution: one sentence on whether the nearness of the partners is the reason.
+        remarks: sentences on what no question was asked about.
         controls: local mixup against its two controls: the mean difference with its interval of 95 %.
         rows: the table.
         candidates: what the rows that choose chose from.
@@ -98,6 +99,7 @@ class Comparison(BaseModel):
     front: dict[str, Any]
     contrasts: dict[str, Contrast]
     attribution: str
+    remarks: list[str]
     controls: dict[str, Mean]
     rows: list[ComparedArm]
     candidates: list[Candidate]

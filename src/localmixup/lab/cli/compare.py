@@ -16,7 +16,7 @@ from localmixup.lab.data.reading import Reading
 if TYPE_CHECKING:
     from localmixup.lab.analysis.comparison import Comparison
 
-STORED = "finished runs are stored; the same command continues from there"
+STORED = "every finished run is stored; the same command continues from there"
 
 
 def compare(
@@ -145,7 +145,8 @@ def print_comparison(comparison: Comparison) -> None:
     if balanced := balanced_accuracy(comparison):
         console.print(f"{balanced}\n", soft_wrap=True)
     _print_answers(comparison)
-    console.print(comparison.attribution, soft_wrap=True)
+    for sentence in (comparison.attribution, *comparison.remarks):
+        console.print(sentence, soft_wrap=True)
 
 
 def _print_table(comparison: Comparison) -> None:

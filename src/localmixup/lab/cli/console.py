@@ -34,6 +34,9 @@ T = TypeVar("T")
 LINES_PER_STAGE = 5
 """Lines of progress per stage where standard error is not a terminal."""
 
+SECONDS_PER_LINE = 2.0
+"""Time between two such lines at least: a stage that is over sooner prints its title only."""
+
 
 def show(events: Generator[Event, None, T]) -> T:
     """Run long work to its end and show its progress on standard error.
@@ -69,7 +72,7 @@ class _Display:
         self.progress = progress
         self.stage = Stage("", 0, 0)
         self.printed = 0
-        self.begun, self.done_before = 0.0, 0.0
+        self.begun, self.done_before, self.told = 0.0, 0.0, 0.0
 
     def show(self, event: Event) -> None:
         """Draw or print one event."""
@@ -91,7 +94,8 @@ class _Display:
         if not stage.wanted:
             return
         self.printed = self._lines(stage.done)
-        self.begun, self.done_before = time.monotonic(), stage.done
+        self.begun = self.told = time.monotonic()
+        self.done_before = stage.done
         for task in self.progress.tasks:
             self.progress.update(task.id, visible=False)
         if stage.done:
@@ -105,9 +109,10 @@ class _Display:
     def _advance(self, done: float) -> None:
         if self.progress.tasks:
             self.progress.update(self.progress.tasks[-1].id, completed=done)
-        if not err.is_terminal and self._lines(done) > self.printed:
-            self.printed = self._lines(done)
-            left = time_left(time.monotonic() - self.begun, done - self.done_before, self.stage.wanted - done)
+        now = time.monotonic()
+        if not err.is_terminal and self._lines(done) > self.printed and now - self.told >= SECONDS_PER_LINE:
+            self.printed, self.told = self._lines(done), now
+            left = time_left(now - self.begun, done - self.done_before, self.stage.wanted - done)
             _print(f"  {self.stage.title}: {done:,.0f} of {self.stage.wanted:,}{left}")
 
     def _lines(self, done: float) -> int:
@@ -116,17 +121,17 @@ class _Display:
 
 
 def time_left(passed: float, done: float, wanted: float) -> str:
-    """Return how long the rest takes at the speed so far, in words; nothing where that cannot be told or is nothing.
+    """Return how long the rest takes at the speed so far, in words; nothing where the whole takes less than a minute.
 
     Args:
         passed: seconds since the work began.
         done: what was done in them. What had been done before does not count.
         wanted: what is left to do.
 
-    >>> time_left(30.0, 10, 20), time_left(2.0, 10, 1), time_left(0.0, 0, 5), time_left(9000.0, 10, 10)
+    >>> time_left(30.0, 10, 20), time_left(90.0, 10, 1), time_left(2.0, 10, 1), time_left(9000.0, 10, 10)
     (', about 1 min left', ', less than 1 min left', '', ', about 2.5 h left')
     """
-    if done <= 0 or wanted <= 0:
+    if done <= 0 or wanted <= 0 or passed / done * (done + wanted) < 60:
         return ""
     minutes = passed / done * wanted / 60
     if minutes < 0.5:

@@ -15,7 +15,7 @@ RESAMPLES = 5
 
 
 def demo(
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the results.")] = Path("localmixup-results"),
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the results.")] = Path("localmixup-results/demo"),
     jobs: options.Jobs = None,
 ) -> None:
     """`compare digits` and `compare spirals` with few resamples, in a few minutes on two cores."""

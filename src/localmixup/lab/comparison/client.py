@@ -134,6 +134,6 @@ def compare_arms(job: Job, runner: Runner, *, notes: tuple[str, ...] = ()) -> Ge
     resamples = yield from announced(job, runner, grids)
     chosen = yield from choose_arms(runner, grids)
     arms = yield from judge_arms(runner, chosen, range(resamples))
-    comparison = comparison_of(runner, chosen, arms, notes=[*notes, *filter(None, [grids.note])])
+    comparison = comparison_of(runner, chosen, arms, notes=[*notes, *filter(None, [grids.note])], recipe=job.recipe)
     results = [*arms.results.values(), *(result for of_arm in chosen.candidates.values() for result in of_arm)]
     return comparison, {record.spec.key: record for result in results for record in result.records.values()}

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from localmixup.lab.analysis.comparison import ComparedArm, Comparison
+from localmixup.lab.analysis.questions import LOCAL, MIXUP
 from localmixup.lab.analysis.sentences import next_step, question_of
 from localmixup.lab.analysis.statistics import Mean
 from localmixup.lab.analysis.wording import error_text, signed
@@ -88,7 +89,9 @@ def code_of(comparison: Comparison) -> str:
 def code_title(comparison: Comparison) -> str:
     """Return what stands above the code."""
     if comparison.decision.use == "unclear":
-        return f"To try {comparison.decision.front} all the same, in your training loop:"
+        front = comparison.decision.front
+        other = MIXUP if front == LOCAL else LOCAL
+        return f"To try {front} all the same, in your training loop ({other} did no better on the rows that choose):"
     return "In your training loop:"
 
 

@@ -1,0 +1,30 @@
+"""What a comparison says beside the answers to its questions."""
+
+from scipy import stats
+
+from localmixup import LocalMixup
+from localmixup.lab.analysis.comparison import Candidate
+from localmixup.lab.analysis.remarks import of_probabilities, of_recipe
+from localmixup.lab.analysis.resampled import Estimate
+from localmixup.lab.methods.recipe import recipe_spec
+
+
+def test_the_interval_of_the_probabilities_is_that_of_student():
+    told = of_probabilities("local mixup", (0.0788, 0.0668), Estimate(0.012, 0.004, 9.0, 10, 0.0, 0.0))
+    low, high = stats.t(9, loc=0.012, scale=0.004).interval(0.95)
+    assert f"is 0.079, and 0.067 without mixup: +0.012, between {low:+.3f} and {high:+.3f} with 95 %" in told
+
+
+def test_the_recipe_of_the_user_is_told_apart_from_the_chosen_one():
+    recipes = [recipe_spec(LocalMixup(prob=share).to_config()) for share in (0.1, 0.2, 0.3)]
+    candidates = [
+        Candidate(label="local mixup", settings="", spec=spec, validation_error=error, chosen=error == 2.0, keys=[])
+        for spec, error in zip(recipes, (2.5, 2.0), strict=False)
+    ]
+    told = [of_recipe("--recipe my.json", candidates, spec, "%", 2) for spec in recipes]
+    assert told == [
+        "--recipe my.json had an error of 2.50 % on the rows that choose, where the local mixup of this table was chosen "
+        "with 2.00 %.",
+        "--recipe my.json is the local mixup of this table.",
+        "",
+    ]

@@ -15,7 +15,7 @@ from localmixup._validate import check_integer
 from localmixup.graphs.base import LocalityGraph
 
 _BLOCK_BYTES = 2**20  # of the differences that are held at a time, so that they stay in the cache of a CPU
-_GPU_BLOCK_BYTES = 2**28  # where each block costs some launches of kernels, which take longer than the work in them
+_GPU_BLOCK_BYTES = 2**26  # where each block costs some launches of kernels, which take longer than the work in them
 
 
 @dataclass(frozen=True)

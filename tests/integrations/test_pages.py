@@ -405,3 +405,20 @@ def test_the_example_of_accelerate(record):
             run(f"{imports}\nif True:\n{body}\n            losses.append(loss.item())\n", names)
         losses.append(names["losses"])
     record("accelerate", *losses)
+
+
+@pytest.mark.parametrize(("number", "name"), [(1, "mixup_fn"), (2, "mixup")])
+def test_the_lines_of_the_migration_page_mix(number, name):
+    from localmixup.integrations.timm import TimmLocalMixup
+    from localmixup.integrations.torchvision import LocalMixupTransform
+
+    ((_, after),) = segments("migration.md", number)
+    names = {"LocalMixup": LocalMixup, "TimmLocalMixup": TimmLocalMixup, "LocalMixupTransform": LocalMixupTransform}
+    torch.manual_seed(0)
+    x, target = run(after, names)[name](X, Y)
+    assert x.shape == X.shape
+    assert len(target) == len(Y)
+    assert torch.allclose(target.sum(dim=1), torch.ones(len(Y)))
+    # 15 % of the samples are mixed, to four standard errors of their number
+    mixed = (x != X).flatten(1).any(dim=1).float().mean()
+    assert 0 < mixed <= 0.15 + 4 * (0.15 * 0.85 / len(X)) ** 0.5

@@ -54,7 +54,8 @@ def test_the_table_holds_the_recipes_and_mixup():
     found = rings()
     table = rows(found)
     assert all(len(row) == len(HEAD) for row in table)
-    assert table[0][0].endswith("(take this one)")
+    assert found.verdict.word == "harmful"
+    assert table[0][0].endswith("(the mildest, if you mix)")
     within = found.regions.rates(CompleteGraph())["within"].value
     assert table[-1][0] == "mixup of all samples"
     assert table[-1][2] == percent(within)

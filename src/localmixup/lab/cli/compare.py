@@ -29,7 +29,7 @@ def compare(
         ),
     ] = None,
     recipe: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="One more candidate: the local_mixup.json of `inspect`.")
+        Path | None, typer.Option(metavar="FILE", help="One more candidate: the inspected_mixup.json of `inspect`.")
     ] = None,
     methods: Annotated[
         str | None,

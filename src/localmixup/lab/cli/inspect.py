@@ -115,6 +115,7 @@ def _inspect(data: str, folder: Path, settings: dict[str, Any], as_json: bool) -
     compare += settings["reading"].as_options()
     with interruptible("nothing was written"):
         folder = as_path(folder, "--out")
+        compare += f" --recipe {shlex.quote(str(folder / INSPECTED_FILE))}"
         check_writable(folder)
         found = show(inspect(data, **settings))
         numbers = json.dumps(summary(found), indent=1)
@@ -132,11 +133,9 @@ def _inspect(data: str, folder: Path, settings: dict[str, Any], as_json: bool) -
 
 
 def _print(found: Inspection, folder: Path, compare: str) -> None:
-    import shlex
-
     from localmixup.lab.cli.console import console
     from localmixup.lab.cli.tables import print_table
-    from localmixup.lab.handover import INSPECTED_FILE, snippet
+    from localmixup.lab.handover import snippet
     from localmixup.lab.inspection import describe_recipe, limits
     from localmixup.lab.report.inspection_page import head, rows
 
@@ -147,7 +146,7 @@ def _print(found: Inspection, folder: Path, compare: str) -> None:
     code = snippet(found.taken.mix, "pytorch", task=found.data.task).rstrip()
     console.print("\n".join(f"    {line}".rstrip() for line in code.splitlines()), soft_wrap=True)
     console.print("\nTo see whether it makes the model better:\n", soft_wrap=True)
-    console.print(f"    {compare} --recipe {shlex.quote(str(folder / INSPECTED_FILE))}\n", soft_wrap=True)
+    console.print(f"    {compare}\n", soft_wrap=True)
     print_table(head(found), rows(found))
     for line in limits(found):
         console.print(f"\n{line}", soft_wrap=True)

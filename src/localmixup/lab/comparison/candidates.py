@@ -86,7 +86,7 @@ def read_recipe(path: Path) -> Config:
     called = f"--recipe {path}"
     path = as_path(path, "--recipe")
     if not path.is_file():
-        raise ArgumentError(f"{called}: no such file; `localmixup inspect` writes local_mixup.json beside its page")
+        raise ArgumentError(f"{called}: no such file; `localmixup inspect` writes inspected_mixup.json")
     try:
         return LocalMixup.from_config(path).to_config()
     except (ArgumentError, OSError, ValueError, TypeError) as error:

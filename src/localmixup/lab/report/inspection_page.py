@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from localmixup.lab.data.description import describe
-from localmixup.lab.handover import INSPECTED_FILE, RECIPE_FILE, snippet
+from localmixup.lab.handover import RECIPE_FILE, snippet
 from localmixup.lab.inspection import Inspection, Suggested, coincident, describe_recipe, limits, percent, summary
 from localmixup.lab.inspection.evidence import HIT_HEAD, evidence, hit_rates
 from localmixup.lab.report import inspection_figures as figures
@@ -41,7 +41,6 @@ def write_inspection(path: Path, found: Inspection, *, compare: str | None = Non
         code=snippet(found.taken.mix, "pytorch", task=found.data.task),
         sklearn_code=snippet(found.taken.mix, "sklearn", task=found.data.task),
         recipe_file=RECIPE_FILE,
-        inspected_file=INSPECTED_FILE,
         compare=compare or f"localmixup compare {found.data.name}",
         suggestions=[(describe_recipe(found, one), snippet(one.mix, "pytorch", task=found.data.task), one.take)
                      for one in found.suggestions],
@@ -86,11 +85,12 @@ def rows(found: Inspection) -> list[list[str]]:
     Args:
         found: an inspection.
     """
-    return [_cells(one) for one in [*found.suggestions, found.mixup]]
+    taken = "the mildest, if you mix" if found.verdict.word == "harmful" else "take this one"
+    return [_cells(one, taken) for one in [*found.suggestions, found.mixup]]
 
 
-def _cells(one: Suggested) -> list[str]:
-    name = f"{one.title} (take this one)" if one.take else one.title
+def _cells(one: Suggested, taken: str) -> list[str]:
+    name = f"{one.title} ({taken})" if one.take else one.title
     if one.shift is None or one.error_of_all is None:
         return [name, percent(one.mixed_share), f"{one.error:.2f}", percent(one.coverage)]
     return [

@@ -231,7 +231,7 @@ def on_workers(
             ) from None
         parallel = joblib.Parallel(
             n_jobs=workers, backend="loky", return_as="generator_unordered", pre_dispatch="2*n_jobs", batch_size=1,
-            initializer=_leave_with, initargs=(os.getpid(),),
+            initializer=_leave_with, initargs=(os.getpid(), os.getcwd()),
         )  # fmt: skip
         # a worker that has grown is replaced, and its stacks are trained by the others: nobody has to know
         warnings.filterwarnings("ignore", message="A worker stopped while some jobs", category=UserWarning)
@@ -305,11 +305,17 @@ def loaded(path: str) -> Prepared:
     return Prepared(*torch.load(path, mmap=True))
 
 
-def _leave_with(parent: int) -> None:
+def _leave_with(parent: int, folder: str) -> None:
     """Let this worker end when its parent is gone, which cannot stop it if it was killed.
 
     Called before the first stack: a worker that waits for one would stay for minutes, with the parent's output open.
+
+    Args:
+        parent: its process.
+        folder: the current folder of the parent, in which models of the user are looked for. Workers of an earlier
+            call are used again only if it is the same.
     """
+    os.chdir(folder)
 
     def watch() -> None:
         while os.getppid() == parent:

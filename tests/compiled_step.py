@@ -9,6 +9,8 @@ import torch.nn.functional as F
 
 from localmixup import ExponentialGraph, KNNGraph, LocalMixup
 
+NEAREST = KNNGraph(n_neighbors=3)
+
 
 def main():
     x, y = torch.randn(32, 3, 4, 4), torch.randint(5, (32,))
@@ -42,6 +44,22 @@ def main():
             unmixed = batch.lam == 1
             assert torch.equal(batch.inputs[unmixed], x[unmixed])
             print(pairing, outside, "ok", flush=True)
+    for name, mix, nearest in (
+        ("recommended", LocalMixup(), None),
+        ("nearest 3", LocalMixup(NEAREST, prob=0.5, pairing="neighbors"), 3),
+    ):
+        torch.compiler.reset()
+        step = torch.compile(lambda x, y, mix=mix: mix(x, y), fullgraph=True, backend="aot_eager")
+        for n in (64, 40, 7, 1):  # the last batch of an epoch is smaller
+            x, y = torch.randn(n, 6), torch.arange(n)
+            batch = step(x, y)
+            partner = batch.partner_targets  # the targets are the rows
+            lam = batch.lam[:, None]
+            torch.testing.assert_close(batch.inputs, lam * x + (1 - lam) * x[partner])
+            if nearest:
+                others = torch.cdist(x, x).fill_diagonal_(torch.inf).argsort(dim=1)[:, :nearest]
+                assert ((others == partner[:, None]).any(dim=1) | (partner == y)).all()
+        print(name, "ok", flush=True)
     mix = LocalMixup(KNNGraph(share=0.2), generator=torch.Generator())
     try:
         torch.compile(mix, fullgraph=True, backend="eager")(x, y)

@@ -1,5 +1,6 @@
 """The object in real loops: compiled, under autocast, in DataLoader workers, moved to a device."""
 
+import copy
 import os
 import subprocess
 import sys
@@ -11,7 +12,15 @@ import torch.nn.functional as F
 from helpers import generator
 from torch.utils.data import DataLoader, TensorDataset
 
-from localmixup import ExponentialGraph, LocalMixup, MixedBatch
+from localmixup import (
+    AdaptiveExponentialGraph,
+    ExponentialGraph,
+    KNNGraph,
+    LocalMixup,
+    MixedBatch,
+    NearestOfGraph,
+    ThresholdGraph,
+)
 
 HERE = Path(__file__).parent
 
@@ -22,7 +31,8 @@ def test_a_step_compiles_as_one_graph():
         [sys.executable, str(HERE / "compiled_step.py")], capture_output=True, text=True, env=environment, check=False
     )
     expected = [f"{p} {o} ok" for p in ("flip", "roll", "permutation") for o in ("discard", "unmix")]
-    assert done.stdout.splitlines() == [*expected, "generator refused"], done.stderr
+    expected += ["recommended ok", "nearest 3 ok", "generator refused"]
+    assert done.stdout.splitlines() == expected, done.stderr
 
 
 def test_autocast():
@@ -38,6 +48,28 @@ def test_autocast():
     assert hidden.dtype == outputs.dtype == torch.bfloat16
     loss.backward()
     assert torch.isfinite(model.weight.grad).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("pairing", ["permutation", "neighbors"])
+@pytest.mark.parametrize(
+    "graph",
+    [
+        KNNGraph(n_neighbors=3), KNNGraph(n_neighbors=3, metric="cosine"), ThresholdGraph(radius=13.0),
+        ExponentialGraph(0.1), NearestOfGraph(4), AdaptiveExponentialGraph(),
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_autocast_does_not_change_who_is_near(graph, pairing, dtype):
+    """Far from the origin a product in half precision has no digit of the distances left."""
+    x, y = 20 + 3 * torch.randn(64, 10, generator=generator(1)), torch.arange(64)
+    plans = []
+    for enabled in (False, True):
+        mix = LocalMixup(copy.deepcopy(graph), pairing=pairing, generator=generator(2))
+        with torch.autocast("cpu", dtype=dtype, enabled=enabled):
+            plans.append(mix.plan(x, y))
+    assert torch.equal(plans[0].partner, plans[1].partner)
+    assert torch.equal(plans[0].weights, plans[1].weights)
 
 
 @pytest.mark.parametrize("workers", [0, 2])

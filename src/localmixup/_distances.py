@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -29,6 +31,40 @@ TINY = 1e-12
 
 _SUM_LENGTH = 4096  # a float32 sum of squares over more terms than this is off by more than 1e-6
 _BLOCK_BYTES = 64 * 2**20
+
+
+def full_precision(device: torch.device) -> AbstractContextManager[Any]:
+    """Turn autocast off, under which products are computed in half precision: distances need all digits.
+
+    Args:
+        device: of what is multiplied.
+    """
+    compiling = torch.compiler.is_compiling()  # which cannot ask
+    if compiling or (torch.amp.is_autocast_available(device.type) and torch.is_autocast_enabled(device.type)):
+        return torch.autocast(device.type, enabled=False)
+    return nullcontext()
+
+
+def can_ask(values: Tensor) -> bool:
+    """Return whether a value may be read: a GPU would have to be waited for, and a compiled function has none yet.
+
+    Args:
+        values: whose value it is.
+    """
+    return values.device.type == "cpu" and not torch.compiler.is_compiling()
+
+
+def with_diagonal(matrix: Float[Tensor, "n n"], value: float) -> Float[Tensor, "n n"]:
+    """Return a matrix with one value on the diagonal; the matrix itself, changed, where that is possible.
+
+    Args:
+        matrix: shape `(n, n)`.
+        value: of the diagonal.
+    """
+    if not torch.compiler.is_compiling():
+        return matrix.fill_diagonal_(value)
+    # torch 2.9 cannot compile `fill_diagonal_` for batches of any size
+    return matrix.masked_fill(torch.eye(len(matrix), dtype=torch.bool, device=matrix.device), value)
 
 
 def check_metric(metric: Metric) -> Metric:
@@ -133,7 +169,7 @@ def distances_between(a: Tensor, b: Tensor, metric: Metric = "euclidean") -> Flo
 
 def _rescued(lengths: Float[Tensor, "n"], a: Float[Tensor, "n d"], b: Float[Tensor, "n d"]) -> Float[Tensor, "n"]:
     """Measure lengths again if their squares do not fit into float32; on a GPU reading a value would make it wait."""
-    if lengths.dtype == torch.float64 or lengths.device.type != "cpu" or torch.compiler.is_compiling():
+    if lengths.dtype == torch.float64 or not can_ask(lengths):
         return lengths
     if not len(lengths):
         return lengths
@@ -192,7 +228,7 @@ def distance_matrix(features: Tensor, metric: Metric = "euclidean") -> Float[Ten
         matrix = _one_minus(unit @ unit.T).to(flat.dtype)
     else:
         flat = as_features(features)
-        by_product = flat.dtype == torch.float32 and flat.device.type == "cpu" and n > 8
+        by_product = flat.dtype == torch.float32 and can_ask(flat) and n > 8
         matrix = _matrix_by_product(flat) if by_product else _matrix_by_difference(flat)
         matrix = matrix * (norm_scale(metric, flat.shape[1]) or 1.0)
     return matrix.masked_fill(torch.eye(n, dtype=torch.bool, device=matrix.device), 0.0)

@@ -24,7 +24,7 @@ from localmixup._interpolate import (
     tensors_in,
 )
 from localmixup._notice import Notice
-from localmixup._random import DrawingModule, next_generator
+from localmixup._random import DrawingModule, draw_uniform, next_generator
 from localmixup._settings import CHECKS, PAPER, RECOMMENDED, SETTINGS, SIMILAR
 from localmixup._validate import ArgumentError, refuse_unknown
 from localmixup.graphs.base import LocalityGraph
@@ -401,7 +401,7 @@ pairing='neighbors', outside='discard')
         """Draw what decides on the partner of each sample, as many numbers as the graph needs."""
         count = getattr(self.graph, "n_uniform", 1)
         shape = (n,) if count == 1 else (n, count)
-        return torch.rand(shape, device=device, generator=generator, dtype=torch.float64).to(features.device)
+        return draw_uniform(shape, device=device, generator=generator, dtype=torch.float64).to(features.device)
 
     @torch.no_grad()
     def _draw_neighbors(self, features: Tensor, uniform: Tensor, prob: Tensor | None) -> tuple[Tensor, Tensor | None]:
@@ -437,9 +437,9 @@ pairing='neighbors', outside='discard')
         """Draw what decides, against W and against `prob`, which samples stay unchanged."""
         outside = prob = None
         if self.outside == "unmix":
-            outside = torch.rand(n, device=device, generator=generator).to(features.device)
+            outside = draw_uniform((n,), dtype=torch.float32, device=device, generator=generator).to(features.device)
         if self.prob < 1:
-            prob = torch.rand(n, device=device, generator=generator).to(features.device)
+            prob = draw_uniform((n,), dtype=torch.float32, device=device, generator=generator).to(features.device)
         return outside, prob
 
     def _plan_of(

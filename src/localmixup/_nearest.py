@@ -11,10 +11,13 @@ from torch import Tensor
 from localmixup._distances import (
     Metric,
     as_features,
+    can_ask,
     distance_matrix,
     distances_of_pairs,
+    full_precision,
     norm_scale,
     rows_by_difference,
+    with_diagonal,
 )
 from localmixup._shapes import Float, Int
 
@@ -37,7 +40,7 @@ def fast_distance_matrix(features: Tensor, metric: Metric = "euclidean") -> Floa
         Shape `(n, n)`, float32 (float64 for float64 features).
     """
     scale = None if callable(metric) else norm_scale(metric, features[:1].numel())
-    if scale is None or features.dtype == torch.float64 or features.device.type != "cpu" or len(features) <= 8:
+    if scale is None or features.dtype == torch.float64 or not can_ask(features) or len(features) <= 8:
         return distance_matrix(features, metric)
     flat = as_features(features)
     keys, lengths = _keys_by_product(flat)
@@ -81,6 +84,10 @@ def nearest_draw(
     tensor([1, 0, 1])
     """
     flat = as_features(features)
+    if torch.compiler.is_compiling():  # no values to ask for: all distances, sorted
+        order = with_diagonal(distance_matrix(features, metric), math.inf).sort(dim=1, stable=True).indices
+        order = order if rows is None else order.index_select(0, rows)
+        return order[:, :k].sort(dim=1).values.gather(1, place[:, None]).squeeze(1)
     by_product = metric in ("euclidean", "rms") and flat.dtype == torch.float32 and flat.device.type == "cpu"
     if by_product:
         keys, lengths = _keys_by_product(flat)
@@ -164,6 +171,13 @@ def _keys_by_product(flat: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n n"], 
 
     In each row the keys have the order of the distances; with `|y_i|^2` added they are their squares.
     """
+    with full_precision(flat.device):
+        product = _centred_product(flat)
+    lengths = product.diagonal().clone()
+    return product.mul_(-2).add_(lengths), lengths
+
+
+def _centred_product(flat: Float[Tensor, "n d"]) -> Float[Tensor, "n n"]:
     n, d = flat.shape
     if n * n * d <= _WORTH_HALF or n <= _ROWS:
         centred = flat - flat.mean(dim=0)
@@ -178,5 +192,4 @@ def _keys_by_product(flat: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n n"], 
         for start in range(_ROWS, n, _ROWS):
             rows = slice(start, start + _ROWS)
             product[rows, :start] = product[:start, rows].T
-    lengths = product.diagonal().clone()
-    return product.mul_(-2).add_(lengths), lengths
+    return product

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from localmixup._random import draw_permutation, draw_uniform
 from localmixup._shapes import Float, Int
 from localmixup._validate import ArgumentError
 
@@ -33,13 +34,13 @@ def draw_lam(
         Coefficients in [0, 1], shape `(count,)`.
     """
     if mixup_alpha == 1:
-        return torch.rand(count, dtype=dtype, device=device, generator=generator)
+        return draw_uniform((count,), dtype=dtype, device=device, generator=generator)
     if mixup_alpha > 1e300:
         return torch.full((count,), 0.5, dtype=dtype, device=device)
     # a ratio of Gammas, G(a) = G(a + 1) U^(1/a), in logarithms: for a small `mixup_alpha` both Gammas underflow
     shape = torch.full((2, count), mixup_alpha + 1, dtype=torch.float64, device=device)
     gammas = torch._standard_gamma(shape, generator=generator)
-    uniform = torch.rand(2, count, dtype=torch.float64, device=device, generator=generator)
+    uniform = draw_uniform((2, count), dtype=torch.float64, device=device, generator=generator)
     logs = gammas.log() + torch.log1p(-uniform) / max(mixup_alpha, 1e-300)
     difference = (logs[0] - logs[1]).nan_to_num_(0.0)
     return torch.sigmoid(difference).to(dtype)
@@ -47,7 +48,7 @@ def draw_lam(
 
 def permutation(n: int, *, device: torch.device, generator: torch.Generator | None) -> Int[Tensor, "n"]:
     """Draw a uniformly random permutation, as in the paper; a sample may meet itself."""
-    return torch.randperm(n, device=device, generator=generator)
+    return draw_permutation(n, device=device, generator=generator)
 
 
 def flip(n: int, *, device: torch.device) -> Int[Tensor, "n"]:
@@ -111,7 +112,7 @@ def between_class(classes: Int[Tensor, "n"], *, generator: torch.Generator | Non
     """
     n = len(classes)
     order, start, size, _ = _by_class(classes, generator)
-    uniform = torch.rand(n, device=classes.device, generator=generator, dtype=torch.float64)
+    uniform = draw_uniform((n,), device=classes.device, generator=generator, dtype=torch.float64)
     # sorted by class and closed to a ring, all other classes follow the class of the sample
     steps = (uniform * (n - size)).long().clamp_max((n - size - 1).clamp_min(0))
     chosen = order[(start + size + steps) % n]
@@ -121,7 +122,7 @@ def between_class(classes: Int[Tensor, "n"], *, generator: torch.Generator | Non
 def _by_class(classes: Int[Tensor, "n"], generator: torch.Generator | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return samples sorted by class in random order, and for each place the start and size of its class."""
     n = len(classes)
-    shuffled = torch.randperm(n, device=classes.device, generator=generator)
+    shuffled = draw_permutation(n, device=classes.device, generator=generator)
     order = shuffled[classes[shuffled].argsort(stable=True)]
     ordered = classes[order]
     start = torch.searchsorted(ordered, ordered)

@@ -104,7 +104,7 @@ def test_a_hundred_kills(kind, folder):
 def test_workers_that_wait_end_with_a_parent_that_is_killed():
     code = (
         "import os, signal, joblib; from localmixup.lab.runs.engine import _leave_with\n"
-        "work = joblib.Parallel(n_jobs=2, backend='loky', initializer=_leave_with, initargs=(os.getpid(),))\n"
+        "work = joblib.Parallel(n_jobs=2, backend='loky', initializer=_leave_with, initargs=(os.getpid(), os.getcwd()))\n"
         "print(*set(work(joblib.delayed(os.getpid)() for _ in range(8))), flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )

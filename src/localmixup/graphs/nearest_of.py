@@ -9,7 +9,17 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from localmixup._distances import Metric, as_features, check_metric, distance_matrix, distances_of_pairs, norm_scale
+from localmixup._distances import (
+    Metric,
+    as_features,
+    can_ask,
+    check_metric,
+    distance_matrix,
+    distances_of_pairs,
+    full_precision,
+    norm_scale,
+    with_diagonal,
+)
 from localmixup._shapes import Bool, Float, Int
 from localmixup._validate import check_integer
 from localmixup.graphs.base import LocalityGraph
@@ -83,7 +93,7 @@ class NearestOfGraph(LocalityGraph):
         if self.is_mixup(n):
             return as_features(features).new_ones(n, n)
         distances = distance_matrix(features, self.metric)
-        order = distances.fill_diagonal_(-1.0).sort(dim=1, stable=True).indices
+        order = with_diagonal(distances, -1.0).sort(dim=1, stable=True).indices
         by_rank = torch.cat([torch.ones(1, dtype=torch.float64), self.rank_weights(n - 1)]).to(distances)
         weights = torch.zeros_like(distances).scatter_(1, order, by_rank.expand(n, n))
         return torch.where(distances.isnan(), distances, weights)  # so that features that diverged are noticed
@@ -143,8 +153,7 @@ class NearestOfGraph(LocalityGraph):
             pairs = distances_of_pairs(features, first.repeat_interleave(count), candidates.flatten(), self.metric)
             return pairs.view(-1, count)
         squares = _squares(flat, first, candidates)
-        # squares that overflow, or NaN; a GPU would have to wait to be asked
-        if flat.dtype == torch.float32 and flat.device.type == "cpu" and not math.isfinite(squares.sum()):
+        if flat.dtype == torch.float32 and can_ask(flat) and not math.isfinite(squares.sum()):  # overflow, or NaN
             return _squares(flat.double(), first, candidates)
         return squares
 
@@ -163,8 +172,10 @@ def _squares(flat: Tensor, first: Tensor, candidates: Tensor) -> Tensor:
     width = max(64, held // max(1, flat.element_size() * r * c))
     parts = [flat] if flat.shape[1] <= width else torch.split(flat, width, dim=1)
     squares: Tensor | None = None
-    for part in parts:
-        difference = part.index_select(0, places).view(r, c, part.shape[1]).sub_(part.index_select(0, first)[:, None])
-        of_part = torch.linalg.vecdot(difference, difference)
-        squares = of_part if squares is None else squares.add_(of_part)
+    with full_precision(flat.device):
+        for part in parts:
+            of_part = part.index_select(0, places).view(r, c, part.shape[1])
+            difference = of_part.sub_(part.index_select(0, first)[:, None])
+            found = torch.linalg.vecdot(difference, difference)
+            squares = found if squares is None else squares.add_(found)
     return flat.new_zeros(r, c) if squares is None else squares

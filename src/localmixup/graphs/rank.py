@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from localmixup._distances import Metric, as_features, check_metric, distance_matrix
+from localmixup._distances import Metric, as_features, check_metric, distance_matrix, with_diagonal
 from localmixup._nearest import nearest_draw
 from localmixup._shapes import Float, Int
 from localmixup._validate import ArgumentError, check_flag, check_integer, check_number
@@ -96,7 +96,7 @@ class KNNGraph(LocalityGraph):
             return as_features(features).new_ones(n, n)
         distances = distance_matrix(features, self.metric)
         # below every distance, so that the sample itself comes first and is not counted
-        order = distances.fill_diagonal_(-1.0).sort(dim=1, stable=True).indices
+        order = with_diagonal(distances, -1.0).sort(dim=1, stable=True).indices
         weights = torch.zeros_like(distances).scatter_(1, order[:, : self.count(n) + 1], 1.0)
         weights = torch.where(distances.isnan(), distances, weights)  # so that features that diverged are noticed
         return torch.maximum(weights, weights.T) if self.symmetric else weights

@@ -221,3 +221,21 @@ def test_a_callable_object_serves_and_no_criterion_is_kept_alive():
     del held
     gc.collect()
     assert watched() is None
+
+
+def test_a_compiled_criterion_is_asked_like_the_one_that_was_compiled():
+    criterion = nn.CrossEntropyLoss(weight=CLASS_WEIGHTS, ignore_index=2, label_smoothing=0.1)
+    batch, outputs = PLAN.apply(torch.zeros(N, 2), classes()), scores(C)
+    wanted = batch.loss(criterion, outputs)
+    assert torch.equal(batch.loss(torch.compile(criterion, backend="eager"), outputs), wanted)
+    assert criterion.reduction == "mean"
+    plain = batch.loss(F.cross_entropy, outputs)
+    assert torch.equal(batch.loss(torch.compile(F.cross_entropy, backend="eager"), outputs), plain)
+
+
+def test_batchmean_of_a_function_is_that_of_the_module():
+    targets, outputs = scores(C).softmax(dim=1), scores(C).flip(0).log_softmax(dim=1)
+    batch = MixPlan(torch.arange(N), torch.ones(N), torch.ones(N)).apply(torch.zeros(N, 2), targets)
+    wanted = F.kl_div(outputs, targets, reduction="batchmean")
+    for criterion in (nn.KLDivLoss(reduction="batchmean"), functools.partial(F.kl_div, reduction="batchmean")):
+        torch.testing.assert_close(batch.loss(criterion, outputs), wanted)

@@ -394,3 +394,27 @@ def test_the_public_names_exist_are_documented_and_typed():
     assert typing.get_type_hints(LocalMixup.plan)["return"] is MixPlan
     for name in ("loss", "accuracy", "soft_targets", "to"):
         assert getattr(MixedBatch, name).__doc__
+
+
+@pytest.mark.parametrize(
+    "both", [lambda a: (a, a), lambda a: ((a, a), torch.arange(len(a))), lambda a: (a, a.flatten(1))]
+)
+def test_mixing_in_place_refuses_memory_that_is_used_twice(both):
+    x, y = both(torch.randn(8, 2, 3, generator=generator(1)))
+    for plan_or_mix in (LocalMixup(CompleteGraph()), LocalMixup(CompleteGraph()).plan(torch.randn(8, 2)).apply):
+        with pytest.raises(ValueError, match="inplace must be False where an input is a target or another input"):
+            plan_or_mix(x, y, inplace=True)
+        plan_or_mix(x, y)
+
+
+def test_pairs_pass_unmixed_where_nothing_shall_be_mixed():
+    x, y = torch.randn(8, 3, generator=generator(1)), torch.arange(8)
+    batch = LocalMixup(prob=0).mix_pairs(x, y, x.flip(0), y.flip(0))
+    assert torch.equal(batch.inputs, x)
+    assert torch.equal(batch.lam, torch.ones(8))
+
+
+def test_complex_features_are_refused():
+    x = torch.fft.rfft(torch.randn(8, 6, generator=generator(1)))
+    with pytest.raises(ValueError, match=r"features must be real, got torch\.complex64"):
+        LocalMixup().plan(x)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from localmixup._accuracy import hits_of, kind_of_labels
 from localmixup._criterion import losses_and_counts
-from localmixup._interpolate import between, check_mixable, interpolate, map_tensors, tensors_in
+from localmixup._interpolate import between, check_apart, check_mixable, interpolate, map_tensors, tensors_in
 from localmixup._validate import ArgumentError, check_choice, check_integer
 
 REDUCTIONS = ("weighted_mean", "mean", "sum", "none")
@@ -223,13 +223,24 @@ class MixPlan(_PlanFields):
             inplace: write the mixed inputs into `x`.
 
         Raises:
-            ValueError: inputs or targets of another batch size than that of the plan.
+            ValueError: inputs or targets of another batch size than that of the plan; or `inplace` where an input is a
+                target or another input as well.
         """
-        self._check_rows(y, "targets")
+        self._check_rows(y, "targets")  # before anything is written
+        if inplace:
+            check_apart(x, y)
         return self._batch(self.mix(x, inplace=inplace), y, self.partner_of(y))
 
     def partner_of(self, y: Any) -> Any:
-        """Return what belongs to the partners, `y[partner]`, for a tensor or a tuple or dict of such."""
+        """Return what belongs to the partners, `y[partner]`, for a tensor or a tuple or dict of such.
+
+        Args:
+            y: first dimension n.
+
+        Raises:
+            ValueError: another batch size than that of the plan.
+        """
+        self._check_rows(y, "targets")
         return map_tensors(lambda t: t.index_select(0, self.partner), y, "targets")
 
     @property

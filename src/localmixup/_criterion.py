@@ -36,6 +36,7 @@ def losses_and_counts(
     Raises:
         ValueError: the criterion returns one averaged number, or losses of another shape.
     """
+    criterion = _not_compiled(criterion)
     losses = _ask(criterion, outputs, targets)
     if not isinstance(losses, Tensor):
         raise ArgumentError(f"criterion must return a tensor of {n} losses, got {type(losses).__name__}")
@@ -52,6 +53,17 @@ def losses_and_counts(
     return _mean_of_values(losses), _counts(criterion, targets, losses)
 
 
+def _not_compiled(criterion: Any) -> Any:
+    """Return the module or the function that `torch.compile` was given: what it made shares its settings with it."""
+    if torch.compiler.is_compiling():
+        return criterion
+    if isinstance(criterion, functools.partial):
+        return functools.partial(_not_compiled(criterion.func), *criterion.args, **criterion.keywords)
+    if isinstance(criterion, nn.Module):
+        return getattr(criterion, "_orig_mod", criterion)
+    return inspect.unwrap(criterion) if hasattr(criterion, "_torchdynamo_orig_callable") else criterion
+
+
 def _ask(criterion: Callable[..., Tensor], outputs: Any, targets: Any) -> Any:
     """Call a criterion for one loss per sample, whatever reduction it was made with."""
     if isinstance(criterion, nn.Module):
@@ -61,10 +73,7 @@ def _ask(criterion: Callable[..., Tensor], outputs: Any, targets: Any) -> Any:
                 "criterion must not have reduction='sum': leave it out, and use batch.loss(..., reduction='sum')"
             )
         if reduction in ("mean", "batchmean"):
-            losses = _ask_module(criterion, outputs, targets)
-            if reduction == "batchmean" and losses.ndim > 1:  # the values of a sample are added, not averaged
-                return losses.flatten(1).sum(dim=1)
-            return losses
+            return _of_samples(_ask_module(criterion, outputs, targets), reduction)
         return criterion(outputs, targets)
     given = _keywords(criterion).get("reduction")
     if given == "sum":
@@ -72,8 +81,15 @@ def _ask(criterion: Callable[..., Tensor], outputs: Any, targets: Any) -> Any:
             "criterion must not have reduction='sum': leave it out, and use batch.loss(..., reduction='sum')"
         )
     if given != "none" and _takes_reduction(criterion):
-        return criterion(outputs, targets, reduction="none")
+        return _of_samples(criterion(outputs, targets, reduction="none"), given)
     return criterion(outputs, targets)
+
+
+def _of_samples(losses: Any, reduction: Any) -> Any:
+    """Add the values of each sample for `"batchmean"`, which does not average over them."""
+    if reduction == "batchmean" and isinstance(losses, Tensor) and losses.ndim > 1:
+        return losses.flatten(1).sum(dim=1)
+    return losses
 
 
 def _ask_module(criterion: Any, outputs: Any, targets: Any) -> Any:

@@ -79,6 +79,21 @@ def check_metric(metric: Metric) -> Metric:
     return metric if callable(metric) else check_choice("metric", metric, METRICS)
 
 
+def check_features(features: Tensor) -> None:
+    """Check that distances can be measured on a tensor.
+
+    Args:
+        features: any tensor.
+
+    Raises:
+        ValueError: there is no batch dimension, or the values are complex.
+    """
+    if features.ndim == 0:
+        raise ArgumentError("features must have shape (n, ...), one row per sample, got a scalar")
+    if features.is_complex():
+        raise ArgumentError(f"features must be real, got {features.dtype}: use torch.view_as_real(features)")
+
+
 def as_features(features: Tensor) -> Tensor:
     """Return features as a detached batch of vectors, shape `(n, d)`, in float32, or float64 for float64.
 
@@ -86,10 +101,9 @@ def as_features(features: Tensor) -> Tensor:
         features: one row per sample, shape `(n, ...)`; integers become floating point.
 
     Raises:
-        ValueError: there is no batch dimension.
+        ValueError: there is no batch dimension, or the features are complex.
     """
-    if features.ndim == 0:
-        raise ArgumentError("features must have shape (n, ...), one row per sample, got a scalar")
+    check_features(features)
     detached = features.detach()
     flat = detached.flatten(1) if features.ndim > 1 else detached[:, None]
     return flat if flat.dtype == torch.float64 else flat.float()

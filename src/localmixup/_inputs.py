@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from localmixup._batch import MixedBatch
-from localmixup._distances import as_features
+from localmixup._distances import as_features, check_features
 from localmixup._interpolate import check_dense, check_mixable, tensors_in
 from localmixup._validate import ArgumentError
 
@@ -69,8 +69,7 @@ def joined(features: Any) -> Tensor:
     """Return one tensor of features; several are flattened and put side by side."""
     if isinstance(features, Tensor):
         check_dense(features, "features")
-        if features.ndim == 0:
-            raise ArgumentError("features must have shape (n, ...), one row per sample, got a scalar")
+        check_features(features)
         return features
     tensors = tensors_in(features, "features")
     if not tensors:

@@ -107,6 +107,28 @@ def check_dense(x: Tensor, name: str) -> None:
     raise ArgumentError(f"{name} must be a dense tensor, got {kind}: {remedy}")
 
 
+def check_apart(x: Any, y: Any) -> None:
+    """Check that no two inputs, and no input and target, are the same memory, which mixing in place writes twice.
+
+    Args:
+        x: inputs, one tensor or several.
+        y: targets, one tensor or several.
+
+    Raises:
+        ValueError: they are.
+    """
+    if torch.compiler.is_compiling():
+        return
+    inputs = [tensor for tensor in tensors_in(x, "inputs") if tensor.numel()]
+    places = [tensor.data_ptr() for tensor in inputs]
+    taken = {tensor.data_ptr() for tensor in tensors_in(y, "targets") if tensor.numel()}
+    if len(set(places)) < len(places) or taken.intersection(places):
+        raise ArgumentError(
+            "inplace must be False where an input is a target or another input as well, as in an autoencoder: writing "
+            "into one would change the other. Or clone one of them"
+        )
+
+
 def interpolate(
     x: Tensor, partner: Int[Tensor, "n"], lam: Tensor, *, inplace: bool = False, rows: Tensor | None = None
 ) -> Tensor:

@@ -17,6 +17,7 @@ from localmixup._inputs import batch_size, joined, ones_like_rows, unmixed
 from localmixup._interpolate import (
     Difference,
     between,
+    check_apart,
     check_mixable,
     interpolate,
     is_dense_in_rows,
@@ -208,11 +209,14 @@ pairing='neighbors', outside='discard')
             features).
 
         Raises:
-            ValueError: inputs that cannot be mixed, or batch sizes or devices that differ.
+            ValueError: inputs that cannot be mixed, or batch sizes or devices that differ; or `inplace` where an input
+                is a target or another input as well.
         """
         n = batch_size(x, y, features)
         if not self.training:
             return unmixed(x, y, n)
+        if inplace:
+            check_apart(x, y)
         shared = features is None and isinstance(x, Tensor) and not (x.requires_grad and torch.is_grad_enabled())
         plan, difference, lam, moves, rows = self._draw(joined(x if features is None else features), y, shared=shared)
         if difference is None:
@@ -254,6 +258,8 @@ pairing='neighbors', outside='discard')
     def mix_pairs(self, x: Any, y: Any, partner_x: Any, partner_y: Any) -> MixedBatch:
         """Mix pairs that `PairSampler` drew: only `lam` is drawn here, and every pair counts 1.
 
+        Who is mixed is up to the sampler (its `mixed_share`), not to `prob`; only `prob=0` passes everything unmixed.
+
         Args:
             x: inputs of the samples, shape `(n, ...)`, or a tuple or dict of such.
             y: their targets.
@@ -278,7 +284,7 @@ pairing='neighbors', outside='discard')
                     f"{other.dtype} of shape {tuple(other.shape)}"
                 )
         ones = ones_like_rows(own_inputs[0], n)
-        if not self.training:
+        if not self.training or self.prob == 0:
             return MixedBatch(x, y, y, ones, ones)
         lam = self._draw_lam(n, ones, *self._random(ones.device)).expand(n)
         mixed = iter([between(own, other, lam) for own, other in zip(own_inputs, other_inputs, strict=True)])

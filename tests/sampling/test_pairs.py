@@ -55,6 +55,19 @@ def test_an_interrupted_epoch_continues_where_it_stopped(graph, share):
     assert started + rest + list(again) == batches
 
 
+def test_the_share_that_is_told_is_the_share_that_is_drawn():
+    """Half of the samples are so far apart that the graph has no partner for them."""
+    x = torch.cat(
+        [torch.randn(50, 3, generator=generator(1)) * 0.1, torch.arange(1.0, 51.0)[:, None].expand(50, 3) * 100]
+    )
+    sampler = PairSampler(x, ThresholdGraph(1.0), 100, generator(2), mixed_share=0.5)
+    first, second = sampler.sample(40_000)
+    drawn = float((first != second).float().mean())
+    assert sampler.mixed_share == 0.25
+    assert drawn == pytest.approx(0.25, abs=4 * (0.25 * 0.75 / 40_000) ** 0.5)
+    assert sampler.describe().mixed_share == 0.25
+
+
 @pytest.mark.parametrize("change", [lambda s: {"generator": 1}, lambda s: 3, lambda s: {**s, "queues": {}}])
 def test_another_state_is_refused(change):
     sampler = PairSampler(X, CompleteGraph(), 2)
@@ -62,7 +75,7 @@ def test_another_state_is_refused(change):
         sampler.load_state_dict(change(sampler.state_dict()))
     larger = PairSampler(torch.randn(40, 2), CompleteGraph(), 2)
     larger.sample(3)
-    with pytest.raises(ValueError, match="state must come from a PairSampler of 9 rows, got one of other data"):
+    with pytest.raises(ValueError, match="state must come from a PairSampler of 9 rows, got one of 40"):
         sampler.load_state_dict(larger.state_dict())
 
 

@@ -23,6 +23,16 @@ from localmixup.graphs.base import LocalityGraph
 PENULTIMATE, OUTPUT = "penultimate", "output"
 
 
+class _MovingAverage:
+    """PyTorch's exponential moving average, as an object that can be pickled."""
+
+    def __init__(self, share: float) -> None:
+        self.share = share
+
+    def __call__(self, averages: Any, current: Any, count: Any) -> None:
+        get_ema_multi_avg_fn(self.share)(averages, current, count)  # type: ignore[no-untyped-call]
+
+
 class LearnedMetric(nn.Module):
     """Local Mixup whose distances are those of a network's features: `batch = learned(x, y)`.
 
@@ -77,7 +87,7 @@ class LearnedMetric(nn.Module):
             share = check_number("moving_average", moving_average, low=0, high=1)
             if share == 1:
                 raise ArgumentError("moving_average must be < 1 (1 would never move), got 1")
-            self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(share), use_buffers=True)  # type: ignore[no-untyped-call]
+            self.average = AveragedModel(model, multi_avg_fn=_MovingAverage(share), use_buffers=True)
             self.average.requires_grad_(False)
         if graph is None:
             graph = AdaptiveExponentialGraph(mean_weight=mean_weight, times_median=times_median)

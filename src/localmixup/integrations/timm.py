@@ -117,7 +117,7 @@ class TimmLocalMixup:
         self.mode = check_choice("mode", mode, MODES)
         if self._has_recipe:
             self.mode = "elem" if self._mixer.per_sample else "batch"
-        self.correct_lam = bool(correct_lam)
+        self.correct_lam = check_flag("correct_lam", correct_lam)
         self.label_smoothing = check_number("label_smoothing", label_smoothing, low=0, high=1)
         self.num_classes = check_integer("num_classes", num_classes, low=1)
         self.multi_label = check_flag("multi_label", multi_label)

@@ -6,6 +6,7 @@ class, use `LocalMixupTrainerMixin`.
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -97,7 +98,7 @@ class LocalMixupTrainerMixin(_Trainer):  # type: ignore[misc,unused-ignore]
                 "recipe must be a LocalMixup, such as LocalMixup(KNNGraph(share=0.2)), its configuration or the path "
                 f"of local_mixup.json, also with several processes, got {type(recipe).__name__}"
             )
-        mix = recipe_of(recipe)
+        mix = copy.deepcopy(recipe_of(recipe))  # its generator is set here, and its graph may follow the data
         super().__init__(*args, **kwargs)
         if self.compute_loss_func is not None:
             raise ArgumentError(

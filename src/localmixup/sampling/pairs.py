@@ -107,15 +107,15 @@ class PairSampler(Sampler[list[Pair]]):
             probability W.
         batch_size: number of pairs in a batch.
         generator: source of the draws; its state is part of `state_dict`.
-        mixed_share: share of pairs that are mixed, in [0, 1]: how often to mix, independent of how locally. A sample
-            without any partner in the graph stays unmixed. None: as W gives it.
+        mixed_share: share of the samples with a partner in the graph that are mixed, in [0, 1]: how often to mix,
+            independent of how locally. A sample without any partner stays unmixed. None: as W gives it.
         first_ends: `"uniform"`, each sample equally often; or `"row sums"`, as in eq. (3).
         num_batches: number of batches in an epoch; default `ceil(m / batch_size)`.
         cache: folder for the results of the neighbour search, which are found again for the same data and graph. It is
             created if it does not exist. None: nothing is written.
 
     Attributes:
-        mixed_share: share of pairs whose two ends differ.
+        mixed_share: share of pairs whose two ends differ; lower than what was asked for where samples have no partner.
         is_exact: whether that share is exact, or estimated from random pairs.
 
     Raises:
@@ -165,9 +165,12 @@ class PairSampler(Sampler[list[Pair]]):
                 mass = self._pairs.row_mass()
                 self.mixed_share = float((mass / (1 + mass)).mean())
         else:
-            self.mixed_share = check_number("mixed_share", mixed_share, low=0, high=1)
-            if self.mixed_share > 0 and self._pairs.total == 0:
+            self._wanted_share = check_number("mixed_share", mixed_share, low=0, high=1)
+            if self._wanted_share > 0 and self._pairs.total == 0:
                 raise NoPairsError(f"mixed_share must be 0 because {graph!r} leaves no pair to mix, got {mixed_share}")
+            # first ends that are drawn evenly include samples without any partner
+            mixable = 1.0 if self.first_ends == "row sums" else float((self._pairs.mass > 0).double().mean())
+            self.mixed_share = self._wanted_share * mixable
         self._as_given = mixed_share is None
         mass = self._pairs.mass
         self._queues = {
@@ -202,7 +205,7 @@ class PairSampler(Sampler[list[Pair]]):
             return self._draw_evenly(count)
         if self._as_given:
             return self._draw("either", count)
-        mixed = torch.rand(count, generator=self.generator) < self.mixed_share
+        mixed = torch.rand(count, generator=self.generator) < self._wanted_share
         first = torch.empty(count, dtype=torch.int64)
         second = torch.empty(count, dtype=torch.int64)
         first[mixed], second[mixed] = self._draw("other", int(mixed.sum()))
@@ -215,6 +218,7 @@ class PairSampler(Sampler[list[Pair]]):
         With DataLoader workers the sampler is ahead of the training loop by the batches that are prefetched.
         """
         return {
+            "rows": self.rows,
             "generator": self.generator.get_state(),
             "batches_done": self._batches_done,
             "queues": {name: queue.waiting.clone() for name, queue in self._queues.items()},
@@ -229,11 +233,11 @@ class PairSampler(Sampler[list[Pair]]):
         Raises:
             ValueError: it is something else, or belongs to other data.
         """
-        if not isinstance(state, dict) or set(state) != {"generator", "batches_done", "queues"}:
+        if not isinstance(state, dict) or set(state) != {"rows", "generator", "batches_done", "queues"}:
             raise ArgumentError(f"state must come from PairSampler.state_dict(), got {state!r:.80}")
         queues = state["queues"]
-        if set(queues) != set(self._queues) or any(len(q) and int(q.max()) >= self.rows for q in queues.values()):
-            raise ArgumentError(f"state must come from a PairSampler of {self.rows} rows, got one of other data")
+        if state["rows"] != self.rows or set(queues) != set(self._queues):
+            raise ArgumentError(f"state must come from a PairSampler of {self.rows} rows, got one of {state['rows']}")
         self.generator.set_state(state["generator"])
         self._batches_done = self._resume_at = int(state["batches_done"]) % self.num_batches
         for name, waiting in queues.items():
@@ -273,7 +277,7 @@ class PairSampler(Sampler[list[Pair]]):
         second, mass = first.clone(), self._pairs.mass
         waiting = torch.arange(count)
         if not self._as_given:
-            waiting = (torch.rand(count, generator=self.generator) < self.mixed_share).nonzero().squeeze(1)
+            waiting = (torch.rand(count, generator=self.generator) < self._wanted_share).nonzero().squeeze(1)
         waiting = waiting[mass[first[waiting]] > 0]
         for _ in range(_ROUNDS):
             if not len(waiting):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from abc import ABC, abstractmethod
 from typing import Any
@@ -229,7 +230,9 @@ class LocalMixupMLP(BaseEstimator, ABC):  # type: ignore[misc]
         if self.graph is None:
             return LocalMixup().graph
         if not isinstance(self.graph, str):
-            return self.graph
+            return copy.deepcopy(
+                self.graph
+            )  # parameters stay as they were given, and an adaptive graph follows the data
         graph_type = GRAPHS[self.graph]
         if graph_type.parameter is None:
             return graph_type()

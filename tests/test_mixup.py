@@ -418,3 +418,40 @@ def test_complex_features_are_refused():
     x = torch.fft.rfft(torch.randn(8, 6, generator=generator(1)))
     with pytest.raises(ValueError, match=r"features must be real, got torch\.complex64"):
         LocalMixup().plan(x)
+
+
+class _Own:
+    """A graph of the user's own, by its matrix."""
+
+    metric = "euclidean"
+
+    def __init__(self, matrix):
+        self.whole = matrix
+
+    def matrix(self, features):
+        return self.whole
+
+    def pair_weights(self, features, partner):
+        return self.whole[torch.arange(len(partner)), partner]
+
+
+def test_a_sample_that_an_own_graph_leaves_alone_stays_unmixed():
+    x = torch.randn(8, 2, generator=generator(1))
+    plan = LocalMixup(_Own(torch.zeros(8, 8)), pairing="neighbors").plan(x)
+    assert torch.equal(plan.partner, torch.arange(8))
+
+
+def test_a_boolean_own_graph_has_weights_of_zero_and_one():
+    x = torch.randn(8, 2, generator=generator(1))
+    graph = _Own(torch.eye(8, dtype=torch.bool).roll(1, dims=0))
+    for pairing in ("roll", "neighbors"):
+        weights = LocalMixup(graph, pairing=pairing).plan(x).weights
+        assert weights.dtype == torch.float32
+        assert torch.equal(weights, torch.ones(8))
+
+
+@pytest.mark.parametrize("weight", [-0.5, 5.0])
+def test_an_own_graph_must_give_weights_between_zero_and_one(weight):
+    mix = LocalMixup(_Own(torch.full((8, 8), weight)), pairing="roll")
+    with pytest.raises(ValueError, match=rf"graph must give weights in \[0, 1\], got {weight:g}"):
+        mix.plan(torch.randn(8, 2, generator=generator(1)))

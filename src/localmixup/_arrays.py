@@ -53,13 +53,28 @@ def same_kind(result: np.ndarray | float, like: Any) -> Any:
     return np.asarray(result, dtype=np.float32 if dtype_of == np.float32 else np.float64)[()]
 
 
-def as_tensor(value: Any) -> Tensor:
-    """Return a tensor of an array, a tensor or a nested sequence; memory is shared if possible.
+def as_tensor(value: Any, name: str = "x") -> Tensor:
+    """Return a tensor of an array, a table, a tensor or a nested sequence; memory is shared if possible.
+
+    Args:
+        value: what to convert; anything that NumPy takes as an array of numbers.
+        name: name of the argument, for the message.
+
+    Raises:
+        ValueError: it does not hold numbers.
 
     >>> as_tensor(np.arange(3.0)[::-1])
     tensor([2., 1., 0.], dtype=torch.float64)
     """
-    if isinstance(value, np.ndarray):
-        native = value.astype(value.dtype.newbyteorder("="), copy=False)
-        return torch.from_numpy(np.require(native, requirements=["C", "W"]))
-    return torch.as_tensor(value)
+    if isinstance(value, Tensor):
+        return value
+    try:
+        array = np.asarray(value)
+        if array.dtype.kind == "O":  # of a table with columns of several types, for one
+            array = array.astype(np.float64)
+    except (TypeError, ValueError):
+        raise ArgumentError(f"{name} must hold numbers, got {type(value).__name__}") from None
+    if array.dtype.kind not in "biuf":
+        raise ArgumentError(f"{name} must hold numbers, got {array.dtype}")
+    native = array.astype(array.dtype.newbyteorder("="), copy=False)
+    return torch.from_numpy(np.require(native, requirements=["C", "W"]))

@@ -25,8 +25,8 @@ from localmixup._interpolate import (
     tensors_in,
 )
 from localmixup._notice import Notice
-from localmixup._random import DrawingModule, draw_uniform, next_generator
-from localmixup._settings import CHECKS, PAPER, RECOMMENDED, SETTINGS, SIMILAR
+from localmixup._random import DrawingModule, next_generator
+from localmixup._settings import CHECKS, PAPER, RECOMMENDED, SETTINGS, SIMILAR, checked_weights
 from localmixup._validate import ArgumentError, refuse_unknown
 from localmixup.graphs.base import LocalityGraph
 from localmixup.graphs.distance import DistanceGraph
@@ -352,7 +352,8 @@ pairing='neighbors', outside='discard')
         graph = self.graph
         if difference is None:
             with torch.no_grad():  # a graph of the user's own may have parameters
-                return graph.pair_weights(features, partner)
+                weights = graph.pair_weights(features, partner)
+            return weights if type(graph).__module__.startswith("localmixup.") else checked_weights(graph, weights)
         assert isinstance(graph, DistanceGraph)
         distances = difference.distances
         if graph.metric != "euclidean":
@@ -407,7 +408,9 @@ pairing='neighbors', outside='discard')
         """Draw what decides on the partner of each sample, as many numbers as the graph needs."""
         count = getattr(self.graph, "n_uniform", 1)
         shape = (n,) if count == 1 else (n, count)
-        return draw_uniform(shape, device=device, generator=generator, dtype=torch.float64).to(features.device)
+        return _partners.draw_uniform(shape, device=device, generator=generator, dtype=torch.float64).to(
+            features.device
+        )
 
     @torch.no_grad()
     def _draw_neighbors(self, features: Tensor, uniform: Tensor, prob: Tensor | None) -> tuple[Tensor, Tensor | None]:
@@ -441,11 +444,12 @@ pairing='neighbors', outside='discard')
         self, n: int, features: Tensor, generator: torch.Generator | None, device: torch.device
     ) -> tuple[Tensor | None, Tensor | None]:
         """Draw what decides, against W and against `prob`, which samples stay unchanged."""
-        outside = prob = None
-        if self.outside == "unmix":
-            outside = draw_uniform((n,), dtype=torch.float32, device=device, generator=generator).to(features.device)
-        if self.prob < 1:
-            prob = draw_uniform((n,), dtype=torch.float32, device=device, generator=generator).to(features.device)
+
+        def draw() -> Tensor:
+            return _partners.draw_uniform((n,), dtype=torch.float32, device=device, generator=generator)
+
+        outside = draw().to(features.device) if self.outside == "unmix" else None
+        prob = draw().to(features.device) if self.prob < 1 else None
         return outside, prob
 
     def _plan_of(

@@ -11,11 +11,39 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from localmixup._random import draw_permutation, draw_uniform
 from localmixup._shapes import Float, Int
 from localmixup._validate import ArgumentError
 
 PAIRINGS = ("permutation", "flip", "roll", "within_class", "between_class", "neighbors")
+
+
+def draw_uniform(
+    shape: tuple[int, ...], *, dtype: torch.dtype, device: torch.device, generator: torch.Generator | None
+) -> Tensor:
+    """Draw uniformly from [0, 1). Without a generator none is passed on, which `torch.compile` would not understand.
+
+    Args:
+        shape: of the result.
+        dtype: of the result.
+        device: of the result, and of the generator if there is one.
+        generator: source of the draws; None for the global one.
+    """
+    if generator is None:
+        return torch.rand(shape, dtype=dtype, device=device)
+    return torch.rand(shape, dtype=dtype, device=device, generator=generator)
+
+
+def draw_permutation(n: int, *, device: torch.device, generator: torch.Generator | None) -> Tensor:
+    """Draw a permutation of n numbers, as `draw_uniform` does.
+
+    Args:
+        n: how many.
+        device: of the result, and of the generator if there is one.
+        generator: source of the draws; None for the global one.
+    """
+    if generator is None:
+        return torch.randperm(n, device=device)
+    return torch.randperm(n, device=device, generator=generator)
 
 
 def draw_lam(

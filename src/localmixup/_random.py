@@ -52,35 +52,6 @@ def next_generator(shared: torch.Generator, *keys: int) -> torch.Generator:
     return seeded_generator(int(drawn), *keys)
 
 
-def draw_uniform(
-    shape: tuple[int, ...], *, dtype: torch.dtype, device: torch.device, generator: torch.Generator | None
-) -> Tensor:
-    """Draw uniformly from [0, 1). Without a generator none is passed on, which `torch.compile` would not understand.
-
-    Args:
-        shape: of the result.
-        dtype: of the result.
-        device: of the result, and of the generator if there is one.
-        generator: source of the draws; None for the global one.
-    """
-    if generator is None:
-        return torch.rand(shape, dtype=dtype, device=device)
-    return torch.rand(shape, dtype=dtype, device=device, generator=generator)
-
-
-def draw_permutation(n: int, *, device: torch.device, generator: torch.Generator | None) -> Tensor:
-    """Draw a permutation of n numbers, as `draw_uniform` does.
-
-    Args:
-        n: how many.
-        device: of the result, and of the generator if there is one.
-        generator: source of the draws; None for the global one.
-    """
-    if generator is None:
-        return torch.randperm(n, device=device)
-    return torch.randperm(n, device=device, generator=generator)
-
-
 def check_generator(generator: Any) -> torch.Generator | None:
     """Return `generator` if it is a `torch.Generator` or None.
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from localmixup import _partners
+from localmixup._distances import can_ask
 from localmixup._random import check_generator
 from localmixup._validate import ArgumentError, check_choice, check_flag, check_number
 from localmixup.graphs.base import LocalityGraph
@@ -40,6 +44,27 @@ def _check_graph(graph: Any) -> LocalityGraph:
         raise ArgumentError(f"graph must be a graph such as KNNGraph(share=0.2), got {graph!r:.80}{remedy}")
     checked: LocalityGraph = graph
     return checked
+
+
+def checked_weights(graph: Any, weights: Any) -> Tensor:
+    """Return the weights of pairs by a graph of the user's own, as floating point numbers.
+
+    Args:
+        graph: which gave them.
+        weights: of the pairs.
+
+    Raises:
+        ValueError: they are no vector, or lie outside of [0, 1].
+    """
+    if not isinstance(weights, Tensor) or weights.ndim != 1:
+        got = f"shape {tuple(weights.shape)}" if isinstance(weights, Tensor) else type(weights).__name__
+        raise ArgumentError(f"graph must give one weight per pair, a vector, got {got} from {graph!r:.80}")
+    found = weights if weights.dtype in (torch.float32, torch.float64) else weights.float()
+    if can_ask(found) and len(found) and not (float(found.min()) >= 0 and float(found.max()) <= 1 + 1e-6):
+        worst = float(found.min() if float(found.min()) < 0 else found.max())
+        if worst == worst:  # NaN: features that diverged, which the loss shows
+            raise ArgumentError(f"graph must give weights in [0, 1], got {worst:g} from {graph!r:.80}")
+    return found
 
 
 def _check_alpha(mixup_alpha: Any) -> float:

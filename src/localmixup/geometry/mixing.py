@@ -12,7 +12,7 @@ from localmixup import LocalMixup
 from localmixup._distances import distances_of_pairs
 from localmixup._validate import ArgumentError
 from localmixup.geometry.batch_ranks import mean_weight_in_batch, weights_by_rank
-from localmixup.graphs import DistanceGraph, LocalityGraph
+from localmixup.graphs import DistanceGraph, KNNGraph, LocalityGraph, NearestOfGraph
 
 _MATRIX_ROWS = 5000
 _PAIRINGS = ("neighbors", "permutation", "flip", "roll")
@@ -63,7 +63,8 @@ class PairsOfData(NamedTuple):
                 graphs that rank distances only.
 
         Raises:
-            ArgumentError: another graph and more samples.
+            ArgumentError: another graph and more samples; or, with a batch size, a graph that ranks distances in
+                another way, of which only a graph over the whole data set is known.
         """
         m = len(self.features)
         by_rank = weights_by_rank(graph, min(batch_size or m, m) - 1)
@@ -75,6 +76,11 @@ class PairsOfData(NamedTuple):
                 ends = torch.from_numpy(self.first), torch.from_numpy(self.second)
                 distance = distances_of_pairs(self.features, *ends, graph.metric).double()
             return np.asarray(graph.of_distance(distance).numpy(), dtype=float)
+        if batch_size is not None and batch_size < m and isinstance(graph, KNNGraph | NearestOfGraph):
+            raise ArgumentError(
+                "graph must rank Euclidean distances, and not be symmetric, to be looked at in batches of "
+                f"{batch_size} of {m:,} samples, got {graph!r}"
+            )
         if m > _MATRIX_ROWS:
             raise ArgumentError(
                 f"graph must be a distance graph or a directed rank graph for more than {_MATRIX_ROWS:,} samples, "

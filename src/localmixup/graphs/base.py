@@ -76,7 +76,10 @@ class LocalityGraph(ABC):
             Indices of the partners, shape `(r,)`.
         """
         weights = self.matrix(features)
-        return draw_from_rows(weights if rows is None else weights.index_select(0, rows), uniform)
+        if rows is not None:
+            weights = weights.index_select(0, rows)
+        itself = torch.arange(len(features), device=weights.device) if rows is None else rows
+        return torch.where(weights.sum(dim=1) == 0, itself, draw_from_rows(weights, uniform))
 
     def is_vanilla(self, n: int) -> bool:
         """Return whether Local Mixup with this graph among `n` distinct samples is vanilla training.
@@ -192,7 +195,7 @@ def draw_from_rows(weights: Float[Tensor, "r n"], uniform: Float[Tensor, "r"]) -
     """
     if not len(weights):
         return torch.zeros(0, dtype=torch.int64, device=weights.device)
-    cumulated = weights.cumsum(dim=1)
+    cumulated = weights.cumsum(dim=1, dtype=None if weights.is_floating_point() else torch.float32)
     total = cumulated[:, -1:]
     # rounding may put a tick on the total, which stands for no column
     ticks = torch.minimum(uniform.to(total.dtype)[:, None] * total, torch.nextafter(total, torch.zeros_like(total)))

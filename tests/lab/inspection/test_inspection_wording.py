@@ -47,8 +47,22 @@ def test_what_the_benchmark_says_of_such_recipes():
     assert (len(effects), sum(high < 0 for _, high in effects), sum(low > 0 for low, _ in effects)) == (9, 1, 2)
 
 
+def test_what_the_benchmark_says_of_safe_sets_with_few_rows():
+    path = Path(__file__).parents[3] / "results" / "benchmark" / "size-100" / "benchmark.json"
+    found = [SetResult(**one) for one in json.loads(path.read_text())["sets"]]
+    safe = [one for one in found if one.verdict == "safe"]
+    harms = [
+        sum(one.effect(arm, "vanilla").interval()[0] > 0 for one in safe) for arm in ("classical mixup", "LocalMixup()")
+    ]
+    assert (len(safe), harms) == (17, [6, 1])
+
+
 def test_limits_are_told(inspected_rings, inspected_blobs):
-    assert limits(inspected_blobs[1]) == []
+    blobs = inspected_blobs[1]
+    (few,) = limits(blobs)
+    assert few.startswith(f"The data have {blobs.total} rows only.")
+    many = dataclasses.replace(blobs.data, x=np.repeat(blobs.data.x, 300 // blobs.total + 1, axis=0)[:300])
+    assert limits(dataclasses.replace(blobs, data=many, rows=np.arange(300))) == []
     _, found = inspected_rings
     misfit = dataclasses.replace(found, suggestions=[found.taken._replace(fits=False)], rows=np.arange(90))
     without, first, second, third = limits(misfit)

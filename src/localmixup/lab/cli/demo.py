@@ -10,7 +10,7 @@ import typer
 from localmixup.lab.cli import options
 from localmixup.lab.cli.compare import print_comparison, run
 
-EPOCHS = {"digits": 25.0, "spirals": 60.0}
+EPOCHS = {"digits": 16.0, "spirals": 30.0}
 RESAMPLES = 5
 
 

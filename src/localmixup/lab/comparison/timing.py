@@ -47,12 +47,10 @@ def duration(seconds: float) -> str:
     """Return a duration in words.
 
     >>> [duration(s) for s in (4, 75, 600, 9000)]
-    ['a few seconds', '1 min', '10 min', '2.5 h']
+    ['10 s', '1 min', '10 min', '2.5 h']
     """
-    if seconds < 15:
-        return "a few seconds"
     if seconds < 50:
-        return f"{10 * round(seconds / 10)} s"
+        return f"{max(10, 10 * round(seconds / 10))} s"
     return f"{max(1, round(seconds / 60))} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 

@@ -68,8 +68,8 @@ def limits(found: Inspection) -> list[str]:
     if found.verdict.word == "safe" and found.total < _FEW_ROWS and found.data.task == "classification":
         lines.append(
             f"The data have {found.total:,} rows only. With 100 rows to train on, mixup of all samples made more "
-            "errors on 6 of the 17 data sets of the benchmark that are called safe, and LocalMixup() on 1: compare before "
-            "you mix all."
+            "errors on 6 of the 17 data sets of the benchmark that are called safe, and LocalMixup() on 1: compare "
+            "before you mix all."
         )
     if not found.taken.fits:
         lines.append(

@@ -232,15 +232,7 @@ class MixPlan(_PlanFields):
         return self._batch(self.mix(x, inplace=inplace), y, self.partner_of(y))
 
     def partner_of(self, y: Any) -> Any:
-        """Return what belongs to the partners, `y[partner]`, for a tensor or a tuple or dict of such.
-
-        Args:
-            y: first dimension n.
-
-        Raises:
-            ValueError: another batch size than that of the plan.
-        """
-        self._check_rows(y, "targets")
+        """Return what belongs to the partners, `y[partner]`, for a tensor or a tuple or dict of such."""
         return map_tensors(lambda t: t.index_select(0, self.partner), y, "targets")
 
     @property

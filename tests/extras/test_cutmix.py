@@ -129,3 +129,10 @@ def test_several_images_get_the_same_boxes():
     batch = cutmix(plan, {"a": images, "b": (2 * images[:, :1]).double()}, torch.arange(4), generator(3))
     torch.testing.assert_close(batch.inputs["b"], 2 * batch.inputs["a"][:, :1].double())
     assert torch.equal(batch.inputs["a"], cutmix(plan, images, torch.arange(4), generator(3)).inputs)
+
+
+@pytest.mark.parametrize("rows", [4, 12])
+def test_targets_of_another_batch_are_refused(rows):
+    plan = MixPlan(torch.arange(8).flip(0), torch.full((8,), 0.5), torch.ones(8))
+    with pytest.raises(ValueError, match="targets must hold 8 samples as the plan does"):
+        cutmix(plan, torch.zeros(8, 1, 4, 4), torch.arange(rows), generator(1))

@@ -177,3 +177,29 @@ def test_any_module_serves():
 def test_a_bad_argument_is_named(options, message):
     with pytest.raises(ValueError, match=message):
         LearnedMetric(network(), **options)
+
+
+def test_a_moving_average_can_be_saved_and_goes_on_as_before():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+    learned = LearnedMetric(model, moving_average=0.9)
+    file = io.BytesIO()
+    torch.save(learned, file)
+    file.seek(0)
+    again = torch.load(file, weights_only=False)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(1.0)
+    for one in (learned, again):
+        before = [p.clone() for p in one.average.parameters()]
+        one.average.update_parameters(model)  # the first one copies
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(1.0)
+        one.average.update_parameters(model)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.sub_(1.0)
+        for old, new, current in zip(before, one.average.parameters(), model.parameters(), strict=True):
+            assert not torch.equal(old, new)
+            torch.testing.assert_close(new, current + 0.1)

@@ -111,3 +111,12 @@ def test_a_batch_without_a_scale_leaves_it_unchanged():
 def test_a_bad_wish_is_named(options, message):
     with pytest.raises(ValueError, match=message):
         AdaptiveExponentialGraph(**options)
+
+
+def test_a_scale_beyond_half_precision_is_not_taken_over():
+    graph = AdaptiveExponentialGraph().half()
+    graph.matrix(torch.randn(8, 3, generator=generator(1)))
+    known = float(graph.scale)
+    graph.matrix(1e7 * torch.randn(8, 3, generator=generator(1)))
+    assert math.isfinite(known)
+    assert float(graph.scale) == known

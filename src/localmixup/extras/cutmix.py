@@ -44,6 +44,7 @@ def cutmix(plan: MixPlan, images: Any, targets: Any, generator: torch.Generator 
     >>> batch.lam, batch.inputs.mean(dim=(1, 2, 3))
     (tensor([0.7500, 1.0000]), tensor([0.2500, 1.0000]))
     """
+    plan._check_rows(targets, "targets")
     inputs, share = _pasted(plan, images, generator)
     batch = plan._batch(inputs, targets, plan.partner_of(targets))
     return batch._replace(lam=(1 - share).to(plan.lam))

@@ -147,7 +147,7 @@ def target_gap_steps(
     Returns:
         The report.
     """
-    y = np.asarray(as_tensor(targets).detach().cpu().double().numpy())
+    y = np.asarray(as_tensor(targets, "targets").detach().cpu().double().numpy())
     rows = len(as_tensor(x))
     if y.shape != (rows,):
         raise ArgumentError(f"targets must hold one number per sample, shape {(rows,)}, got {y.shape}")

@@ -121,7 +121,7 @@ class AdaptiveExponentialGraph(nn.Module, LocalityGraph):
         scale = unit / (self.times_median or 1.0)
         old = self.scale.to(scale.device, scale.dtype)
         moved = torch.where(old.isnan(), scale, self.momentum * old + (1 - self.momentum) * scale)
-        known = (scale > 0) & scale.to(self.scale.dtype).isfinite() & moved.to(self.scale.dtype).isfinite()
+        known = (scale > 0) & moved.to(self.scale.dtype).isfinite()  # half precision ends at 65504
         self.scale.copy_(torch.where(known, moved, old))
 
 

@@ -86,7 +86,7 @@ def _of_probabilities(decision: Decision, contrasts: Mapping[str, Contrast], arm
 def _of_recipe(recipe: Path | None, candidates: Sequence[Candidate], arms: Arms) -> str:
     """Return what became of the recipe of the user, or of the recommended one."""
     config = LocalMixup().to_config() if recipe is None else read_recipe(recipe)
-    name = "LocalMixup() as it stands" if recipe is None else f"--recipe {recipe}"
+    name = "LocalMixup() as it stands" if recipe is None else f"The recipe of {recipe}"
     decimals = decimals_of(arms.unit, max(c.validation_error for c in candidates))
     return of_recipe(name, candidates, recipe_spec(config), arms.unit, decimals)
 

@@ -75,6 +75,6 @@ def as_tensor(value: Any, name: str = "x") -> Tensor:
     except (TypeError, ValueError):
         raise ArgumentError(f"{name} must hold numbers, got {type(value).__name__}") from None
     if array.dtype.kind not in "biuf":
-        raise ArgumentError(f"{name} must hold numbers, got {array.dtype}")
+        raise ArgumentError(f"{name} must hold numbers, got {type(value).__name__} of {array.dtype}")
     native = array.astype(array.dtype.newbyteorder("="), copy=False)
     return torch.from_numpy(np.require(native, requirements=["C", "W"]))

@@ -20,7 +20,7 @@ from sklearn.preprocessing import MinMaxScaler, StandardScaler
 from sklearn.utils import check_random_state
 from sklearn.utils.estimator_checks import check_estimator
 
-from localmixup import ExponentialGraph, KNNGraph, LocalMixup, ThresholdGraph
+from localmixup import AdaptiveExponentialGraph, ExponentialGraph, KNNGraph, LocalMixup, ThresholdGraph
 from localmixup.integrations.sklearn import LocalMixupClassifier, LocalMixupRegressor
 from localmixup.integrations.sklearn._network import (
     TrainingRows,
@@ -555,3 +555,13 @@ def test_odd_data(estimator):
     if estimator is LocalMixupRegressor:
         np.testing.assert_allclose(estimator(4).fit([[1.0]], [5.0]).predict([[1.0]]), 5.0, atol=1.0)
         np.testing.assert_allclose(estimator(4).fit(np.eye(5), np.full(5, 1e6)).predict(np.eye(5)), 1e6, rtol=1e-5)
+
+
+def test_a_graph_that_follows_the_data_stays_as_it_was_given():
+    X, y = make_moons(60, noise=0.1, random_state=0)
+    graph = AdaptiveExponentialGraph()
+    first, second = (
+        LocalMixupClassifier(graph=graph, max_iter=3, random_state=0).fit(X, y).predict_proba(X) for _ in range(2)
+    )
+    assert np.isnan(float(graph.scale))
+    assert np.array_equal(first, second)

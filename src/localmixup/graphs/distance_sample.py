@@ -169,7 +169,7 @@ def sample_distances(
 def _rows(data: Any, labels: Any, max_rows: int, generator: torch.Generator) -> tuple[Tensor, Tensor | None, int]:
     """Return features, classes and the number of rows of the whole data."""
     if not isinstance(data, Tensor) and hasattr(data, "__array__"):
-        data = _numbers("data", data)
+        data = as_tensor(data, "data")
     if not isinstance(data, Tensor):
         if labels is not None:
             raise ArgumentError(
@@ -205,7 +205,7 @@ def _reservoir(batches: Any, max_rows: int, generator: torch.Generator) -> tuple
     seen, kept = 0, max_rows
     for batch in batches:
         several = isinstance(batch, (tuple, list)) and len(batch) > 0
-        features = _numbers("a batch of data", batch[0] if several else batch)
+        features = as_tensor(batch[0] if several else batch, "a batch of data")
         if features.ndim == 0:
             raise ArgumentError(
                 "data must be a tensor or an array of shape (m, ...), or an iterable of batches (tensors, or tuples "
@@ -226,13 +226,6 @@ def _reservoir(batches: Any, max_rows: int, generator: torch.Generator) -> tuple
     if rows is None:
         raise ArgumentError("data must hold at least 2 rows to measure a distance, got an empty stream")
     return rows, classes, seen
-
-
-def _numbers(name: str, value: Any) -> Tensor:
-    try:
-        return value if isinstance(value, Tensor) else as_tensor(np.asarray(value))
-    except (TypeError, ValueError):
-        raise ArgumentError(f"{name} must hold numbers, got {type(value).__name__} {value!r:.80}") from None
 
 
 def _classes(labels: Any) -> Tensor:

@@ -204,7 +204,7 @@ def test_killed_and_interrupted_and_started_again_the_table_is_the_same(folder):
     for number in (signal.SIGKILL, signal.SIGINT):
         before = stored(store)
         run = subprocess.Popen(
-            [sys.executable, "-m", "localmixup", "compare", *options, "--resamples", "4000", "--jobs", "1"],
+            [sys.executable, "-m", "localmixup", "compare", *options, "--resamples", "800", "--jobs", "1"],
             env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
         )  # fmt: skip
         while stored(store) == before and run.poll() is None:

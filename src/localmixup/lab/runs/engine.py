@@ -261,7 +261,7 @@ def _with_dask(
     logging.getLogger("distributed").setLevel(logging.ERROR)
     try:
         client = (
-            distributed.Client(scheduler, timeout=20)
+            distributed.Client(scheduler, timeout=10)
             if scheduler
             else distributed.Client(n_workers=workers, threads_per_worker=1, dashboard_address=None)
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from localmixup import ExponentialGraph, LocalMixup, NearestOfGraph, ThresholdGraph
@@ -134,10 +135,8 @@ def compare_local(panel: Panel) -> Generator[Event, None, None]:
         return
     even, near = grid_of(panel, training), near_arms(panel, training)
     found = yield from panel.train([*even, *near])
-    best, nearest = best_on_validation(found[: len(even)]), best_on_validation(found[len(even) :])
-    yield from panel.train(
-        [*other_reductions(panel, best.arm), *controls_of(panel, best), *controls_of_near(panel, nearest)]
-    )
+    best, of_near = best_on_validation(found[: len(even)]), [controls_of_near(panel, r) for r in found[len(even) :]]
+    yield from panel.train([*other_reductions(panel, best.arm), *controls_of(panel, best), *chain(*of_near)])
 
 
 def grid_of(panel: Panel, training: TrainingSpec) -> list[Arm]:
@@ -155,7 +154,8 @@ def grid_of(panel: Panel, training: TrainingSpec) -> list[Arm]:
 def near_arms(panel: Panel, training: TrainingSpec) -> list[Arm]:
     """Return graphs that keep near pairs only, where exponential graphs weigh all pairs almost equally.
 
-    As many samples count as in the other arms: of a threshold graph so many more pairs are drawn.
+    As many samples count as in the other arms: of a threshold graph so many more pairs are drawn, and the nearest of
+    some samples is the partner, so that every sample has one.
     """
     arms = []
     for share in panel.protocol.near_shares:
@@ -163,7 +163,7 @@ def near_arms(panel: Panel, training: TrainingSpec) -> list[Arm]:
         method = MethodSpec(method="local-threshold", parameter=float(f"{radius:.4g}"), kept_share=share)
         arms.append(panel.arm(f"local mixup, nearest {100 * share:g} % of the pairs", method, training))
     for count in panel.protocol.near_candidates:
-        recipe = LocalMixup(NearestOfGraph(count), mixup_alpha=training.mixup_alpha, prob=1)
+        recipe = LocalMixup(NearestOfGraph(count), pairing="neighbors", mixup_alpha=training.mixup_alpha, prob=1)
         arms.append(panel.arm(f"local mixup, nearest of {count} samples", recipe_spec(recipe), training))
     return arms
 

@@ -273,9 +273,11 @@ PROTOCOLS: dict[str, Protocol] = {
             "spirals: one draw and one test set of 400 for all runs, another validation split for each",
             "the parameter is chosen on a validation split that no model is trained on",
             "images: beside the exponential graphs, whose weights are nearly even, graphs that keep near pairs only: "
-            "the nearest 30 and 10 % of the pairs of a batch, and the nearest of 4 and of 16 samples of the batch",
-            "both controls are run: mixup at the same mixed share, and mixup with the loss scaled as much; of the "
-            "nearest of several samples, random partners that move a sample as far",
+            "the nearest 30 and 10 % of the pairs of a batch, and as partner of every sample the nearest of 4 or of 16 "
+            "random ones of the batch",
+            "both controls are run: mixup at the same mixed share, and mixup with the loss scaled as much; each graph "
+            "of near pairs has mixup at the same mixed share beside it, and the nearest of several samples also "
+            "random partners that move a sample as far",
             "sum(w l) / sum(w), with the other two reductions beside it",
             "every image is cropped and flipped by itself",
         ),

@@ -99,10 +99,7 @@ def _locality(group: Group, table: Table, best: ArmResult) -> str:
     even = _evenness(group, best)
     if not table.controls_of(best.arm.label):
         return f"{even}. This protocol runs no control, so a difference to mixup may be that of the size of the loss."
-    labels = [best.arm.label]
-    near = [r for r in group.results if is_near(r.arm)]
-    if near and not is_near(best.arm):
-        labels.append(best_on_validation(near).arm.label)
+    labels = dict.fromkeys([best.arm.label, *(r.arm.label for r in group.results if is_near(r.arm))])
     words = [_against_controls(table, label) for label in labels]
     return f"{even}. {' '.join(words)}"
 

@@ -57,6 +57,10 @@ def test_the_pseudo_median_is_that_of_all_pairs():
     assert math.isnan(overall(d[:5], np.ones(5)).p)
 
 
+def test_every_set_counts_alike_in_the_plain_mean():
+    assert overall([0.0, 0.0, 6.0], [0.1, 0.1, 9.0]).plain == 2.0
+
+
 def test_ranks_of_demsar():
     # Demsar (2006), section 3.2.2: four classifiers on 14 sets have the critical difference 1.25
     rng = np.random.default_rng(0)
@@ -65,3 +69,8 @@ def test_ranks_of_demsar():
     assert found.labels == ["a", "b", "c", "d"]
     tied = ranks_of(np.array([[1.0, 1.0, 3.0], [2.0, 2.0, 4.0]]), ["a", "b", "c"])
     assert tied.means == [1.5, 1.5, 3.0]
+
+
+def test_rounding_breaks_no_tie():
+    errors = np.array([[0.1 + 0.2, 0.3, 1.0], [0.3, 0.1 + 0.2, 1.0]])
+    assert ranks_of(errors, ["a", "b", "c"]).means == [1.5, 1.5, 3.0]

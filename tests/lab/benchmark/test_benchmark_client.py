@@ -5,6 +5,7 @@ from contextlib import closing
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from localmixup.lab.analysis.attribution import AS_FAR, AS_OFTEN
 from localmixup.lab.benchmark.client import Job, benchmark
@@ -51,6 +52,19 @@ def test_the_primary_contrast_is_the_mean_difference(found):
         effect = one.effect("LocalMixup()", one.reference)
         gaps = np.array(one.arm("LocalMixup()").errors) - np.array(one.arm(one.reference).errors)
         assert effect.mean == pytest.approx(gaps.mean())
+
+
+def test_the_widest_interval_is_that_of_nadeau_and_bengio(found):
+    wine = found[0].sets[0]
+    assert wine.name == "wine"
+    # a fifth of the 178 rows chooses, and a quarter of the others judges
+    judged, tested = 178 - 36, wine.test_rows
+    gaps = np.array(wine.arm("LocalMixup()").errors) - np.array(wine.arm("vanilla").errors)
+    error = np.sqrt(gaps.var(ddof=1) * (1 / 3 + (tested / judged) / (1 - tested / judged)))
+    effect = wine.effect("LocalMixup()", "vanilla")
+    low, high = effect.widest_interval()
+    half = max(error, effect.error) * stats.t.ppf(0.975, 2)
+    assert (low, high) == pytest.approx((gaps.mean() - half, gaps.mean() + half))
 
 
 def test_again_nothing_is_trained(found, job):

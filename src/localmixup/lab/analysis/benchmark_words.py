@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from localmixup.lab.analysis.attribution import AS_FAR, AS_OFTEN
 from localmixup.lab.analysis.benchmarked import Effect, SetResult
-from localmixup.lab.analysis.over_sets import Overall, Ranks, in_margins, overall, ranks_of, regrets
+from localmixup.lab.analysis.over_sets import (
+    FEWEST_SETS,
+    Overall,
+    Ranks,
+    in_margins,
+    overall,
+    ranks_of,
+    regrets,
+    signed_rank_p,
+)
 from localmixup.lab.analysis.questions import LOCAL, MIXUP, VANILLA
 from localmixup.lab.analysis.wording import LEVEL, decimals_of, p_text, signed
 
@@ -18,9 +27,6 @@ UNTOUCHED, RECOMMENDED, CLASSICAL = "LocalMixup()", "recommend", "classical mixu
 NEAR, OF_SET = "nearest 1 % of the set", "control: random partners of the set"
 CONTROLS = (AS_OFTEN, AS_FAR, OF_SET)
 REFERENCE = "the better of vanilla training and tuned mixup"
-FEWEST_SETS = 6
-"""Sets that the signed-rank test and the mean ranks need."""
-
 KINDS = {
     "table": "tables", "image": "images by pixels", "features": "images by features", "control": "positive controls",
     "regression": "regressions",
@@ -43,7 +49,7 @@ def primary_sentence(results: Sequence[SetResult]) -> str:
     average = (
         f"On {found.sets} data sets {UNTOUCHED} differs from {REFERENCE} by {signed(found.mean)} margins on average "
         f"(95 % interval {signed(found.low)} to {signed(found.high)}; a margin is the difference that counts as equal; "
-        "negative is better)"
+        f"negative is better; {signed(found.plain)} if every set counts alike)"
     )
     if math.isnan(found.p):
         return f"{average}. These are too few sets for a test."
@@ -81,6 +87,7 @@ def contrasts(results: Sequence[SetResult]) -> Table:
     asked += [(NEAR, VANILLA, "error", *part_in)]
     asked += [(one, MIXUP, "error", "all sets", list(results)) for one in (UNTOUCHED, LOCAL)]
     asked += [(UNTOUCHED, MIXUP, "error", *parts[1])]
+    asked += [(NEAR, UNTOUCHED, "error", *part) for part in (*parts, part_in, *split)]
     asked += [("winner", control, "error", "all sets", list(results)) for control in (AS_OFTEN, AS_FAR)]
     asked += [(NEAR, OF_SET, "error", *part) for part in (*parts, *split)]
     asked += [
@@ -89,7 +96,10 @@ def contrasts(results: Sequence[SetResult]) -> Table:
     ]
     asked += [(NEAR, OF_SET, "nll", "sets with classes", classes)]
     untouched = ("untouched sets with classes", [r for r in classes if r.untouched])
-    asked += [(one, VANILLA, "nll", *untouched) for one in (NEAR, OF_SET)]
+    asked += [(one, VANILLA, "nll", *untouched) for one in (UNTOUCHED, NEAR, OF_SET)]
+    not_harmful = ("the other sets with classes", [r for r in classes if r.verdict != "harmful"])
+    asked += [(one, VANILLA, "nll", *not_harmful) for one in (UNTOUCHED, NEAR)]
+    asked += [(NEAR, UNTOUCHED, "nll", *part) for part in (("sets with classes", classes), untouched, not_harmful)]
     rows = []
     for one, other, measure, name, part in asked:
         _, means, errors = in_margins(part, one, other, measure)
@@ -100,8 +110,10 @@ def contrasts(results: Sequence[SetResult]) -> Table:
         "In margins (of a likelihood, 5 % of that of vanilla training); negative is better, and brackets hold the 95 % "
         "interval of the mean over sets, from the hierarchical model; p is that of Wilcoxon's test. Where the two "
         "disagree, the difference is not shown. The first row is the primary contrast; the others are "
-        "secondary and not corrected.",
-        ["what", "against", "measure", "sets", "mean difference", "p", "better on the next set", "equal", "worse"],
+        "secondary and not corrected. The last two columns are the probabilities that the mean over sets, and that the "
+        'difference on the next set, is better by more than a margin, equal within it, or worse. "The other sets" are '
+        "those that are not called harmful.",
+        ["what", "against", "measure", "sets", "mean difference", "p", "the mean", "the next set"],
         rows,
     )
 
@@ -112,7 +124,7 @@ def _contrast_row(one: str, other: str, measure: str, name: str, found: Overall)
         names.get(one, one), names.get(other, other), {"error": "error", "nll": "negative log-likelihood"}[measure],
         f"{name} ({found.sets})", f"{signed(found.mean)} ({signed(found.low)} to {signed(found.high)})",
         "" if math.isnan(found.p) else p_text(found.p).removeprefix("p ").removeprefix("= "),
-        *map(_percent, found.following),
+        _three(found.average), _three(found.following),
     ]  # fmt: skip
 
 
@@ -186,6 +198,7 @@ def arms(results: Sequence[SetResult]) -> Table:
         rows.append([
             label, rank, of_error, _better_and_worse(results, label, "error"), of_nll,
             _better_and_worse(classes, label, "nll"), f"{np.mean(calibration):.2f}" if calibration else "",
+            _calibration_against_vanilla(classes, label),
         ])  # fmt: skip
     critical = "" if ranks is None else (
         f" Mean ranks that differ by less than {ranks.critical:.2f} are not shown to differ (Nemenyi, 5 %)."
@@ -193,8 +206,9 @@ def arms(results: Sequence[SetResult]) -> Table:
     return Table(
         "Every arm",
         "Differences to vanilla training in margins, with the 95 % interval of the mean over sets; negative is better. "
-        "Better / worse: on how many sets that is shown, not corrected. Calibration error in percentage points, a mean "
-        f"over the sets with classes.{critical}",
+        "Better / worse: on how many sets that is shown, not corrected; in brackets by the wider intervals of Nadeau "
+        "and Bengio. Calibration error in percentage points, a mean over the sets with classes, and its difference to "
+        f"vanilla training: mean, median, and p of Wilcoxon's test.{critical}",
         [
             "arm",
             "mean rank",
@@ -203,17 +217,34 @@ def arms(results: Sequence[SetResult]) -> Table:
             "negative log-likelihood",
             "better / worse",
             "calibration error",
+            "against vanilla",
         ],
         rows,
     )
+
+
+def _calibration_against_vanilla(classes: Sequence[SetResult], label: str) -> str:
+    """Return mean, median and p-value of the differences in calibration error to vanilla training."""
+    if label == VANILLA or not classes:
+        return ""
+    found = [100 * (r.arm(label).scores["calibration"] - r.arm(VANILLA).scores["calibration"]) for r in classes]
+    p = signed_rank_p(found)
+    tested = "" if math.isnan(p) else f", {p_text(p)}"
+    return f"{signed(float(np.mean(found)))}, {signed(float(np.median(found)))}{tested}"
 
 
 def _better_and_worse(results: Sequence[SetResult], label: str, measure: str) -> str:
     """Return on how many sets an arm is shown to be better than vanilla training, and on how many worse."""
     if label == VANILLA:
         return ""
-    intervals = [e.interval() for r in results if (e := r.effect(label, VANILLA, measure)) is not None]
-    return f"{sum(high < 0 for _, high in intervals)} / {sum(low > 0 for low, _ in intervals)}"
+    effects = [e for r in results if (e := r.effect(label, VANILLA, measure)) is not None]
+    return f"{_signs(e.interval() for e in effects)} ({_signs(e.widest_interval() for e in effects)})"
+
+
+def _signs(intervals: Iterable[tuple[float, float]]) -> str:
+    """Return how many intervals lie below zero, and how many above."""
+    ends = list(intervals)
+    return f"{sum(high < 0 for _, high in ends)} / {sum(low > 0 for low, _ in ends)}"
 
 
 def _mean_text(found: Overall) -> str:
@@ -256,6 +287,10 @@ def verdicts(results: Sequence[SetResult]) -> Table:
 def tables(results: Sequence[SetResult]) -> list[Table]:
     """Return all tables, the most important first."""
     return [contrasts(results), by_set(results), arms(results), regret(results), verdicts(results)]
+
+
+def _three(shares: tuple[float, float, float]) -> str:
+    return f"{' / '.join(f'{100 * share:.0f}' for share in shares)} %"
 
 
 def _percent(share: float) -> str:

@@ -16,8 +16,10 @@ class Effect(BaseModel):
         other: label of the second.
         measure: `"error"` in the unit of the set, or `"nll"`.
         mean: `one - other`: negative where the first arm is better.
-        error: its standard error, with the correction for resamples that share rows.
-        df: degrees of freedom.
+        error: its standard error, from the effects of single rows, see `localmixup.lab.analysis.resampled`.
+        bound: the standard error by Nadeau and Bengio's rule, which takes all of the variance for effects of the rows.
+        df: degrees of freedom of `error`.
+        resamples: number of resamples.
         margin: differences within it count as equal.
     """
 
@@ -28,12 +30,19 @@ class Effect(BaseModel):
     measure: str
     mean: float
     error: float
+    bound: float
     df: float
+    resamples: int
     margin: float
 
     def interval(self) -> tuple[float, float]:
         """Return the interval of 95 %."""
         half = self.error * float(special.stdtrit(self.df, 0.975))
+        return self.mean - half, self.mean + half
+
+    def widest_interval(self) -> tuple[float, float]:
+        """Return the interval of 95 % by Nadeau and Bengio's rule."""
+        half = self.bound * float(special.stdtrit(self.resamples - 1, 0.975))
         return self.mean - half, self.mean + half
 
 

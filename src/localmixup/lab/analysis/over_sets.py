@@ -17,6 +17,9 @@ from scipy.optimize import brentq
 from localmixup.lab.analysis.benchmarked import SetResult
 from localmixup.lab.analysis.questions import margin_of
 
+FEWEST_SETS = 6
+"""Sets that the signed-rank test and the mean ranks need."""
+
 _TAUS, _MOST_TAU = 2000, 50.0  # of the grid over the standard deviation between sets
 
 
@@ -33,6 +36,7 @@ class Overall(NamedTuple):
         between: posterior mean of the standard deviation between sets.
         median: pseudo-median of the differences (Hodges and Lehmann).
         p: p-value of Wilcoxon's signed-rank test; NaN with fewer than six sets.
+        plain: mean of the differences, every set counting alike.
     """
 
     sets: int
@@ -44,6 +48,7 @@ class Overall(NamedTuple):
     between: float
     median: float
     p: float
+    plain: float
 
 
 def overall(means: Sequence[float], errors: Sequence[float]) -> Overall:
@@ -84,8 +89,15 @@ def overall(means: Sequence[float], errors: Sequence[float]) -> Overall:
         _three(weights, centre, wide),
         float(weights @ tau),
         _pseudo_median(d),
-        float(stats.wilcoxon(d).pvalue) if len(d) >= 6 and np.any(d != 0) else math.nan,
+        signed_rank_p(d),
+        float(d.mean()),
     )
+
+
+def signed_rank_p(differences: Sequence[float] | np.ndarray) -> float:
+    """Return the p-value of Wilcoxon's signed-rank test, or NaN with fewer than six differences or only zeros."""
+    d = np.asarray(differences, dtype=float)
+    return float(stats.wilcoxon(d).pvalue) if len(d) >= FEWEST_SETS and np.any(d != 0) else math.nan
 
 
 def _three(weights: np.ndarray, centre: np.ndarray, spread: np.ndarray) -> tuple[float, float, float]:
@@ -154,7 +166,8 @@ def ranks_of(errors: np.ndarray, labels: Sequence[str]) -> Ranks:
         labels: of the arms.
     """
     sets, arms = errors.shape
-    means = stats.rankdata(errors, axis=1).mean(axis=0)
+    # arms that make the same errors in other resamples differ by rounding only
+    means = stats.rankdata(np.round(errors, 9), axis=1).mean(axis=0)
     quantile = float(stats.studentized_range.ppf(0.95, arms, np.inf)) / math.sqrt(2)
     order = np.argsort(means, kind="stable")
     return Ranks(

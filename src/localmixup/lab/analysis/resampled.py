@@ -151,7 +151,7 @@ def difference_of(one: Measured, other: Measured, design: Design, *, grain: floa
     if count < 2:
         return Estimate(mean, math.nan, math.nan, count, math.nan, math.nan)
     between = float(d.var(ddof=1))
-    bound = between * design.overlap / (1 - design.overlap) if design.overlap < 1 else math.inf
+    bound = covariance_bound(between, design)
     fixed, df = bound, float(count - 1)
     if one.rows is not None and other.rows is not None:
         of_rows = variance_of_rows(one.rows - other.rows)
@@ -162,6 +162,16 @@ def difference_of(one: Measured, other: Measured, design: Design, *, grain: floa
     lacking = max(0.0, grain**2 - between / count - fixed)
     error = math.sqrt(between / count + fixed + lacking)
     return Estimate(mean, error, df, count, between, max(fixed, grain**2))
+
+
+def covariance_bound(between: float, design: Design) -> float:
+    """Return the largest covariance of two resamples: all of their variance is taken for effects of the rows.
+
+    Args:
+        between: variance of the differences between resamples.
+        design: how the resamples were drawn.
+    """
+    return between * design.overlap / (1 - design.overlap) if design.overlap < 1 else math.inf
 
 
 class Variance(NamedTuple):

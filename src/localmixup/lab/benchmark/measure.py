@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from localmixup.lab.analysis.benchmark_words import CLASSICAL, NEAR, OF_SET, REC
 from localmixup.lab.analysis.benchmarked import ArmOnSet, Effect, SetResult
 from localmixup.lab.analysis.compared import judged_of
 from localmixup.lab.analysis.questions import LOCAL, MIXUP, VANILLA, Judged, first_lowest, margin_of
-from localmixup.lab.analysis.resampled import Design, difference_of
+from localmixup.lab.analysis.resampled import Design, covariance_bound, difference_of
 from localmixup.lab.benchmark.arms import RATES, UPDATES, Candidate, arms_of, training_of
 from localmixup.lab.benchmark.suite import POOL, Member
 from localmixup.lab.comparison.candidates import random_partners
@@ -182,7 +183,7 @@ def _found(
     main = (UNTOUCHED, RECOMMENDED, LOCAL, NEAR)
     pairs |= dict.fromkeys((label, other) for label in main for other in (reference, MIXUP))
     pairs |= dict.fromkeys((winner, control) for control in (AS_OFTEN, AS_FAR))
-    pairs |= dict.fromkeys([(UNTOUCHED, CLASSICAL), (NEAR, OF_SET)])
+    pairs |= dict.fromkeys([(UNTOUCHED, CLASSICAL), (NEAR, OF_SET), (NEAR, UNTOUCHED)])
     effects = [effect for pair in pairs for effect in _effects(*pair, judged, design, unit)]
     return SetResult(
         name=member.name, kind=member.kind, untouched=member.untouched, task=prepared.task, unit=unit,
@@ -203,9 +204,11 @@ def _effects(
         grain = 100 / design.rows if name == "%" else 0.0
         found = difference_of(mine, theirs, design, grain=grain)
         margin = margin_of(name, float(theirs.values.mean()))
+        bound = math.sqrt(found.between / found.resamples + covariance_bound(found.between, design))
         yield Effect(
-            one=one, other=other, measure=measure, mean=found.mean, error=found.error, df=found.df, margin=margin
-        )
+            one=one, other=other, measure=measure, mean=found.mean, error=found.error, bound=max(bound, found.error),
+            df=found.df, resamples=found.resamples, margin=margin,
+        )  # fmt: skip
 
 
 def _arm(label: str, result: ArmResult, chosen: _Chosen | None) -> ArmOnSet:

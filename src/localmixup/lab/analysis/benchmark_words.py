@@ -14,8 +14,8 @@ from localmixup.lab.analysis.over_sets import (
     FEWEST_SETS,
     Overall,
     Ranks,
-    in_margins,
-    overall,
+    combined,
+    effects_of,
     ranks_of,
     regrets,
     signed_rank_p,
@@ -44,8 +44,7 @@ class Table(NamedTuple):
 
 def primary_sentence(results: Sequence[SetResult]) -> str:
     """Return the answer to the primary question in one or two sentences."""
-    _, means, errors = in_margins(results, UNTOUCHED, "reference")
-    found = overall(means, errors)
+    found = combined(effects_of(results, UNTOUCHED, "reference"))
     average = (
         f"On {found.sets} data sets {UNTOUCHED} differs from {REFERENCE} by {signed(found.mean)} margins on average "
         f"(95 % interval {signed(found.low)} to {signed(found.high)}; a margin is the difference that counts as equal; "
@@ -76,6 +75,7 @@ def contrasts(results: Sequence[SetResult]) -> Table:
         (UNTOUCHED, "reference", "error", title, [r for r in results if r.kind == kind])
         for kind, title in KINDS.items()
     ]
+    asked += [(UNTOUCHED, "reference", "error", "sets but the controls", [r for r in results if r.kind != "control"])]
     asked += [(one, "reference", "error", "all sets", list(results)) for one in (RECOMMENDED, LOCAL, NEAR)]
     asked += [(NEAR, "reference", "error", *parts[1])]
     asked += [
@@ -102,9 +102,8 @@ def contrasts(results: Sequence[SetResult]) -> Table:
     asked += [(NEAR, UNTOUCHED, "nll", *part) for part in (("sets with classes", classes), untouched, not_harmful)]
     rows = []
     for one, other, measure, name, part in asked:
-        _, means, errors = in_margins(part, one, other, measure)
-        if means:
-            rows.append(_contrast_row(one, other, measure, name, overall(means, errors)))
+        if effects := effects_of(part, one, other, measure):
+            rows.append(_contrast_row(one, other, measure, name, effects))
     return Table(
         "Contrasts over the sets",
         "In margins (of a likelihood, 5 % of that of vanilla training); negative is better, and brackets hold the 95 % "
@@ -113,18 +112,19 @@ def contrasts(results: Sequence[SetResult]) -> Table:
         "secondary and not corrected. The last two columns are the probabilities that the mean over sets, and that the "
         'difference on the next set, is better by more than a margin, equal within it, or worse. "The other sets" are '
         "those that are not called harmful.",
-        ["what", "against", "measure", "sets", "mean difference", "p", "the mean", "the next set"],
+        ["what", "against", "measure", "sets", "mean difference", "p", "better / worse", "the mean", "the next set"],
         rows,
     )
 
 
-def _contrast_row(one: str, other: str, measure: str, name: str, found: Overall) -> list[str]:
+def _contrast_row(one: str, other: str, measure: str, name: str, effects: Sequence[Effect]) -> list[str]:
+    found = combined(effects)
     names = {"reference": REFERENCE, "winner": "the local arm preferred by the rows that choose"}
     return [
         names.get(one, one), names.get(other, other), {"error": "error", "nll": "negative log-likelihood"}[measure],
         f"{name} ({found.sets})", f"{signed(found.mean)} ({signed(found.low)} to {signed(found.high)})",
         "" if math.isnan(found.p) else p_text(found.p).removeprefix("p ").removeprefix("= "),
-        _three(found.average), _three(found.following),
+        _better_and_worse(effects), _three(found.average), _three(found.following),
     ]  # fmt: skip
 
 
@@ -190,14 +190,13 @@ def arms(results: Sequence[SetResult]) -> Table:
     rows = []
     for label in ranks.labels if ranks else labels_of(results):
         rank = f"{ranks.means[ranks.labels.index(label)]:.2f}" if ranks else ""
-        _, means, errors = in_margins(results, label, VANILLA)
-        of_error = "" if label == VANILLA else _mean_text(overall(means, errors))
-        _, nll, nll_errors = in_margins(classes, label, VANILLA, "nll")
-        of_nll = "" if label == VANILLA or not nll else _mean_text(overall(nll, nll_errors))
+        columns = []
+        for measure, part in (("error", results), ("nll", classes)):
+            effects = effects_of(part, label, VANILLA, measure)
+            columns += [_mean_text(combined(effects)), _better_and_worse(effects)] if effects else ["", ""]
         calibration = [100 * r.arm(label).scores.get("calibration", math.nan) for r in classes]
         rows.append([
-            label, rank, of_error, _better_and_worse(results, label, "error"), of_nll,
-            _better_and_worse(classes, label, "nll"), f"{np.mean(calibration):.2f}" if calibration else "",
+            label, rank, *columns, f"{np.mean(calibration):.2f}" if calibration else "",
             _calibration_against_vanilla(classes, label),
         ])  # fmt: skip
     critical = "" if ranks is None else (
@@ -233,11 +232,8 @@ def _calibration_against_vanilla(classes: Sequence[SetResult], label: str) -> st
     return f"{signed(float(np.mean(found)))}, {signed(float(np.median(found)))}{tested}"
 
 
-def _better_and_worse(results: Sequence[SetResult], label: str, measure: str) -> str:
-    """Return on how many sets an arm is shown to be better than vanilla training, and on how many worse."""
-    if label == VANILLA:
-        return ""
-    effects = [e for r in results if (e := r.effect(label, VANILLA, measure)) is not None]
+def _better_and_worse(effects: Sequence[Effect]) -> str:
+    """Return on how many sets an arm is shown to be better than another, and on how many worse."""
     return f"{_signs(e.interval() for e in effects)} ({_signs(e.widest_interval() for e in effects)})"
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from scipy import stats
 from scipy.optimize import brentq
 
-from localmixup.lab.analysis.benchmarked import SetResult
+from localmixup.lab.analysis.benchmarked import Effect, SetResult
 from localmixup.lab.analysis.questions import margin_of
 
 FEWEST_SETS = 6
@@ -116,30 +116,28 @@ def _pseudo_median(d: np.ndarray) -> float:
     return float(np.median((d[first] + d[second]) / 2))
 
 
-def in_margins(
-    results: Sequence[SetResult], one: str, other: str, measure: str = "error"
-) -> tuple[list[str], list[float], list[float]]:
-    """Return the differences of two arms in margins, of the sets on which both were measured.
+def effects_of(results: Sequence[SetResult], one: str, other: str, measure: str = "error") -> list[Effect]:
+    """Return the differences of two arms on the sets on which both were measured.
 
     Args:
         results: of the sets.
         one: label of the first arm; `"winner"` for the local arm that has the controls.
         other: label of the second; `"reference"` for the better of vanilla training and tuned mixup.
         measure: `"error"` or `"nll"`.
-
-    Returns:
-        Names of the sets, differences, standard errors.
     """
-    names, means, errors = [], [], []
+    found = []
     for result in results:
         first = result.winner if one == "winner" else one
         second = result.reference if other == "reference" else other
         effect = result.effect(first, second, measure)
         if effect is not None:
-            names.append(result.name)
-            means.append(effect.mean / effect.margin)
-            errors.append(effect.error / effect.margin)
-    return names, means, errors
+            found.append(effect)
+    return found
+
+
+def combined(effects: Sequence[Effect]) -> Overall:
+    """Combine the differences of two arms on several sets, in margins; see `overall`."""
+    return overall([e.mean / e.margin for e in effects], [e.error / e.margin for e in effects])
 
 
 class Ranks(NamedTuple):

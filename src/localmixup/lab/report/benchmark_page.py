@@ -11,12 +11,13 @@ from localmixup.lab.analysis.benchmark_words import (
     UNTOUCHED,
     Table,
     arms_in_rank,
+    labels_of,
     primary_sentence,
     tables,
 )
 from localmixup.lab.analysis.benchmarked import SetResult
-from localmixup.lab.analysis.over_sets import Ranks, in_margins
-from localmixup.lab.files import write_file
+from localmixup.lab.analysis.over_sets import Ranks, effects_of, regrets
+from localmixup.lab.files import make_folder, write_file
 from localmixup.lab.report.figure import COLORS, GREY, Figure
 from localmixup.lab.report.page import write_page
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def write_benchmark(page: Path, text: Path, results: Sequence[SetResult], size: int, resamples: int) -> None:
-    """Write the page and the text.
+    """Write the page and the text, and the figures into a folder beside the page.
 
     Args:
         page: path of the HTML file.
@@ -40,9 +41,12 @@ def write_benchmark(page: Path, text: Path, results: Sequence[SetResult], size: 
         f"{len(results)} data sets, at most {size:,} training rows, {resamples} resamples, {trainings:,} trainings. "
         "The protocol was fixed before the first run; docs/benchmark.md lists what was changed afterwards."
     )
-    figures = [forest(results)]
+    figures = [forest(results), regret_figure(results)]
     if (ranks := arms_in_rank(results)) is not None:
         figures.append(rank_diagram(ranks))
+    folder = make_folder(page.parent / "figures")
+    for figure in figures:
+        write_file(folder / f"{figure.name}.png", figure.png())
     write_page(page, "benchmark.html.j2", sentence=sentence, about=about, tables=found, figures=figures)
     write_file(text, as_markdown(sentence, about, found))
 
@@ -63,35 +67,60 @@ def forest(results: Sequence[SetResult]) -> Figure:
     Args:
         results: of the sets.
     """
-    names, means, _ = in_margins(results, UNTOUCHED, "reference")
-    order = sorted(range(len(names)), key=lambda k: means[k])
-    effects = {result.name: result.effect(UNTOUCHED, result.reference) for result in results}
-    bounds = []
-    for k in order:
-        effect = effects[names[k]]
-        assert effect is not None
-        low, high = effect.interval()
-        bounds.append((low / effect.margin, high / effect.margin))
+    found = []
+    for result in results:
+        for effect in effects_of([result], UNTOUCHED, "reference"):
+            low, high = effect.interval()
+            found.append((effect.mean / effect.margin, low / effect.margin, high / effect.margin, result.name))
+    found.sort()
 
     def draw(canvas: Canvas) -> None:
         axes = canvas.subplots()
         axes.axvspan(-1, 1, color=GREY, alpha=0.2)
         axes.axvline(0, color=GREY, linewidth=1)
-        for place, (k, (low, high)) in enumerate(zip(order, bounds, strict=True)):
+        for place, (mean, low, high, _) in enumerate(found):
             axes.plot([low, high], [place, place], color=COLORS[0], linewidth=1.5)
-            axes.plot([means[k]], [place], "o", color=COLORS[0], markersize=5)
-        axes.set_yticks(range(len(order)), [names[k] for k in order], fontsize=9)
-        axes.set_ylim(len(order) - 0.5, -0.5)
+            axes.plot([mean], [place], "o", color=COLORS[0], markersize=5)
+        axes.set_yticks(range(len(found)), [name for *_, name in found], fontsize=9)
+        axes.set_ylim(len(found) - 0.5, -0.5)
         axes.set_xlabel("difference in margins; left of zero LocalMixup() is better")
 
-    rows = [
-        [names[k], f"{means[k]:+.2f}", f"{low:+.2f} to {high:+.2f}"]
-        for k, (low, high) in zip(order, bounds, strict=True)
-    ]
+    rows = [[name, f"{mean:+.2f}", f"{low:+.2f} to {high:+.2f}"] for mean, low, high, name in found]
     return Figure(
         "primary", f"LocalMixup() against {REFERENCE}",
         "One line for each data set, with its 95 % interval. In the grey band the two count as equal.",
-        draw, ["set", "difference in margins", "95 % interval"], rows, size=(6.4, 1.2 + 0.26 * len(order)),
+        draw, ["set", "difference in margins", "95 % interval"], rows, size=(6.4, 1.2 + 0.26 * len(found)),
+    )  # fmt: skip
+
+
+def regret_figure(results: Sequence[SetResult]) -> Figure:
+    """Return the regret of `LocalMixup()` on every set, and on how many sets it is at most so large.
+
+    Args:
+        results: of the sets.
+    """
+    found = sorted(regrets(results, UNTOUCHED, labels_of(results)), key=lambda one: one.margins)
+    shares = [100 * (place + 1) / len(found) for place in range(len(found))]
+
+    def draw(canvas: Canvas) -> None:
+        axes = canvas.subplots()
+        axes.axvspan(0, 1, color=GREY, alpha=0.2)
+        axes.step([0, *(one.margins for one in found)], [0, *shares], where="post", color=COLORS[0])
+        for one, share in list(zip(found, shares, strict=True))[-3:]:
+            axes.annotate(
+                one.name, (one.margins, share), xytext=(4, -10), textcoords="offset points", fontsize=9
+            )
+        axes.set_xlim(0, 1.2 * found[-1].margins or 1.0)
+        axes.set_ylim(0, 103)
+        axes.set_xlabel("regret in margins")
+        axes.set_ylabel("sets with at most this regret, %")
+
+    rows = [[one.name, one.best, f"{one.margins:.2f}"] for one in found]
+    return Figure(
+        "regret", f"Regret of {UNTOUCHED}",
+        "Against the arm that turned out best on the set, which favours that arm. In the grey band the two count as "
+        "equal. The three sets with the largest regret are named.",
+        draw, ["set", "the best arm", "regret in margins"], rows, size=(6.4, 3.6),
     )  # fmt: skip
 
 

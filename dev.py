@@ -145,10 +145,12 @@ def fingerprint(name: str) -> str:
 
 
 def lint() -> None:
-    """Check style and types."""
+    """Check style, types and the workflows."""
     run(PYTHON, "-m", "ruff", "check", ".")
     run(PYTHON, "-m", "ruff", "format", "--check", ".")
     run(PYTHON, "-m", "mypy")
+    workflows = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+    run(PYTHON, "-m", "check_jsonschema", "--quiet", "--builtin-schema", "vendor.github-workflows", *workflows)
 
 
 def docs() -> None:

@@ -98,8 +98,11 @@ def test_the_source_distribution_builds_and_tests_itself(tmp_path):
     assert "localmixup/lab/report/base.html.j2" in names
     tests = ["tests/test_interpolate.py", "tests/test_docs.py", "tests/test_package.py", "tests/test_architecture.py"]
     run["env"]["PYTHONPATH"] = str(source / "src")
+    command = [sys.executable, "-m", "pytest", "-n", "0", "-p", "no:cacheprovider"]
+    found = subprocess.run([*command, "--collect-only"], cwd=source, **{**run, "check": False})
+    assert found.returncode == 0, found.stdout[-3000:]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-n", "0", "-p", "no:cacheprovider", *tests],
+        [*command, *tests],
         cwd=source,
         **{**run, "check": False},
     )

@@ -107,9 +107,7 @@ def regret_figure(results: Sequence[SetResult]) -> Figure:
         axes.axvspan(0, 1, color=GREY, alpha=0.2)
         axes.step([0, *(one.margins for one in found)], [0, *shares], where="post", color=COLORS[0])
         for one, share in list(zip(found, shares, strict=True))[-3:]:
-            axes.annotate(
-                one.name, (one.margins, share), xytext=(4, -10), textcoords="offset points", fontsize=9
-            )
+            axes.annotate(one.name, (one.margins, share), xytext=(4, -10), textcoords="offset points", fontsize=9)
         axes.set_xlim(0, 1.2 * found[-1].margins or 1.0)
         axes.set_ylim(0, 103)
         axes.set_xlabel("regret in margins")

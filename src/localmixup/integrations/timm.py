@@ -20,7 +20,7 @@ from localmixup._validate import ArgumentError, check_choice, check_flag, check_
 from localmixup.extras.cutmix import paste, span
 from localmixup.graphs import LocalityGraph
 from localmixup.integrations._counts import PairCounts
-from localmixup.integrations._recipe import settings_of_recipe
+from localmixup.integrations._recipe import own_recipe, refuse_settings
 from localmixup.integrations._targets import check_carries_weights, expect_soft_targets, needs_weights, weighted_targets
 
 MODES = ("batch", "pair", "elem")
@@ -51,8 +51,9 @@ class TimmLocalMixup:
             all samples have weight 1, so that any loss works.
         recipe: a whole recipe instead of `graph`, `mixup_alpha`, `prob`, `mode` and `outside`: a `LocalMixup`, its
             configuration, or the path of `local_mixup.json`, which the commands write. Partners are then drawn as the
-            recipe says, and CutMix, if enabled, pastes from them.
-        generator: source of all draws.
+            recipe says, and CutMix, if enabled, pastes from them. A `LocalMixup` is copied, in `.eval()` mode too, in
+            which nothing is mixed: later changes of it are not followed.
+        generator: source of all draws; default: that of the recipe, or PyTorch's.
 
     Attributes:
         mixup_enabled: set it to False, as timm's training loop does, to pass batches on unmixed, with smoothed one-hot
@@ -100,10 +101,11 @@ class TimmLocalMixup:
             recipe, wanted = LocalMixup(), "without graph, for which LocalMixup() decides all of this"
         else:
             wanted = "beside recipe, which holds all settings"
-        settings = settings_of_recipe(recipe, given, TimmLocalMixup, wanted)
         if recipe is None:
-            settings = {"graph": graph, "pairing": "flip", "outside": outside}
-        self._mixer = LocalMixup(**settings, generator=generator)
+            self._mixer = LocalMixup(graph, pairing="flip", outside=outside, generator=generator)
+        else:
+            refuse_settings(given, TimmLocalMixup, wanted)
+            self._mixer = own_recipe(recipe, generator)
         self._has_recipe = recipe is not None
         self.mixup_alpha = check_number("mixup_alpha", mixup_alpha, low=0, meaning="0 disables mixup")
         self.cutmix_alpha = check_number("cutmix_alpha", cutmix_alpha, low=0, meaning="0 disables CutMix")

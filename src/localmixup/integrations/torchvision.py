@@ -21,7 +21,7 @@ from localmixup._validate import ArgumentError, check_integer, check_number
 from localmixup.extras.cutmix import cutmix
 from localmixup.graphs import LocalityGraph
 from localmixup.integrations._counts import PairCounts
-from localmixup.integrations._recipe import settings_of_recipe
+from localmixup.integrations._recipe import own_recipe, refuse_settings
 from localmixup.integrations._targets import check_carries_weights, needs_weights, weighted_targets
 
 LabelsGetter = Callable[[Any], Any]
@@ -41,7 +41,8 @@ class LocalMixupTransform(nn.Module):
     Args:
         graph: how much a pair counts, from `localmixup.graphs`.
         recipe: a whole recipe instead of `graph`, `alpha`, `prob`, `per_sample`, `pairing` and `outside`: a
-            `LocalMixup`, its configuration, or the path of `local_mixup.json`, which the commands write.
+            `LocalMixup`, its configuration, or the path of `local_mixup.json`, which the commands write. A `LocalMixup`
+            is copied, in `.eval()` mode too, in which nothing is mixed: later changes of it are not followed.
         alpha: `lam ~ Beta(alpha, alpha)`, > 0.
         num_classes: number of classes; None if the labels are one-hot or soft already.
         labels_getter: where the labels are. `"default"`: the second of several inputs, or, in a dict (which may be that
@@ -54,7 +55,8 @@ class LocalMixupTransform(nn.Module):
             all samples have weight 1, so that any loss works.
         label_smoothing: share of each label that is spread over all classes, in [0, 1]. Smooth here instead of in the
             loss, which would add a term without the weight.
-        generator: source of all draws; DataLoader workers derive their own generators from it.
+        generator: source of all draws; DataLoader workers derive their own generators from it. Default: that of the
+            recipe, or PyTorch's.
 
     Raises:
         ValueError: an argument is out of range.
@@ -99,12 +101,14 @@ class LocalMixupTransform(nn.Module):
             "pairing": pairing,
             "outside": outside,
         }
-        settings = settings_of_recipe(recipe, settings, LocalMixupTransform)
         if recipe is None:
             settings["mixup_alpha"] = settings.pop("alpha")
             if graph is not None and pairing is None:
                 settings["pairing"] = "roll"
-        self.mixup = LocalMixup(**settings, generator=generator)
+            self.mixup = LocalMixup(**settings, generator=generator)
+        else:
+            refuse_settings(settings, LocalMixupTransform)
+            self.mixup = own_recipe(recipe, generator)
         self.alpha = self.mixup.mixup_alpha
         self._counts = PairCounts()
 

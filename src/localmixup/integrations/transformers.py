@@ -19,7 +19,6 @@ from localmixup._mixup import LocalMixup
 from localmixup._optional import require
 from localmixup._random import rank_and_size, seeded_generator
 from localmixup._validate import ArgumentError
-from localmixup.distributed import DistributedLocalMixup
 from localmixup.distributed._collectives import sum_over_ranks
 from localmixup.integrations._counts import PairCounts
 from localmixup.integrations._recipe import recipe_of
@@ -93,11 +92,6 @@ class LocalMixupTrainerMixin(_Trainer):  # type: ignore[misc,unused-ignore]
     ) -> None:
         if recipe is None:
             recipe = LocalMixup()
-        if isinstance(recipe, DistributedLocalMixup) or not isinstance(recipe, (LocalMixup, Mapping, str, os.PathLike)):
-            raise ArgumentError(
-                "recipe must be a LocalMixup, such as LocalMixup(KNNGraph(share=0.2)), its configuration or the path "
-                f"of local_mixup.json, also with several processes, got {type(recipe).__name__}"
-            )
         mix = copy.deepcopy(recipe_of(recipe))  # its generator is set here, and its graph may follow the data
         super().__init__(*args, **kwargs)
         if self.compute_loss_func is not None:

@@ -18,10 +18,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from localmixup._mixup import LocalMixup
+from localmixup._settings import SETTINGS
 from localmixup._validate import ArgumentError
 from localmixup.graphs import CompleteGraph, LocalityGraph
 from localmixup.graphs.registry import GRAPHS
-from localmixup.integrations._recipe import settings_of_recipe
+from localmixup.integrations._recipe import own_recipe, recipe_of, refuse_settings
 from localmixup.integrations.sklearn._checks import check_parameters, checked_weights, layer_sizes
 from localmixup.integrations.sklearn._network import (
     TrainingRows,
@@ -218,15 +219,18 @@ class LocalMixupMLP(BaseEstimator, ABC):  # type: ignore[misc]
         """Return the settings of the mixing; the graph may still be a name."""
         names = ("graph", "kept_share", "mixup_alpha", "prob", "per_sample", "pairing", "outside")
         given = {name: getattr(self, name) for name in names}
-        settings = settings_of_recipe(self.recipe, given, LocalMixupMLP)
-        settings.pop("kept_share", None)
-        if settings["outside"] is None:
-            settings["outside"] = "discard" if settings["graph"] is None else "unmix"
-        return settings
+        if self.recipe is not None:
+            refuse_settings(given, LocalMixupMLP)
+            recipe = recipe_of(self.recipe)
+            return {name: getattr(recipe, name) for name in SETTINGS}
+        given.pop("kept_share")
+        if given["outside"] is None:
+            given["outside"] = "discard" if given["graph"] is None else "unmix"
+        return given
 
     def _make_graph(self, x: Tensor) -> Any:
         if self.recipe is not None:
-            return self._settings()["graph"]
+            return own_recipe(self.recipe).graph
         if self.graph is None:
             return LocalMixup().graph
         if not isinstance(self.graph, str):
@@ -246,14 +250,16 @@ class LocalMixupMLP(BaseEstimator, ABC):  # type: ignore[misc]
         defaults = LocalMixup() if self.graph is None else LocalMixup(self.graph_)
         settings = {name: getattr(defaults, name) if value is None else value for name, value in settings.items()}
         if self._mix is None or self._mix.graph is not self.graph_:
-            self._mix = LocalMixup(**settings)
+            self._mix = LocalMixup(**settings) if self.recipe is None else own_recipe(self.recipe, generator)
+            self._mix.graph = self.graph_
             if isinstance(self.graph, str):
                 self._mix._notice.silence()
         else:  # the same object in all calls of partial_fit, so that it warns only once
             for name, value in settings.items():
                 setattr(self._mix, name, value)
         # with a graph that keeps no pair, outside="discard" would leave nothing to train on
-        return self._mix.train(not (isinstance(self.graph_, LocalityGraph) and self.graph_.is_vanilla(batch_size)))
+        keeps_none = isinstance(self.graph_, LocalityGraph) and self.graph_.is_vanilla(batch_size)
+        return self._mix.train(not keeps_none and (self.recipe is None or recipe_of(self.recipe).training))
 
     def _outputs(self, X: Any) -> Any:
         check_is_fitted(self)

@@ -315,6 +315,25 @@ def test_a_seed_that_is_left_out_comes_from_the_generator_of_the_recipe(dataset_
     assert not np.array_equal(made(1), made(2))
 
 
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of Keras
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+def test_the_pairs_of_processes_are_counted_in_every_epoch(dataset_class):
+    import keras
+
+    x, y = data(60)
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(3, activation="softmax")])
+    model.compile(loss="categorical_crossentropy", optimizer="sgd")
+    found = {}
+    for processes in (False, True):
+        made = dataset_class(
+            x, y, CompleteGraph(), num_classes=3, seed=0, workers=2, use_multiprocessing=processes, pairing="roll"
+        )
+        counts = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs, d=made: logs.update(d.counted()))
+        found[processes] = model.fit(made, epochs=3, verbose=0, callbacks=[counts]).history
+    for name in ("mean_weight", "mixed_share"):
+        assert found[True][name] == found[False][name] == [1.0, 1.0, 1.0]
+
+
 def test_unknown_arguments_and_batches(dataset_class):
     x, y = data()
     with pytest.raises(TypeError, match="LocalMixupDataset has no argument 'radius': did you mean 'graph'"):

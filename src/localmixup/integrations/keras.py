@@ -20,7 +20,7 @@ from localmixup._optional import require
 from localmixup._random import seeded_generator
 from localmixup._validate import ArgumentError, check_flag, check_integer, check_number, refuse_unknown
 from localmixup.graphs import LocalityGraph
-from localmixup.integrations._counts import PairCounts
+from localmixup.integrations._counts import PairCounts, WorkerNotice
 from localmixup.integrations._keras_arrays import (
     check_arrays,
     check_pasted,
@@ -145,7 +145,8 @@ class _MixedBatches:
         self.mix.generator = None  # each batch has its own
         check_integer("seed", self.seed, low=0)
         self.epoch = 0
-        self._counts = PairCounts()
+        self._counts = PairCounts(workers=use_multiprocessing)
+        self._notice = WorkerNotice() if use_multiprocessing else None
         self._order = self._new_order()
 
     def __len__(self) -> int:
@@ -191,9 +192,9 @@ class _MixedBatches:
             mixed. A mean weight near 0 means that the graph keeps hardly any pair.
 
         Raises:
-            ValueError: no batch was drawn since the last call in this process.
+            ValueError: no batch was drawn since the last call, neither in this process nor in its workers.
         """
-        return self._counts.take(" in this process; with use_multiprocessing=True the workers count for themselves")
+        return self._counts.take()
 
     def _draw(self, index: int) -> tuple[MixedBatch, MixPlan, Any]:
         """Return one batch, the plan that it was mixed by, and the rows of the data that are in it."""
@@ -204,7 +205,7 @@ class _MixedBatches:
         # one generator per batch, because workers may ask for batches in any order or at the same time
         mix = copy.copy(self.mix)
         mix.generator = seeded_generator(self.seed, self.epoch, index + 1)
-        plan = mix.plan(x, y)
+        plan = mix.plan(x, y) if self._notice is None else self._notice.plan(mix, x, y)
         if not self.cutmix_prob or float(torch.rand(1, generator=mix.generator)) >= self.cutmix_prob:
             return plan.apply(x, y), plan, rows
         return pasted(plan, x, y, self._last, mix.generator), plan, rows

@@ -21,7 +21,13 @@ from localmixup.extras.cutmix import paste, span
 from localmixup.graphs import LocalityGraph
 from localmixup.integrations._counts import PairCounts
 from localmixup.integrations._recipe import own_recipe, refuse_settings
-from localmixup.integrations._targets import check_carries_weights, expect_soft_targets, needs_weights, weighted_targets
+from localmixup.integrations._targets import (
+    check_carries_weights,
+    expect_soft_targets,
+    floating_labels,
+    needs_weights,
+    weighted_targets,
+)
 
 MODES = ("batch", "pair", "elem")
 
@@ -205,7 +211,8 @@ class TimmLocalMixup:
         """Check by trial that a loss respects the weights, and make a loss module refuse batches that were not mixed.
 
         With `outside="unmix"` or `pairing="neighbors"` all weights are 1, and any loss passes. A loss module gets a
-        hook that refuses class indices, which timm's loop passes to it if `mixup_fn` is never called.
+        hook that refuses class indices, which timm's loop passes to it if `mixup_fn` is never called. Without gradients
+        (`torch.no_grad()`, as in validation) the hook lets them pass.
 
         Args:
             loss: called with scores and soft targets, shape `(n, num_classes)` each; returns a scalar.
@@ -275,7 +282,7 @@ class TimmLocalMixup:
         check_mixable(x)
         n = len(x) if x.ndim else 1
         if x.ndim and target.shape == (n, self.num_classes):
-            return target.to(x.device, target.dtype if target.is_floating_point() else _draw_dtype(x))
+            return floating_labels(target, "target", _draw_dtype(x)).to(x.device)
         if self.multi_label or target.shape != (n,) or target.is_floating_point() or x.ndim == 0:
             indices = "" if self.multi_label else f"{n} class indices, one per sample, or "
             raise ArgumentError(

@@ -22,6 +22,7 @@ from localmixup._settings import SETTINGS
 from localmixup._validate import ArgumentError
 from localmixup.graphs import CompleteGraph, LocalityGraph
 from localmixup.graphs.registry import GRAPHS
+from localmixup.integrations._counts import PairCounts
 from localmixup.integrations._recipe import own_recipe, recipe_of, refuse_settings
 from localmixup.integrations.sklearn._checks import check_parameters, checked_weights, layer_sizes
 from localmixup.integrations.sklearn._network import (
@@ -149,13 +150,16 @@ class LocalMixupMLP(BaseEstimator, ABC):  # type: ignore[misc]
         rows, validation = self._split(rows)
         batch_size = self._batch_rows(len(rows))
         order, draws = torch.Generator(), torch.Generator()
-        mix = self._make_mix(draws, batch_size)
+        mix, counts = self._make_mix(draws, batch_size), PairCounts()
         best, best_weights, stale = -np.inf, None, 0
         for epoch in range(1, max_iter + 1):
             # new seeds in each epoch, so that two warm-started fits of 5 epochs equal one of 10
             order.manual_seed(self._seed())
             draws.manual_seed(self._seed())
-            train_epoch(self.network_, self._optimizer, rows, mix, self._losses, batch_size=batch_size, generator=order)
+            train_epoch(
+                self.network_, self._optimizer, rows, mix, self._losses,
+                batch_size=batch_size, generator=order, counts=counts,
+            )  # fmt: skip
             score = self._record(epoch, rows, validation)
             stale = 0 if score >= best + self.tol else stale + 1
             if score > best:
@@ -172,6 +176,8 @@ class LocalMixupMLP(BaseEstimator, ABC):  # type: ignore[misc]
                     stacklevel=4,
                 )
         self.loss_ = self.loss_curve_[-1]
+        counted = counts.take()
+        self.mean_weight_, self.mixed_share_ = counted["mean_weight"], counted["mixed_share"]
         if best_weights is not None:
             self.best_validation_score_ = best
             self.network_.load_state_dict(best_weights)

@@ -67,6 +67,9 @@ class LocalMixupClassifier(ClassifierMixin, LocalMixupMLP):  # type: ignore[misc
         classes_: the labels, sorted.
         network_: the trained `torch.nn.Sequential`, from standardised inputs to one score per class.
         graph_: the graph in use, with its parameter in standardised distance.
+        mean_weight_: mean weight of the pairs in the last call of `fit` or `partial_fit`, in [0, 1], without the sample
+            weights. Near 0, the graph keeps hardly any pair.
+        mixed_share_: share of the counted samples that were mixed in that call, in [0, 1].
         n_iter_: number of epochs of the last call of `fit` or `partial_fit`.
         loss_curve_: loss on the unmixed training rows after each epoch, which is comparable between graphs.
         loss_: the last value of `loss_curve_`.

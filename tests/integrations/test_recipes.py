@@ -373,6 +373,41 @@ def test_fastai_counts_the_pairs_of_each_epoch(fastai_learner, options, capsys):
 
 
 @silent
+def test_fastais_own_mixup_differs_as_the_page_says():
+    """Its share of the sample itself is never below 1/2, and a permutation may keep a sample."""
+    if importlib.util.find_spec("fastai") is None:
+        pytest.skip("fastai is not installed")
+    from fastai.basics import SGD, DataLoader, DataLoaders, Learner
+    from fastai.callback.core import Callback
+    from fastai.callback.mixup import MixUp
+
+    class Watch(Callback):
+        run_valid, order = False, 50
+
+        def __init__(self):
+            self.shares, self.loss_funcs, self.alone = [], [], 0
+
+        def after_pred(self):
+            self.shares.append(self.mix_up.lam)
+            self.loss_funcs.append(self.learn.loss_func)
+            self.alone += int((self.mix_up.yb1[0] == self.y).sum())
+
+    x, y = torch.randn(64, 4), torch.arange(64)
+    dls = DataLoaders(DataLoader(rows(x, y), bs=16), DataLoader(rows(x, y), bs=16))
+    loss_func, watch = torch.nn.CrossEntropyLoss(), Watch()
+    loss_func.y_int = True
+    learn = Learner(dls, torch.nn.Linear(4, 64), loss_func=loss_func, opt_func=SGD, cbs=[MixUp(1.0), watch])
+    with learn.no_logging():
+        learn.fit(4)
+    shares = torch.cat(watch.shares)
+    assert len(shares.unique()) > 200  # one per sample
+    assert 0.5 <= shares.min() < 0.55
+    assert watch.alone > 0
+    assert all(used is not loss_func for used in watch.loss_funcs)
+    assert learn.loss_func is loss_func
+
+
+@silent
 def test_fastai_tensor_types_several_inputs_and_dense_targets(fastai_learner):
     from fastai.losses import CrossEntropyLossFlat, MSELossFlat
     from fastai.torch_core import TensorCategory, TensorImage, TensorMask

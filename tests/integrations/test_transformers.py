@@ -184,6 +184,18 @@ def test_unmixed_it_ignores_labels_as_the_plain_trainer_does(smoothing, column, 
     assert models[0][1] == pytest.approx(models[1][1], abs=1e-5)
 
 
+def test_a_batch_without_labels_has_loss_zero_where_the_plain_trainer_has_nan(tmp_path):
+    batch = batch_of([{**row, "labels": -100} for row in images(4)])
+    losses = {}
+    for mix, trainer_class in ((seeded(CompleteGraph()), LocalMixupTrainer), (None, hf.Trainer)):
+        model = vit().train()
+        loss = trainer_of(tmp_path, model, mix, None, trainer_class).compute_loss(model, batch)
+        loss.backward()
+        losses[trainer_class] = loss.item()
+    assert losses[LocalMixupTrainer] == 0
+    assert losses[hf.Trainer] != losses[hf.Trainer]
+
+
 @pytest.mark.parametrize("accumulated", [1, 3])
 @pytest.mark.parametrize("criterion", [None, torch.nn.CrossEntropyLoss(weight=torch.tensor([0.5, 1.0, 3.0]))])
 def test_ignored_labels_and_class_weights_are_divided_out_over_accumulated_batches(accumulated, criterion, tmp_path):

@@ -47,7 +47,9 @@ class LocalMixupClassifier(ClassifierMixin, LocalMixupMLP):  # type: ignore[misc
             the range are exactly plain training and classical mixup. `"discard"`: the pair counts W, eq. (3) of the
             paper.
         recipe: a whole recipe instead of `graph`, `kept_share`, `mixup_alpha`, `prob`, `per_sample`, `pairing` and
-            `outside`: a `LocalMixup`, its configuration, or the path of `local_mixup.json`, which the commands write.
+            `outside`: a `LocalMixup`, its configuration, or the path of `local_mixup.json`, which the commands write. A
+            `LocalMixup` is copied by `fit`, in `.eval()` mode too, in which nothing is mixed. Its generator is not
+            used: all draws follow from `random_state`.
         learning_rate_init: learning rate of AdamW, > 0.
         weight_decay: weight decay of AdamW, >= 0.
         batch_size: rows per batch; `"auto"` is 200, or all rows if fewer.

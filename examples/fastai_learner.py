@@ -24,7 +24,8 @@ class LocalMixupCallback(Callback):
     def before_batch(self):
         # different tensor types of fastai cannot be multiplied
         x, y = (detuplify(tuple(t.as_subclass(torch.Tensor) for t in ts)) for ts in (self.xb, self.yb))
-        self.mixed = self.mix(x, y)
+        self.plan = self.mix.plan(x, y)
+        self.mixed = self.plan.apply(x, y)
         self.learn.xb = tuplify(self.mixed.inputs)
 
     def per_sample(self, pred, y):
@@ -34,13 +35,17 @@ class LocalMixupCallback(Callback):
     def after_loss(self):
         self.learn.loss_grad = self.mixed.loss(self.per_sample, self.pred)
         self.learn.loss = self.learn.loss_grad.clone()
-        self.weights.append(self.mixed.weights.mean())
+        self.plans.append(self.plan)
 
     def before_train(self):
-        self.weights = []
+        self.plans = []
 
     def after_train(self):
-        print(f"mean weight of the pairs: {torch.stack(self.weights).mean():.3f}")
+        counted = torch.stack([plan.weights.sum() for plan in self.plans])
+        mixed = counted * torch.stack([plan.mixed_share for plan in self.plans])
+        self.mean_weight = float(counted.sum() / sum(len(plan.weights) for plan in self.plans))
+        self.mixed_share = float(mixed.sum() / counted.sum().clamp_min(1e-12))
+        print(f"mean weight {self.mean_weight:.3f}, share of the counted samples that are mixed {self.mixed_share:.3f}")
 
 
 def main() -> dict[str, float]:

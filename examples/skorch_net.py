@@ -27,7 +27,9 @@ class LocalMixupMixin:
 
     def train_step_single(self, batch, **fit_params):
         self._set_training(True)  # before mixing, because validation leaves mix_ in evaluation mode
-        mixed = self.mix_(*to_tensor(batch, device=self.device))
+        x, y = to_tensor(batch, device=self.device)
+        self.plans_.append(self.mix_.plan(x, y))
+        mixed = self.plans_[-1].apply(x, y)
         return super().train_step_single((mixed.inputs, mixed), **fit_params)
 
     def get_loss(self, y_pred, y_true, *args, **kwargs):
@@ -35,6 +37,18 @@ class LocalMixupMixin:
         if isinstance(y_true, MixedBatch):
             return y_true.loss(lambda outputs, targets: per_sample(outputs, targets, *args, **kwargs), y_pred)
         return per_sample(y_pred, y_true, *args, **kwargs).mean()  # validation
+
+    def on_epoch_begin(self, *args, **kwargs):
+        super().on_epoch_begin(*args, **kwargs)
+        self.plans_ = []
+
+    def on_epoch_end(self, *args, **kwargs):
+        counted = torch.stack([plan.weights.sum() for plan in self.plans_])
+        shares = torch.stack([plan.mixed_share for plan in self.plans_])
+        self.mean_weight_ = float(counted.sum() / sum(len(plan.weights) for plan in self.plans_))
+        self.mixed_share_ = float((shares * counted).sum() / counted.sum().clamp_min(1e-12))
+        self.history.record("mixed_share", self.mixed_share_)
+        super().on_epoch_end(*args, **kwargs)
 
 
 class LocalMixupNet(LocalMixupMixin, NeuralNetClassifier):

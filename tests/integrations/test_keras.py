@@ -14,10 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.sparse
 import torch
 import torch.nn.functional as F
 
-from localmixup import CompleteGraph, ExponentialGraph, KNNGraph, ThresholdGraph
+from localmixup import CompleteGraph, ExponentialGraph, KNNGraph, LocalMixup, ThresholdGraph
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "keras_fit.py"
 
@@ -218,7 +219,21 @@ def test_the_weights_are_zero_if_no_pair_counts(dataset_class):
         ({"y": {"a": np.arange(50)}, "num_classes": {"b": 3}}, r"an entry for each output, \['a'\], got \['b'\]"),
         ({"sample_weight": np.ones(49)}, r"sample_weight must hold 50 finite weights >= 0, .* got shape \(49,\)"),
         ({"sample_weight": -np.ones(50)}, "got shape .* and values from -1 to -1"),
+        ({"sample_weight": {0: 1.0, 1: 2.0}}, r"one per sample, got dict: for weights of classes give np.take"),
+        ({"sample_weight": "balanced"}, "one per sample, got str"),
         ({"cutmix_prob": 2}, "cutmix_prob must be between 0 and 1"),
+        ({"x": scipy.sparse.csr_matrix(np.eye(50))}, r"x must be dense arrays of numbers, got csr_matrix: .*toarray"),
+        ({"y": scipy.sparse.csr_matrix(np.eye(50))}, r"y must be dense arrays of numbers, got csr_matrix: .*toarray"),
+        ({"x": None}, "x must be dense arrays of numbers, got NoneType"),
+        ({"x": np.zeros((50, 6), np.longdouble)}, "x must be float16, float32 or float64, got"),
+        ({"y": np.zeros((50, 3), np.longdouble)}, "y must be float16, float32 or float64, got"),
+        ({"x": list(np.zeros((50, 6)))}, r"got shapes (\(6,\), ){4}... \(51 arrays\): .* one array, np.stack\(rows\)"),
+        ({"y": list(np.zeros((50, 3))), "num_classes": None}, r"got shapes \(50, 6\), .*one array, np.stack\(rows\)"),
+        (
+            {"recipe": "nothing.json", "graph": None},
+            "recipe must be a dict or the path of a JSON file, got nothing.json",
+        ),
+        ({"recipe": 3, "graph": None}, "recipe must be a LocalMixup, .*got int"),
         ({"y": np.zeros(49, int)}, r"same first dimension, got shapes \(50, 6\), \(49,\)"),
         ({"x": np.zeros((50, 6), np.uint8)}, r"x must be floating point to be mixed, got uint8"),
         ({"graph": ThresholdGraph}, "graph must be a graph"),
@@ -234,6 +249,89 @@ def test_errors_name_the_argument(dataset_class, change, message):
     arguments = {"x": x, "y": y, "graph": CompleteGraph(), "num_classes": 3, **change}
     with pytest.raises(ValueError, match=message):
         dataset_class(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("y", "num_classes"),
+    [
+        (np.arange(200).reshape(50, 4) % 3, None),  # four labels per sample
+        (np.arange(800).reshape(50, 4, 4) % 3, None),  # a class map
+        (np.arange(800).reshape(50, 4, 4, 1).astype(np.uint8) % 3, None),
+        (np.arange(100).reshape(50, 2) % 3, 2),  # as wide as one-hot labels of two classes
+        (-np.eye(3, dtype=int)[np.arange(50) % 3], 3),
+        ({"map": np.arange(800).reshape(50, 4, 4) % 3, "value": np.zeros(50)}, None),
+        (np.full((50, 3), "1"), None),
+        (np.ones((50, 3), complex), None),
+    ],
+)
+def test_numbers_that_mean_classes_are_not_averaged(dataset_class, y, num_classes):
+    with pytest.raises(ValueError, match=r"y of shape .* must be floating point, or hold only 0 and 1,.* one-hot"):
+        dataset_class(data()[0], y, CompleteGraph(), num_classes=num_classes)
+
+
+def test_integers_of_zero_and_one_are_masks(dataset_class):
+    x, _ = data()
+    masks = np.random.default_rng(0).integers(0, 2, (50, 4, 4))
+    for given in (masks, masks.astype(bool), masks.astype(np.uint8), masks.astype(np.float32)):
+        batch = dataset_class(x, given, CompleteGraph(), seed=0, per_sample=True).mixed_batch(0)
+        made = dataset_class(x, given, CompleteGraph(), seed=0, per_sample=True)[0][1]
+        expected = [lam * a + (1 - lam) * b for a, b, lam in zip(*batch[1:4], strict=True)]
+        np.testing.assert_allclose(made, torch.stack(expected), atol=1e-6)
+        assert set(np.unique(made)) - {0.0, 1.0}
+
+
+def test_the_classes_of_outputs_may_come_in_another_order(dataset_class):
+    x, y = data()
+    labels = {"a": y, "b": x[:, 0], "c": y % 2}
+    found = [
+        dataset_class(x, labels, CompleteGraph(), num_classes=classes, seed=0)[0][1]
+        for classes in ({"a": 3, "b": None, "c": 2}, {"c": 2, "b": None, "a": 3})
+    ]
+    for name, width in (("a", 3), ("c", 2)):
+        assert found[1][name].shape == (32, width)
+        assert np.array_equal(found[0][name], found[1][name])
+
+
+@pytest.mark.parametrize("kind", ["f4", "f8"])
+def test_arrays_of_another_byte_order_give_the_same_batches(dataset_class, kind):
+    x, y = data()
+    x = x.astype(kind)
+    expected = dataset_class(x, x[:, :2], CompleteGraph(), seed=0)[0]
+    found = dataset_class(x.astype(f">{kind}"), x[:, :2].astype(f">{kind}"), CompleteGraph(), seed=0)[0]
+    for one, other in zip(expected, found, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+    labels = dataset_class(x, y.astype(">i4"), CompleteGraph(), num_classes=3, seed=0)[0][1]
+    assert np.array_equal(labels, dataset_class(x, y, CompleteGraph(), num_classes=3, seed=0)[0][1])
+
+
+def test_a_seed_that_is_left_out_comes_from_the_generator_of_the_recipe(dataset_class):
+    x, y = data()
+
+    def made(seed):
+        recipe = LocalMixup(CompleteGraph(), generator=torch.Generator().manual_seed(seed))
+        return dataset_class(x, y, recipe=recipe, num_classes=3)[0][0]
+
+    assert np.array_equal(made(1), made(1))
+    assert not np.array_equal(made(1), made(2))
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of Keras
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+def test_the_pairs_of_processes_are_counted_in_every_epoch(dataset_class):
+    import keras
+
+    x, y = data(60)
+    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(3, activation="softmax")])
+    model.compile(loss="categorical_crossentropy", optimizer="sgd")
+    found = {}
+    for processes in (False, True):
+        made = dataset_class(
+            x, y, CompleteGraph(), num_classes=3, seed=0, workers=2, use_multiprocessing=processes, pairing="roll"
+        )
+        counts = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs, d=made: logs.update(d.counted()))
+        found[processes] = model.fit(made, epochs=3, verbose=0, callbacks=[counts]).history
+    for name in ("mean_weight", "mixed_share"):
+        assert found[True][name] == found[False][name] == [1.0, 1.0, 1.0]
 
 
 def test_unknown_arguments_and_batches(dataset_class):
@@ -333,7 +431,88 @@ def test_cutmix_pastes_boxes_in_the_layout_of_keras(dataset_class, layout, monke
             assert labels[i, k] == pytest.approx((channel[i] == k).mean(), abs=1e-6)
     assert boxes.any()
     with pytest.raises(ValueError, match=r"x must be images of shape .* for cutmix_prob > 0, got 2 dimensions"):
-        dataset_class(x[:, 0, 0], np.arange(40), num_classes=40, cutmix_prob=1.0)[0]
+        dataset_class(x[:, 0, 0], np.arange(40), num_classes=40, cutmix_prob=1.0)
+
+
+@pytest.mark.parametrize("layout", ["channels_last", "channels_first"])
+@pytest.mark.parametrize("channels", [None, 1, 3])
+def test_cutmix_pastes_the_box_of_the_image_into_its_masks(dataset_class, layout, channels, monkeypatch):
+    """Images and masks hold the number of their sample in each pixel, and labels say the same."""
+    import keras
+
+    monkeypatch.setattr(keras.config, "image_data_format", lambda: layout)
+    last = layout == "channels_last"
+
+    def numbers(c):
+        shape = (40, 12, 10) if c is None else (40, 12, 10, c) if last else (40, c, 12, 10)
+        own = np.arange(40, dtype=np.float32).reshape(-1, *(1,) * (len(shape) - 1))
+        return np.broadcast_to(own, shape).copy()
+
+    y = {"mask": numbers(channels), "class": np.arange(40)}
+    made = dataset_class(
+        numbers(2), y, CompleteGraph(), num_classes=40, batch_size=40, shuffle=False, cutmix_prob=1.0, seed=1
+    )
+    images, targets, weights = made[0]
+    image = images[..., :1] if last else images[:, :1]
+    if channels is None:
+        image = image.reshape(40, 12, 10)
+    assert (image != np.arange(40).reshape(-1, *(1,) * (image.ndim - 1))).any()
+    assert targets["mask"].shape == numbers(channels).shape
+    assert np.array_equal(targets["mask"], np.broadcast_to(image, targets["mask"].shape))
+    flat = image.reshape(40, -1)
+    for i in range(40):
+        for k in set(flat[i].astype(int)):
+            assert targets["class"][i, k] == pytest.approx((flat[i] == k).mean(), abs=1e-6)
+    assert weights["mask"].shape == (40, *(1,) * (targets["mask"].ndim - 2))
+    assert weights["class"].shape == (40,)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"y": np.zeros((8, 5, 6, 1), "f4")}, r"masks of the height and width of x, \(6, 5\),.* \(8, 5, 6, 1\)"),
+        ({"y": np.zeros((8, 4, 3), "f4")}, r"masks of the height and width of x"),
+        ({"y": np.zeros((8, 1, 6, 5, 1), "f4")}, r"masks of the height and width of x"),
+        ({"y": np.zeros((8, 6, 5, 1), "f4"), "sample_weight": np.ones(8)}, "sample_weight must be None for masks"),
+        ({"x": (np.zeros((8, 6, 5, 1), "f4"), np.zeros((8, 3, 5, 1), "f4"))}, "x must have one height and width"),
+        ({"x": np.zeros((8, 6, 5), "f4")}, r"x must be images of shape .* got 3 dimensions"),
+    ],
+)
+def test_what_cannot_be_pasted_is_refused_at_once(dataset_class, change, message):
+    arguments = {"x": np.zeros((8, 6, 5, 1), "f4"), "y": np.zeros((8, 2), "f4"), "cutmix_prob": 0.5, **change}
+    with pytest.raises(ValueError, match=message):
+        dataset_class(graph=CompleteGraph(), **arguments)
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of Keras
+@pytest.mark.parametrize("cutmix_prob", [0.0, 1.0])
+def test_fit_weighs_masks_by_sample(dataset_class, cutmix_prob):
+    """A batch as large as a mask is wide: weights of shape `(n,)` would act on its columns."""
+    import keras
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(16, 8, 8, 2)).astype("f4")
+    x[8:] *= 3  # so that the pairs differ in their weights
+    y = np.eye(3, dtype="f4")[rng.integers(0, 3, (16, 8, 8))]
+    arguments = {"cutmix_prob": cutmix_prob, "batch_size": 8, "seed": 3}
+    made, again = (dataset_class(x, y, ExponentialGraph(decay=0.05), **arguments) for _ in "12")
+    model = keras.Sequential([keras.Input((8, 8, 2)), keras.layers.Dense(3)])
+    kernel = torch.tensor(keras.ops.convert_to_numpy(model.weights[0]))
+    loss = keras.losses.CategoricalCrossentropy(from_logits=True)
+    model.compile(loss=loss, optimizer=keras.optimizers.SGD(0.0), weighted_metrics=["accuracy"])
+    seen = model.fit(made, epochs=1, verbose=0).history["loss"][0]
+    for _ in range(made.epoch - 1):
+        again.on_epoch_end()
+    exact = []
+    for k in range(2):
+        batch, total = again.mixed_batch(k), 0.0
+        for i in range(8):
+            scores = torch.log_softmax(batch.inputs[i] @ kernel, -1)
+            target = batch.lam[i] * batch.targets[i] + (1 - batch.lam[i]) * batch.partner_targets[i]
+            total += float(batch.weights[i] * -(target * scores).sum(-1).mean())
+        exact.append(total / float(batch.weights.sum()))
+        assert batch.weights.std() > 0.05
+    assert seen == pytest.approx(np.mean(exact), abs=1e-5)
 
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of Keras

@@ -1,5 +1,6 @@
 """The mixins in a real `Trainer.fit`: compared with a plain loop, resumed, on several ranks, and what stays unmixed."""
 
+import functools
 import os
 import runpy
 import warnings
@@ -698,27 +699,67 @@ def test_the_example_runs_and_leaves_nothing(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def counted_by_hand(mix):
+    """The mean weight, and the share of the counted samples that are mixed, one sample at a time."""
+    weights, mixed = [], []
+    for x, y in DataLoader(data(), batch_size=BATCH):
+        plan = mix.plan(x, y)
+        weights += plan.weights.tolist()
+        mixed += [
+            w for i, (j, w) in enumerate(zip(plan.partner.tolist(), plan.weights.tolist(), strict=True)) if i != j
+        ]
+    return sum(weights) / len(weights), sum(mixed) / sum(weights)
+
+
+@pytest.mark.parametrize("where", ["module", "datamodule"])
 @pytest.mark.parametrize(
-    "mix", [LocalMixup(), LocalMixup(ThresholdGraph(2.5), pairing="flip")], ids=["recipe", "graph"]
+    ("graph", "options"),
+    [
+        (None, {}),
+        (ThresholdGraph(2.5), {}),
+        (ThresholdGraph(2.0), {"pairing": "flip", "prob": 0.6}),
+        (ThresholdGraph(2.5), {"outside": "unmix"}),
+        (CompleteGraph(), {"prob": 0.0}),
+        (LocalMixup().graph, {"pairing": "neighbors", "prob": 0.5}),
+    ],
 )
-def test_the_mean_weight_is_logged_for_each_epoch(mix, tmp_path):
-    class Model(LocalMixupMixin, Plain):
-        def __init__(self):
-            super().__init__()
-            self.mix = mix
-
+def test_what_counts_is_logged_for_each_epoch(where, graph, options):
+    class Logging(Plain):
         def training_step(self, batch, batch_idx):
-            return self.mixed_loss(batch, F.cross_entropy)
+            size = batch.weights.sum()
+            self.log("mean_weight", batch.weights.mean(), on_step=False, on_epoch=True, batch_size=len(batch.weights))
+            self.log("mixed_share", self.trainer.datamodule.mixed_share, on_step=False, on_epoch=True, batch_size=size)
+            return super().training_step(batch, batch_idx)
 
-        def configure_optimizers(self):
-            return torch.optim.SGD(self.parameters(), lr=0.1)
+    mix, again = (LocalMixup(graph, generator=seeded(3), **options) for _ in "12")
+    model, datamodule = (Mixed(mix), None) if where == "module" else (Logging(), MixedData(mix))
+    used = fit(model, datamodule, limit_val_batches=1)
+    mean_weight, mixed_share = counted_by_hand(again)
+    assert float(used.callback_metrics["mean_weight"]) == pytest.approx(mean_weight, abs=1e-6)
+    assert float(used.callback_metrics["mixed_share"]) == pytest.approx(mixed_share, abs=1e-6)
 
-    x = data().tensors[0]
-    trainer = L.Trainer(
-        max_epochs=1, logger=False, accelerator="cpu", enable_checkpointing=False, enable_progress_bar=False,
-        enable_model_summary=False, default_root_dir=tmp_path,
-    )  # fmt: skip
-    trainer.fit(Model(), DataLoader(data(), batch_size=BATCH), DataLoader(data(), batch_size=BATCH))
-    near = [mix.graph.pair_weights(part, torch.arange(BATCH).flip(0)).mean() for part in x.split(BATCH)]
-    expected = 1.0 if mix.pairing == "neighbors" else float(torch.stack(near).mean())
-    assert float(trainer.callback_metrics["mean_weight"]) == pytest.approx(expected, abs=1e-6)
+
+@pytest.mark.parametrize("model", [Learned, Manifold])
+def test_the_share_of_features_and_hidden_layers_is_logged(model):
+    used = fit(model())
+    assert 0.5 < float(used.callback_metrics["mixed_share"]) <= 1  # a permutation has one fixed point on average
+
+
+def test_a_batch_that_came_mixed_has_no_share():
+    mix = LocalMixup(CompleteGraph(), generator=seeded(0))
+    used, loader = trainer(), DataLoader(data(), batch_size=BATCH)
+    used.fit(Mixed(), DataLoader(data(), batch_size=BATCH, collate_fn=mix.collate_fn), loader)
+    assert float(used.callback_metrics["mean_weight"]) == 1.0
+    assert "mixed_share" not in used.callback_metrics
+
+
+@pytest.mark.parametrize("criterion", [F.cross_entropy, nn.CrossEntropyLoss(), functools.partial(F.cross_entropy)])
+@pytest.mark.parametrize("shape", [(N,), (N, 1)])
+def test_classes_as_floating_point_numbers_are_refused_with_a_reason(criterion, shape):
+    model, (x, y) = Mixed(), data().tensors
+    message = (
+        r"targets must be class indices, shape \(40,\), or probabilities .*\(40, 3\), .*got torch.float32 of shape"
+    )
+    with pytest.raises(ValueError, match=message):
+        model.mixed_loss((x, y.float().view(shape)), criterion)
+    assert model.mixed_loss((x, F.one_hot(y, 3).float()), criterion).isfinite()

@@ -9,7 +9,16 @@ import pytest
 import torch
 from sklearn.base import clone
 
-from localmixup import ArgumentError, KNNGraph, LocalMixup, ThresholdGraph
+from localmixup import (
+    AdaptiveExponentialGraph,
+    ArgumentError,
+    CompleteGraph,
+    KNNGraph,
+    LearnedMetric,
+    LocalMixup,
+    ThresholdGraph,
+)
+from localmixup.distributed import DistributedLocalMixup
 from localmixup.integrations.sklearn import LocalMixupClassifier, LocalMixupRegressor
 from localmixup.integrations.timm import TimmLocalMixup
 from localmixup.integrations.torchvision import LocalMixupTransform
@@ -17,6 +26,7 @@ from localmixup.integrations.torchvision import LocalMixupTransform
 RECIPE = LocalMixup(KNNGraph(share=0.2), prob=0.3, pairing="neighbors", mixup_alpha=0.7, per_sample=True)
 X = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
 Y = np.arange(60) % 3
+NETWORK = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 3))
 
 
 @pytest.fixture(params=["object", "configuration", "file"])
@@ -100,6 +110,92 @@ def test_a_setting_beside_the_recipe_is_refused(keras_dataset):
         TimmLocalMixup(recipe=RECIPE, mode="elem")
     with pytest.raises(ArgumentError, match=message.format("graph", "ThresholdGraph")):
         TimmLocalMixup(ThresholdGraph(radius=1.0), recipe=RECIPE)
+
+
+def integrations_of(recipe, keras_dataset):
+    """What each integration makes of a recipe, as a function of generator: who is mixed, whatever the class."""
+    images, labels = torch.from_numpy(X).view(60, 1, 2, 2), torch.from_numpy(Y)
+    return {
+        "timm": lambda: TimmLocalMixup(recipe=recipe(), num_classes=3)(images, labels)[0].view(60, 4),
+        "torchvision": lambda: LocalMixupTransform(recipe=recipe(), num_classes=3)(images, labels)[0].view(60, 4),
+        "keras": lambda: torch.from_numpy(
+            keras_dataset(X, Y, recipe=recipe(), num_classes=3, batch_size=60, shuffle=False)[0][0]
+        ),
+    }
+
+
+class Reversed(LocalMixup):
+    """A kind of one's own, whose plans are those of the batch in reverse."""
+
+    def _draw(self, features, y, *, shared):
+        drawn = super()._draw(features, y, shared=False)
+        plan = drawn.plan._replace(lam=torch.full_like(drawn.plan.lam, 0.25))
+        return drawn._replace(plan=plan, difference=None, rows=None)
+
+
+@pytest.mark.parametrize("integration", ["timm", "torchvision", "keras"])
+def test_a_recipe_brings_its_generator_its_mode_and_its_type(keras_dataset, integration):
+    def seeded(seed):
+        return LocalMixup(KNNGraph(share=0.5), generator=torch.Generator().manual_seed(seed))
+
+    made = {seed: integrations_of(lambda s=seed: seeded(s), keras_dataset)[integration] for seed in (1, 2)}
+    assert torch.equal(made[1](), made[1]())
+    assert not torch.equal(made[1](), made[2]())
+    if integration != "keras":  # which draws a seed, so that its workers need not share a generator
+        expected = seeded(1)(torch.from_numpy(X), torch.from_numpy(Y)).inputs
+        torch.testing.assert_close(made[1](), expected)
+    still = integrations_of(lambda: LocalMixup(CompleteGraph()).eval(), keras_dataset)[integration]
+    assert torch.equal(still(), torch.from_numpy(X))
+    quarter = integrations_of(lambda: Reversed(CompleteGraph(), pairing="roll"), keras_dataset)[integration]
+    torch.testing.assert_close(quarter(), torch.from_numpy(0.25 * X + 0.75 * np.roll(X, 1, axis=0)))
+
+
+def test_later_changes_of_a_recipe_are_not_followed(keras_dataset):
+    mix = LocalMixup(CompleteGraph())
+    transform, mixup_fn = LocalMixupTransform(recipe=mix, num_classes=3), TimmLocalMixup(recipe=mix, num_classes=3)
+    data = keras_dataset(X, Y, recipe=mix, num_classes=3)
+    mix.prob = 0.0
+    transform.eval()
+    assert mix.training
+    assert (transform.mixup.prob, mixup_fn._mixer.prob, data.mix.prob) == (1.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize("recipe", [DistributedLocalMixup(seed=0), KNNGraph(share=0.5), 3, LearnedMetric(NETWORK)])
+def test_what_is_no_recipe_is_refused_by_its_name(keras_dataset, recipe):
+    message = f"recipe must be a LocalMixup, such as .* got {type(recipe).__name__}"
+    for make in (
+        lambda: TimmLocalMixup(recipe=recipe),
+        lambda: LocalMixupTransform(recipe=recipe),
+        lambda: keras_dataset(X, Y, recipe=recipe, num_classes=3),
+        lambda: LocalMixupClassifier(recipe=recipe).fit(X, Y),
+        lambda: LocalMixupRegressor(recipe=recipe).fit(X, Y),
+    ):
+        with pytest.raises(ArgumentError, match=message):
+            make()
+
+
+def test_a_file_that_is_no_recipe_is_named_as_one(tmp_path):
+    (tmp_path / "list.json").write_text("[1]")
+    (tmp_path / "text.json").write_text("mixup")
+    for name in ("list.json", "text.json", "nothing.json"):
+        with pytest.raises(ArgumentError, match=r"^recipe must be"):
+            LocalMixupTransform(recipe=tmp_path / name)
+
+
+@pytest.mark.parametrize("estimator", [LocalMixupClassifier, LocalMixupRegressor])
+def test_an_estimator_keeps_the_mode_and_the_type_of_a_recipe_and_leaves_it_as_it_was(estimator):
+    brief = {"max_iter": 3, "tol": 1.0, "n_iter_no_change": 2, "random_state": 0}
+    plain = estimator(8, graph="identity", outside="unmix", **brief).fit(X, Y)
+    still = estimator(8, recipe=LocalMixup(CompleteGraph()).eval(), **brief).fit(X, Y)
+    assert still.loss_curve_ == pytest.approx(plain.loss_curve_, rel=1e-6)
+    generator = torch.Generator().manual_seed(0)
+    state, recipe = generator.get_state(), Reversed(AdaptiveExponentialGraph(), generator=generator)
+    graph = copy.deepcopy(recipe.graph.state_dict())
+    model = estimator(8, recipe=recipe, **brief).fit(X, Y)
+    assert type(model._mix) is Reversed
+    assert recipe.generator is generator
+    assert torch.equal(generator.get_state(), state)
+    torch.testing.assert_close(dict(recipe.graph.state_dict()), dict(graph), equal_nan=True)
 
 
 def test_a_recipe_for_which_the_integration_has_no_classes_is_refused():

@@ -108,6 +108,18 @@ def slow_epoch(model, x, y, batch_size, radius, generator, lr, loss):
     return found
 
 
+def counted_by_hand(mix, x, y, batch_size):
+    """The mean weight, and the share of the counted samples that are mixed, of one epoch in the order of the data."""
+    weights, mixed = [], []
+    for rows in torch.arange(len(x)).split(batch_size):
+        plan = mix.plan(x[rows], y[rows])
+        weights += plan.weights.tolist()
+        mixed += [
+            w for i, (j, w) in enumerate(zip(plan.partner.tolist(), plan.weights.tolist(), strict=True)) if i != j
+        ]
+    return sum(weights) / len(weights), sum(mixed) / sum(weights)
+
+
 # ---- skorch --------------------------------------------------------------------------------------------------------
 
 
@@ -159,6 +171,19 @@ def test_skorch_history_and_weights_equal_those_of_a_slow_loop(skorch_net):
     with torch.no_grad():
         np.testing.assert_allclose(net.predict_proba(x_valid), model(x_valid), atol=1e-5)
     assert not net.mix_.training
+
+
+@pytest.mark.parametrize("options", [{}, {"mix__prob": 0.5}, {"mix__outside": "unmix"}, {"mix__prob": 0.0}])
+def test_skorch_counts_the_pairs_of_the_last_epoch(skorch_net, options):
+    x, y = data()
+    net = make_net(skorch_net, **options).fit(x, y)
+    settings = {name.removeprefix("mix__"): value for name, value in options.items()}
+    mix = LocalMixup(ThresholdGraph(2.5), generator=torch.Generator().manual_seed(3), **settings)
+    for epoch in range(2):
+        mean_weight, mixed_share = counted_by_hand(mix, x, y, 16)
+        assert net.history[epoch, "mixed_share"] == pytest.approx(mixed_share, abs=1e-6)
+    assert net.mean_weight_ == pytest.approx(mean_weight, abs=1e-6)
+    assert net.mixed_share_ == pytest.approx(mixed_share, abs=1e-6)
 
 
 def test_skorch_grid_search_over_the_radius(skorch_net):
@@ -332,6 +357,54 @@ def test_fastai_losses_and_weights_equal_those_of_a_slow_loop(fastai_learner, ki
         predictions, targets = learn.get_preds(act=lambda p: p)
         torch.testing.assert_close(predictions, model(x_valid))
     assert torch.equal(targets, y_valid)
+
+
+@silent
+@pytest.mark.parametrize("options", [{}, {"prob": 0.5}, {"outside": "unmix"}, {"prob": 0.0}])
+def test_fastai_counts_the_pairs_of_each_epoch(fastai_learner, options, capsys):
+    x, y = data()
+    mix, again = (LocalMixup(ThresholdGraph(2.5), generator=torch.Generator().manual_seed(3), **options) for _ in "12")
+    learn = learner(fastai_learner, mix, rows(x, y), rows(x, y), torch.nn.Linear(4, 3), torch.nn.CrossEntropyLoss())
+    with learn.no_logging():
+        learn.fit(2)
+    printed = re.findall(r"mean weight (.*), share of the counted samples that are mixed (.*)", capsys.readouterr().out)
+    expected = [counted_by_hand(again, x, y, 16) for _ in range(2)]
+    assert [tuple(map(float, values)) for values in printed] == [pytest.approx(pair, abs=6e-4) for pair in expected]
+
+
+@silent
+def test_fastais_own_mixup_differs_as_the_page_says():
+    """Its share of the sample itself is never below 1/2, and a permutation may keep a sample."""
+    if importlib.util.find_spec("fastai") is None:
+        pytest.skip("fastai is not installed")
+    from fastai.basics import SGD, DataLoader, DataLoaders, Learner
+    from fastai.callback.core import Callback
+    from fastai.callback.mixup import MixUp
+
+    class Watch(Callback):
+        run_valid, order = False, 50
+
+        def __init__(self):
+            self.shares, self.loss_funcs, self.alone = [], [], 0
+
+        def after_pred(self):
+            self.shares.append(self.mix_up.lam)
+            self.loss_funcs.append(self.learn.loss_func)
+            self.alone += int((self.mix_up.yb1[0] == self.y).sum())
+
+    x, y = torch.randn(64, 4), torch.arange(64)
+    dls = DataLoaders(DataLoader(rows(x, y), bs=16), DataLoader(rows(x, y), bs=16))
+    loss_func, watch = torch.nn.CrossEntropyLoss(), Watch()
+    loss_func.y_int = True
+    learn = Learner(dls, torch.nn.Linear(4, 64), loss_func=loss_func, opt_func=SGD, cbs=[MixUp(1.0), watch])
+    with learn.no_logging():
+        learn.fit(4)
+    shares = torch.cat(watch.shares)
+    assert len(shares.unique()) > 200  # one per sample
+    assert 0.5 <= shares.min() < 0.55
+    assert watch.alone > 0
+    assert all(used is not loss_func for used in watch.loss_funcs)
+    assert learn.loss_func is loss_func
 
 
 @silent

@@ -21,6 +21,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.estimator_checks import check_estimator
 
 from localmixup import AdaptiveExponentialGraph, ExponentialGraph, KNNGraph, LocalMixup, ThresholdGraph
+from localmixup.integrations._counts import PairCounts
 from localmixup.integrations.sklearn import LocalMixupClassifier, LocalMixupRegressor
 from localmixup.integrations.sklearn._network import (
     TrainingRows,
@@ -263,7 +264,7 @@ def test_a_mixed_sample_counts_each_label_with_the_weight_of_its_row():
     mix = LocalMixup(ExponentialGraph(0.4), per_sample=True, generator=torch.Generator().manual_seed(5))
     train_epoch(
         network, optimizer, TrainingRows(x, y, s), mix, lambda o, t: F.cross_entropy(o, t, reduction="none"),
-        batch_size=6, generator=torch.Generator().manual_seed(1),
+        batch_size=6, generator=torch.Generator().manual_seed(1), counts=PairCounts(),
     )  # fmt: skip
     order = torch.randperm(6, generator=torch.Generator().manual_seed(1))
     x, y, s = x[order], y[order], s[order]
@@ -565,3 +566,26 @@ def test_a_graph_that_follows_the_data_stays_as_it_was_given():
     )
     assert np.isnan(float(graph.scale))
     assert np.array_equal(first, second)
+
+
+@pytest.mark.parametrize("options", [{}, {"prob": 0.0}, {"graph": "threshold"}, {"graph": "knn", "outside": "discard"}])
+def test_an_estimator_knows_how_many_pairs_counted(options, monkeypatch):
+    """Compared with the plans of all batches of the fit, one sample at a time."""
+    weights, mixed, draw = [], [], LocalMixup._draw
+
+    def recorded(self, *args, **keywords):
+        drawn = draw(self, *args, **keywords)
+        for i, (j, w) in enumerate(zip(drawn.plan.partner.tolist(), drawn.plan.weights.tolist(), strict=True)):
+            weights.append(w)
+            mixed.append(w * (i != j))
+        return drawn
+
+    monkeypatch.setattr(LocalMixup, "_draw", recorded)
+    X, y = make_moons(120, noise=0.1, random_state=0)
+    for _ in range(2):
+        weights.clear(), mixed.clear()
+        brief = {"batch_size": 40, "max_iter": 3, "tol": 1.0, "n_iter_no_change": 2, "random_state": 0}
+        model = LocalMixupClassifier(8, **brief, **options).fit(X, y)
+        assert len(weights) == 120 * model.n_iter_
+        assert model.mean_weight_ == pytest.approx(sum(weights) / len(weights), abs=1e-6)
+        assert model.mixed_share_ == pytest.approx(sum(mixed) / sum(weights), abs=1e-6)

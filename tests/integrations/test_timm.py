@@ -281,6 +281,44 @@ def test_check_loss_refuses_binary_cross_entropy():
     seeded(ExponentialGraph(decay=1.0), outside="unmix").check_loss(bce)
 
 
+def test_a_loss_that_was_checked_still_serves_validation():
+    x, y = batch_of(8)
+    mixup_fn, loss, scores = seeded(ExponentialGraph(decay=1.0)), torch.nn.CrossEntropyLoss(), torch.eye(8, 5)
+    for _ in range(3):
+        mixup_fn.check_loss(loss)
+    assert len(loss._forward_pre_hooks) == 1
+    message = r"shape \(8, 5\) of the scores, got torch.int64 of shape \(8,\): this batch was never mixed"
+    for call in (
+        lambda: loss(scores, y),
+        lambda: loss(scores, target=y),
+        lambda: loss(input=scores, target=y),
+        lambda: loss(target=y, input=scores),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
+        for guard in (torch.no_grad, torch.inference_mode):
+            with guard():
+                assert call().item() == pytest.approx(F.cross_entropy(scores, y).item())
+    assert loss(input=scores, target=mixup_fn(x, y)[1]).isfinite()
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script.* is deprecated", "ignore:.*torch.jit.script.* is not supported")
+def test_a_scripted_loss_is_checked_too():
+    mixup_fn = seeded(ExponentialGraph(decay=1.0))
+    mixup_fn.check_loss(torch.jit.script(torch.nn.CrossEntropyLoss()))
+    with pytest.raises(ValueError, match="linear in the target"):
+        mixup_fn.check_loss(torch.jit.script(torch.nn.BCEWithLogitsLoss()))
+
+
+def test_integers_that_are_no_one_hot_labels_are_not_averaged():
+    x, y = batch_of(8)
+    assert torch.equal(seeded(CompleteGraph())(x, F.one_hot(y, 5))[1], seeded(CompleteGraph())(x, y)[1])
+    with pytest.raises(
+        ValueError, match=r"target of shape .* must be one-hot or soft labels, got torch.int64 from 0 to 2"
+    ):
+        seeded(CompleteGraph())(x, 2 * F.one_hot(y, 5))
+
+
 def test_binary_cross_entropy_works_with_the_mixed_batch_or_with_unmix():
     x, y = batch_of(8)
     outputs = torch.randn(8, 5, generator=torch.Generator().manual_seed(2))

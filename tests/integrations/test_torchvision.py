@@ -337,8 +337,62 @@ def test_the_pairs_that_count_are_counted(transform):
         mix(x, y)
     counted = mix.counted()
     assert counted == {"mean_weight": pytest.approx(float(weights.mean())), "mixed_share": 1.0}
-    with pytest.raises(ValueError, match="no batch was mixed since the pairs were last counted in this process"):
+    with pytest.raises(ValueError, match="no batch was mixed since the pairs were last counted"):
         mix.counted()
+
+
+class Far(Dataset):
+    """Samples of which each is its own neighbour only."""
+
+    def __len__(self):
+        return 256
+
+    def __getitem__(self, i):
+        return torch.full((1, 2, 2), float(i)), i % CLASSES
+
+
+@pytest.mark.parametrize("persistent", [False, True])
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+def test_the_pairs_of_workers_are_counted_and_one_of_them_warns_once(persistent, capfd):
+    """A radius that keeps the pairs of neighbours in an unshuffled batch only."""
+    mix = LocalMixupTransform(ThresholdGraph(radius=2.0), num_classes=CLASSES, pairing="roll")
+    loader = DataLoader(Far(), batch_size=32, collate_fn=mix.collate_fn, num_workers=2, persistent_workers=persistent)
+    for _ in range(3):
+        labels = torch.cat([labels for _, labels in loader])
+        assert len(labels) == 256
+        # of the 32 samples of a batch the first meets the last
+        assert mix.counted() == {"mean_weight": 31 / 32, "mixed_share": 1.0}
+    tiny = LocalMixupTransform(ThresholdGraph(radius=1e-6), num_classes=CLASSES)
+    loader = DataLoader(Far(), batch_size=32, collate_fn=tiny.collate_fn, num_workers=2, persistent_workers=persistent)
+    capfd.readouterr()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning = lambda message, *_: print(message, file=sys.stderr)
+        for _ in range(3):
+            list(loader)
+            assert tiny.counted()["mean_weight"] == 0.0
+        del loader
+    assert capfd.readouterr().err.count("hardly any pair counts") == 1
+
+
+@pytest.mark.parametrize("transform", [LocalMixupTransform, LocalCutMixTransform])
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+def test_images_and_labels_that_are_not_dense_are_refused(transform):
+    mix, (images, labels) = transform(CompleteGraph(), num_classes=CLASSES), batch_of()
+    nested = torch.nested.nested_tensor([torch.zeros(3, 4, 4)] * N)
+    for odd, name in ((images.to_sparse(), "torch.sparse_coo: call x.to_dense"), (nested, "a nested tensor: pad it")):
+        with pytest.raises(ValueError, match=f"images must be a dense tensor, got {name}"):
+            mix(odd, labels)
+        with pytest.raises(ValueError, match=f"images must be a dense tensor, got {name}"):
+            mix({"images": odd, "labels": labels})
+    with pytest.raises(ValueError, match=r"labels must be a dense tensor, got torch.sparse_coo"):
+        mix(images, F.one_hot(labels, CLASSES).to_sparse())
+
+
+@pytest.mark.parametrize("labels", [torch.arange(2 * N).view(N, 2), torch.arange(N)[:, None], -torch.eye(N).long()])
+def test_class_indices_of_several_labels_are_not_averaged(labels):
+    with pytest.raises(ValueError, match=r"labels of shape .* must be one-hot or soft labels, got torch.int64 from"):
+        LocalMixupTransform(CompleteGraph())(batch_of()[0], labels)
 
 
 # ---- a module, workers, generators ---------------------------------------------------------------------------------

@@ -164,6 +164,72 @@ def test_training_is_the_formula_over_accumulated_batches(cls, accumulated, tmp_
     assert torch.equal(trainer.mix.generator.get_state(), mix.generator.get_state())
 
 
+def ignoring(rows):
+    """A third of the labels ignored, among them two of the first batch of four."""
+    return [{**row, "labels": -100 if i in (1, 2, 7, 11) else row["labels"]} for i, row in enumerate(rows)]
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("column", [False, True])
+def test_unmixed_it_ignores_labels_as_the_plain_trainer_does(smoothing, column, tmp_path):
+    rows = ignoring(images(12))
+    if column and not smoothing:
+        rows = [{**row, "labels": torch.tensor([row["labels"]])} for row in rows]
+    models = []
+    for mix, trainer_class in ((seeded(CompleteGraph(), prob=0.0), LocalMixupTrainer), (None, hf.Trainer)):
+        trainer = trainer_of(tmp_path, vit(), mix, rows, trainer_class, label_smoothing_factor=smoothing)
+        trainer.train()
+        models.append((trainer.model, losses_of(trainer)))
+    assert_same_weights(models[0][0], models[1][0])
+    assert models[0][1] == pytest.approx(models[1][1], abs=1e-5)
+
+
+def test_a_batch_without_labels_has_loss_zero_where_the_plain_trainer_has_nan(tmp_path):
+    batch = batch_of([{**row, "labels": -100} for row in images(4)])
+    losses = {}
+    for mix, trainer_class in ((seeded(CompleteGraph()), LocalMixupTrainer), (None, hf.Trainer)):
+        model = vit().train()
+        loss = trainer_of(tmp_path, model, mix, None, trainer_class).compute_loss(model, batch)
+        loss.backward()
+        losses[trainer_class] = loss.item()
+    assert losses[LocalMixupTrainer] == 0
+    assert losses[hf.Trainer] != losses[hf.Trainer]
+
+
+@pytest.mark.parametrize("accumulated", [1, 3])
+@pytest.mark.parametrize("criterion", [None, torch.nn.CrossEntropyLoss(weight=torch.tensor([0.5, 1.0, 3.0]))])
+def test_ignored_labels_and_class_weights_are_divided_out_over_accumulated_batches(accumulated, criterion, tmp_path):
+    """The loss of the first update, one sample and one label at a time."""
+    rows, graph, model = ignoring(images(12)), ExponentialGraph(decay=0.2), vit()
+    slow, mix = copy.deepcopy(model), seeded(graph, per_sample=True)
+    trainer = trainer_of(
+        tmp_path, model, seeded(graph, per_sample=True), rows, criterion=criterion, max_steps=1,
+        gradient_accumulation_steps=accumulated,
+    )  # fmt: skip
+    trainer.train()
+    class_weights = [1.0, 1.0, 1.0] if criterion is None else criterion.weight.tolist()
+    total = size = 0.0
+    for k in range(accumulated):
+        batch = batch_of(rows[4 * k : 4 * k + 4])
+        x, y = batch["pixel_values"], batch["labels"].tolist()
+        plan = mix.plan(x, batch["labels"])
+        for i, j in enumerate(plan.partner.tolist()):
+            lam, weight = float(plan.lam[i]), float(plan.weights[i])
+            logits = slow(pixel_values=(lam * x[i] + (1 - lam) * x[j])[None]).logits[0]
+            for share, label in ((lam, y[i]), (1 - lam, y[j])):
+                if label != -100:
+                    total = total - weight * share * class_weights[label] * logits.log_softmax(0)[label]
+                    size += weight * share * class_weights[label]
+    loss = total / size
+    assert losses_of(trainer) == pytest.approx([loss.item()], abs=1e-5)
+    gradients = torch.autograd.grad(loss, list(slow.parameters()), allow_unused=True)
+    with torch.no_grad():
+        for parameter, gradient in zip(slow.parameters(), gradients, strict=True):
+            if gradient is not None:
+                parameter -= 0.5 * gradient
+    assert_same_weights(model, slow, atol=5e-6)
+
+
 def test_it_logs_how_much_counts(tmp_path):
     graph, options = ThresholdGraph(radius=11.0), {"prob": 0.5}
     trainer = trainer_of(tmp_path, vit(), seeded(graph, **options), images(), num_train_epochs=1, logging_steps=2)

@@ -8,11 +8,33 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_map
+from torch.utils._pytree import tree_flatten, tree_leaves, tree_map, tree_unflatten
 
 from localmixup._batch import MixedBatch, MixPlan
 from localmixup._validate import ArgumentError, check_integer
+from localmixup.extras.cutmix import cutmix
 from localmixup.integrations._targets import relative_weights
+
+_SHOWN = 4  # shapes in a message
+
+
+def dense_array(value: Any, name: str) -> Any:
+    """Return a value as a NumPy array that PyTorch can read.
+
+    Args:
+        value: an array, a tensor, a table, or rows of numbers.
+        name: name of the argument, for the message.
+
+    Raises:
+        ValueError: it is sparse, no array at all, or of a floating point type that PyTorch does not have.
+    """
+    array = np.asarray(value)
+    if array.dtype == object and not array.ndim:
+        remedy = ": use .toarray()" if hasattr(value, "toarray") else ""
+        raise ArgumentError(f"{name} must be dense arrays of numbers, got {type(value).__name__}{remedy}")
+    if np.issubdtype(array.dtype, np.floating) and array.dtype.itemsize > 8:
+        raise ArgumentError(f"{name} must be float16, float32 or float64, got {array.dtype}: use .astype('float32')")
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 def mixable_targets(y: Any, num_classes: Any) -> tuple[Any, Any]:
@@ -30,18 +52,18 @@ def mixable_targets(y: Any, num_classes: Any) -> tuple[Any, Any]:
             raise ArgumentError(
                 f"num_classes must be a whole number for targets of one output, got {num_classes!r:.80}"
             )
-        array = np.asarray(y)
-        return _one_output(array, num_classes)
+        return _one_output(dense_array(y, "y"), num_classes)
+    arrays = [dense_array(array, "y") for array in _values(y)]
     if isinstance(num_classes, (Mapping, tuple, list)):
         names = list(y) if isinstance(y, Mapping) else list(range(len(y)))
         given = list(num_classes) if isinstance(num_classes, Mapping) else list(range(len(num_classes)))
-        if names != given:
+        if len(names) != len(given) or set(names) != set(given):
             raise ArgumentError(f"num_classes must have an entry for each output, {names}, got {given}")
         each = [num_classes[name] for name in names]
     else:
         # one number is that of every output of class indices
-        each = [num_classes if _are_indices(np.asarray(array)) else None for array in _values(y)]
-    pairs = [_one_output(np.asarray(array), classes) for array, classes in zip(_values(y), each, strict=True)]
+        each = [num_classes if _are_indices(array) else None for array in arrays]
+    pairs = [_one_output(array, classes) for array, classes in zip(arrays, each, strict=True)]
     return _like(y, [pair[0] for pair in pairs]), _like(y, [pair[1] for pair in pairs])
 
 
@@ -57,8 +79,10 @@ def check_arrays(inputs: list[Any], targets: list[Any]) -> int:
     """
     sizes = {array.shape[:1] for array in (*inputs, *targets)}
     if len(sizes) != 1 or sizes == {()}:
-        shapes = ", ".join(str(array.shape) for array in (*inputs, *targets))
-        raise ArgumentError(f"x and y must have the same first dimension, got shapes {shapes}")
+        remedy = (
+            "" if max(len(inputs), len(targets)) <= _SHOWN else ": give a list of rows as one array, np.stack(rows)"
+        )
+        raise ArgumentError(f"x and y must have the same first dimension, got {_shapes([*inputs, *targets])}{remedy}")
     for array in inputs:
         if not np.issubdtype(array.dtype, np.floating):
             raise ArgumentError(f"x must be floating point to be mixed, got {array.dtype}: use .astype('float32')")
@@ -77,7 +101,13 @@ def check_sample_weight(weights: Any, m: int) -> Any:
     """
     if weights is None:
         return None
-    array = np.asarray(weights, dtype=np.float32)
+    try:
+        array = np.asarray(weights, dtype=np.float32)
+    except (TypeError, ValueError):
+        remedy = ": for weights of classes give np.take([w_0, w_1, ...], y)" if isinstance(weights, Mapping) else ""
+        raise ArgumentError(
+            f"sample_weight must hold {m} finite weights >= 0, one per sample, got {type(weights).__name__}{remedy}"
+        ) from None
     if array.shape != (m,) or not np.isfinite(array).all() or (array < 0).any():
         raise ArgumentError(
             f"sample_weight must hold {m} finite weights >= 0, one per sample, got shape {array.shape}"
@@ -86,29 +116,64 @@ def check_sample_weight(weights: Any, m: int) -> Any:
     return array
 
 
-def images_first(x: Any, last: bool) -> Any:
-    """Return images with their channels before height and width, where they are last.
+def check_pasted(inputs: list[Any], targets: list[Any], last: bool) -> None:
+    """Check that boxes can be pasted into all images, and into masks among the targets.
 
     Args:
-        x: images, one tensor or several.
+        inputs: arrays of shape `(m, ...)`.
+        targets: arrays of shape `(m, ...)`; those of three or more dimensions are masks.
         last: whether channels are last.
 
     Raises:
-        ValueError: an input has no height and width.
+        ValueError: an input has no height and width, or images or masks differ in them.
     """
-
-    def moved(images: Tensor) -> Tensor:
+    for images in inputs:
         if images.ndim < 3 + last:
             shape = "(m, height, width, channels)" if last else "(m, channels, height, width)"
             raise ArgumentError(f"x must be images of shape {shape} for cutmix_prob > 0, got {images.ndim} dimensions")
-        return images.movedim(-1, 1) if last else images
+    sides = _sides(inputs[0], last)
+    if any(_sides(images, last) != sides for images in inputs):
+        raise ArgumentError(f"x must have one height and width for cutmix_prob > 0, got {_shapes(inputs)}")
+    for masks in (array for array in targets if array.ndim > 2):
+        has_channels = masks.ndim == inputs[0].ndim
+        if (
+            masks.ndim < inputs[0].ndim - 1
+            or masks.ndim > inputs[0].ndim
+            or (_sides(masks, last and has_channels) != sides)
+        ):
+            raise ArgumentError(
+                f"y of three or more dimensions must be masks of the height and width of x, {sides}, for "
+                f"cutmix_prob > 0, got shape {masks.shape} for images of shape {inputs[0].shape}"
+            )
 
-    return tree_map(moved, x)
 
+def pasted(plan: MixPlan, x: Any, y: Any, last: bool, generator: torch.Generator) -> MixedBatch:
+    """Paste a box of each partner into images, and the same box into masks among the targets.
 
-def images_last(x: Any, last: bool) -> Any:
-    """Return images as they were before `images_first`."""
-    return tree_map(lambda images: images.movedim(1, -1).contiguous() if last else images, x)
+    A pixel of a mask then has one label, that of both ends of the batch. Other targets are mixed by the area of the
+    box.
+
+    Args:
+        plan: who is pasted into whom.
+        x: images, one tensor or several, with channels where `last` says.
+        y: targets; those of three or more dimensions are masks, with or without channels.
+        last: whether channels are last.
+        generator: source of the places.
+    """
+    leaves, structure = tree_flatten(y)
+    dimensions = tree_leaves(x)[0].ndim
+
+    def moved(images: Tensor, start: int, end: int) -> Tensor:
+        return images.movedim(start, end) if last and images.ndim == dimensions else images
+
+    masks = {i: moved(leaf, -1, 1) for i, leaf in enumerate(leaves) if leaf.ndim > 2}
+    batch = cutmix(plan, (tree_map(lambda images: moved(images, -1, 1), x), masks), y, generator)
+    images, masks = tree_map(lambda images: moved(images, 1, -1).contiguous(), batch.inputs)
+    own, other = (
+        tree_unflatten([masks.get(i, leaf) for i, leaf in enumerate(tree_leaves(targets))], structure)
+        for targets in (batch.targets, batch.partner_targets)
+    )
+    return MixedBatch(images, own, other, batch.lam, batch.weights)
 
 
 def keras_triple(batch: MixedBatch, plan: MixPlan, classes: Any, own: Tensor | None) -> tuple[Any, Any]:
@@ -125,7 +190,8 @@ def keras_triple(batch: MixedBatch, plan: MixPlan, classes: Any, own: Tensor | N
         own: weights of the samples, shape `(n,)`, or None.
 
     Returns:
-        Mixed targets; and weights, shape `(n,)`, for each output.
+        Mixed targets; and weights for each output, shape `(n,)`, or `(n, 1, ...)` for targets of three or more
+        dimensions.
     """
     weights = relative_weights(batch.weights).float()
     lam = batch.lam
@@ -142,14 +208,26 @@ def keras_triple(batch: MixedBatch, plan: MixPlan, classes: Any, own: Tensor | N
     mixed = [
         MixedBatch(None, one, other, lam, batch.weights).soft_targets(count).numpy() for one, other, count in parts
     ]
+    # Keras multiplies its losses by the weights: one per pixel of a mask, shape (n, height, width)
+    counts = [weights.view(-1, *(1,) * (target.ndim - 2)).numpy() for target in mixed]
     if not several:
-        return mixed[0], weights.numpy()
-    return _like(batch.targets, mixed), _like(batch.targets, [weights.numpy()] * len(mixed))
+        return mixed[0], counts[0]
+    return _like(batch.targets, mixed), _like(batch.targets, counts)
 
 
 def _holds_arrays(y: Any) -> bool:
     """Return whether a list holds the arrays of several outputs, and not the labels of one."""
     return isinstance(y, Mapping) or (len(y) > 0 and all(hasattr(item, "shape") and item.shape for item in y))
+
+
+def _sides(images: Any, last: bool) -> tuple[int, ...]:
+    return tuple(images.shape[-3:-1] if last else images.shape[-2:])
+
+
+def _shapes(arrays: list[Any]) -> str:
+    """Return the shapes of a few arrays, for a message."""
+    shown = ", ".join(str(array.shape) for array in arrays[:_SHOWN])
+    return f"shapes {shown}" + (f", ... ({len(arrays)} arrays)" if len(arrays) > _SHOWN else "")
 
 
 def _values(structure: Any) -> list[Any]:
@@ -185,5 +263,12 @@ def _one_output(y: Any, num_classes: Any) -> tuple[Any, int | None]:
         raise ArgumentError(
             f"num_classes must be given for class indices, got None and y of {y.dtype} "
             "(values to regress and binary labels must be floating point)"
+        )
+    if not (y.dtype == bool or np.issubdtype(y.dtype, np.integer)) or (y.size and not 0 <= y.min() <= y.max() <= 1):
+        values = f" from {y.min()} to {y.max()}" if np.issubdtype(y.dtype, np.integer) else ""
+        raise ArgumentError(
+            f"y of shape {y.shape} must be floating point, or hold only 0 and 1, to be mixed, got {y.dtype}{values}: "
+            "class indices of pixels or of several labels must be one-hot, shape (m, ..., classes), and values to "
+            "regress floating point"
         )
     return y.astype(np.float32), None

@@ -39,6 +39,30 @@ def weighted_targets(
     return (targets * relative_weights(batch.weights)[:, None]).to(targets.dtype)
 
 
+def floating_labels(labels: Tensor, name: str, dtype: torch.dtype) -> Tensor:
+    """Return one-hot or soft labels as floating point numbers.
+
+    Args:
+        labels: shape `(n, c)`; integers must be 0 or 1.
+        name: name of the argument, for the message.
+        dtype: of labels that are not floating point yet.
+
+    Raises:
+        ValueError: other integers, such as the class indices of several labels, which cannot be averaged.
+
+    >>> floating_labels(torch.tensor([[0, 1]]), "labels", torch.float32)
+    tensor([[0., 1.]])
+    """
+    if labels.is_floating_point():
+        return labels
+    if labels.dtype != torch.bool and bool(((labels != 0) & (labels != 1)).any()):
+        raise ArgumentError(
+            f"{name} of shape {tuple(labels.shape)} must be one-hot or soft labels, got {labels.dtype} from "
+            f"{int(labels.min())} to {int(labels.max())}: convert shares to floating point"
+        )
+    return labels.to(dtype)
+
+
 def relative_weights(weights: Tensor) -> Tensor:
     """Return weights divided by their mean, `n w / sum(w)`; zeros if all are zero.
 
@@ -85,24 +109,29 @@ def needs_weights(mix: LocalMixup) -> bool:
 
 
 def expect_soft_targets(loss: Any) -> None:
-    """Make a loss module refuse class indices, which it is given if a loop forgets to mix.
+    """Make a loss module refuse class indices in training, which it is given if a loop forgets to mix.
 
-    Without this, class indices of shape `(n,)` are broadcast against scores of shape `(n, n)` and give a number.
+    Without this, class indices of shape `(n,)` are broadcast against scores of shape `(n, n)` and give a number. Where
+    no gradients are computed, as in validation, class indices pass.
 
     Args:
-        loss: a module gets a hook; any other function is left alone.
+        loss: a module gets a hook, once; a compiled script or any other function is left alone.
     """
-    if isinstance(loss, torch.nn.Module):
-        loss.register_forward_pre_hook(_refuse_class_indices)
-
-
-def _refuse_class_indices(loss: torch.nn.Module, arguments: tuple[Any, ...]) -> None:
-    if len(arguments) < 2 or not all(isinstance(value, Tensor) for value in arguments[:2]):
+    if not isinstance(loss, torch.nn.Module) or isinstance(loss, torch.jit.ScriptModule):
         return
-    scores, target = arguments[:2]
-    if target.shape != scores.shape:
-        raise ArgumentError(
-            f"target must be what mixing returned, of the shape {tuple(scores.shape)} of the scores, got "
-            f"{target.dtype} of shape {tuple(target.shape)}: this batch was never mixed. timm's train.py calls "
-            "mixup_fn inside `if not args.prefetcher`: move the call out of it, or run with --no-prefetcher"
-        )
+    if _refuse_class_indices not in loss._forward_pre_hooks.values():
+        loss.register_forward_pre_hook(_refuse_class_indices, with_kwargs=True)
+
+
+def _refuse_class_indices(loss: torch.nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+    given = [value for value in (*arguments, *keywords.values()) if isinstance(value, Tensor)]
+    if len(given) < 2 or given[0].shape == given[1].shape or not torch.is_grad_enabled():
+        return
+    target = keywords.get("target", given[1])
+    scores = given[1] if target is given[0] else given[0]
+    raise ArgumentError(
+        f"target must be what mixing returned, of the shape {tuple(scores.shape)} of the scores, got "
+        f"{target.dtype} of shape {tuple(target.shape)}: this batch was never mixed. timm's train.py calls "
+        "mixup_fn inside `if not args.prefetcher`: move the call out of it, or run with --no-prefetcher. (For "
+        "validation call the loss under torch.no_grad(), where class indices pass)"
+    )

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from localmixup._batch import MixPlan
+from localmixup._criterion import _counts as counts_of
 from localmixup._validate import ArgumentError
 from localmixup.extras.sequences import masked_mean, mix_sequences
 
@@ -223,6 +224,23 @@ def criterion_of(model: nn.Module, labels: Tensor, label_smoothing: float) -> Ca
     if problem == "regression" and label_smoothing:
         raise ArgumentError(f"label_smoothing_factor must be 0 for regression, got {label_smoothing}")
     return _squared_error if problem == "regression" else F.binary_cross_entropy_with_logits
+
+
+def label_counts(criterion: Callable[..., Tensor], labels: Tensor, like: Tensor) -> Tensor:
+    """Return what the mean of a criterion divides by, of each sample: 0 for an ignored label, else its class weight.
+
+    Args:
+        criterion: from `criterion_of`, or of the user's own.
+        labels: the labels of one batch, first dimension n.
+        like: in whose dtype and on whose device, shape `(n,)`.
+
+    Returns:
+        Shape `(n,)`; ones for a criterion that divides by the number of samples.
+    """
+    if isinstance(criterion, functools.partial) and criterion.func is _cross_entropy:
+        criterion, labels = F.cross_entropy, labels.reshape(len(labels), -1)
+    counts = counts_of(criterion, labels, like)
+    return torch.ones_like(like) if counts is None else counts
 
 
 def _cross_entropy(logits: Tensor, labels: Tensor, *, num_labels: int, label_smoothing: float) -> Tensor:

@@ -18,19 +18,19 @@ from localmixup._batch import MixedBatch, MixPlan
 from localmixup._mixup import LocalMixup
 from localmixup._optional import require
 from localmixup._random import seeded_generator
-from localmixup._validate import check_flag, check_integer, check_number, refuse_unknown
-from localmixup.extras.cutmix import cutmix
+from localmixup._validate import ArgumentError, check_flag, check_integer, check_number, refuse_unknown
 from localmixup.graphs import LocalityGraph
-from localmixup.integrations._counts import PairCounts
+from localmixup.integrations._counts import PairCounts, WorkerNotice
 from localmixup.integrations._keras_arrays import (
     check_arrays,
+    check_pasted,
     check_sample_weight,
-    images_first,
-    images_last,
+    dense_array,
     keras_triple,
     mixable_targets,
+    pasted,
 )
-from localmixup.integrations._recipe import settings_of_recipe
+from localmixup.integrations._recipe import own_recipe, refuse_settings
 
 if TYPE_CHECKING:
     from typing import Never
@@ -53,17 +53,19 @@ class _MixedBatches:
     Args:
         x: inputs, shape `(m, ...)`, or a tuple, list or dict of such arrays; floating point.
         y: class indices, shape `(m,)` or `(m, 1)`, together with `num_classes`; or one-hot, soft or multi-label targets
-            or values to regress, shape `(m, ...)`; or a tuple, list or dict of such for a model with several outputs.
+            or values to regress, shape `(m, ...)`, floating point or only 0 and 1; or a tuple, list or dict of such for
+            a model with several outputs.
         graph: how much a pair counts, from `localmixup.graphs`.
         recipe: a whole recipe instead of `graph`, `mixup_alpha`, `prob`, `per_sample`, `pairing` and `outside`: a
-            `LocalMixup`, its configuration, or the path of `local_mixup.json`, which the commands write.
+            `LocalMixup`, its configuration, or the path of `local_mixup.json`, which the commands write. A `LocalMixup`
+            is copied, in `.eval()` mode too, in which nothing is mixed: later changes of it are not followed.
         num_classes: number of classes of class indices. They become one-hot, so the loss must be
             `"categorical_crossentropy"`, not the sparse one. With several outputs: a number for all that hold class
             indices, or a dict, tuple or list with one entry per output, None for those that hold none.
         batch_size: samples per batch; the last batch may be smaller.
         shuffle: draw a new order in each epoch.
         seed: seed of the order and the mixing, an integer >= 0. The same seed gives the same epochs with any number of
-            workers. If None, one is drawn.
+            workers. If None, one is drawn, from the generator of the recipe if it has one.
         sample_weight: weights of the samples, shape `(m,)`, >= 0. The two labels of a mixed sample count with the
             weights of their own rows, exactly for cross-entropies. In place of `class_weight` of `fit`, which Keras
             refuses beside weights, give `np.take(class_weights, y)`.
@@ -74,7 +76,8 @@ class _MixedBatches:
         outside: `"discard"`, a pair counts its weight; `"unmix"`, a sample stays unmixed with probability 1 - W, and
             all samples have weight 1.
         cutmix_prob: share of the batches, in [0, 1], in which boxes are pasted instead of images mixed (CutMix). Images
-            have the layout of `keras.config.image_data_format()`.
+            have the layout of `keras.config.image_data_format()`. Targets of three or more dimensions are masks of the
+            height and width of the images, with or without channels, and get the same boxes.
         workers: see `keras.utils.PyDataset`.
         use_multiprocessing: see `keras.utils.PyDataset`.
         max_queue_size: see `keras.utils.PyDataset`.
@@ -118,19 +121,32 @@ class _MixedBatches:
             "pairing": pairing,
             "outside": outside,
         }
-        self.mix = LocalMixup(**settings_of_recipe(recipe, settings, _MixedBatches))
-        self.x = tree_map(np.asarray, x)
+        if recipe is None:
+            self.mix = LocalMixup(**settings)
+        else:
+            refuse_settings(settings, _MixedBatches)
+            self.mix = own_recipe(recipe)
+        self.x = tree_map(lambda array: dense_array(array, "x"), x)
         self.y, self._classes = mixable_targets(y, num_classes)
         self._m = check_arrays(tree_leaves(self.x), tree_leaves(self.y))
         self.sample_weight = check_sample_weight(sample_weight, self._m)
         self.batch_size = check_integer("batch_size", batch_size, low=1)
         self.shuffle = check_flag("shuffle", shuffle)
         self.cutmix_prob = check_number("cutmix_prob", cutmix_prob, low=0, high=1)
-        self._last = bool(cutmix_prob) and require("keras", extra="keras").config.image_data_format() == "channels_last"
-        self.seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
+        self._last = False
+        if self.cutmix_prob:
+            self._last = require("keras", extra="keras").config.image_data_format() == "channels_last"
+            check_pasted(tree_leaves(self.x), tree_leaves(self.y), self._last)
+            if self.sample_weight is not None and any(target.ndim > 2 for target in tree_leaves(self.y)):
+                raise ArgumentError(
+                    "sample_weight must be None for masks with cutmix_prob > 0, whose pixels come from two samples"
+                )
+        self.seed = _drawn_seed(self.mix.generator) if seed is None else seed
+        self.mix.generator = None  # each batch has its own
         check_integer("seed", self.seed, low=0)
         self.epoch = 0
-        self._counts = PairCounts()
+        self._counts = PairCounts(workers=use_multiprocessing)
+        self._notice = WorkerNotice() if use_multiprocessing else None
         self._order = self._new_order()
 
     def __len__(self) -> int:
@@ -144,8 +160,9 @@ class _MixedBatches:
             index: number of the batch, from 0.
 
         Returns:
-            Mixed inputs, mixed targets, and weights, shape `(n,)`, whose mean is 1 (0 if no sample counts) unless there
-            are weights of the samples. With several outputs, the weights of each.
+            Mixed inputs, mixed targets, and weights, shape `(n,)`, or `(n, 1, ...)` for targets of three or more
+            dimensions, whose mean is 1 (0 if no sample counts) unless there are weights of the samples. With several
+            outputs, the weights of each.
         """
         batch, plan, rows = self._draw(index)
         self._counts.add_plan(plan)
@@ -175,9 +192,9 @@ class _MixedBatches:
             mixed. A mean weight near 0 means that the graph keeps hardly any pair.
 
         Raises:
-            ValueError: no batch was drawn since the last call in this process.
+            ValueError: no batch was drawn since the last call, neither in this process nor in its workers.
         """
-        return self._counts.take(" in this process; with use_multiprocessing=True the workers count for themselves")
+        return self._counts.take()
 
     def _draw(self, index: int) -> tuple[MixedBatch, MixPlan, Any]:
         """Return one batch, the plan that it was mixed by, and the rows of the data that are in it."""
@@ -188,11 +205,10 @@ class _MixedBatches:
         # one generator per batch, because workers may ask for batches in any order or at the same time
         mix = copy.copy(self.mix)
         mix.generator = seeded_generator(self.seed, self.epoch, index + 1)
-        plan = mix.plan(x, y)
+        plan = mix.plan(x, y) if self._notice is None else self._notice.plan(mix, x, y)
         if not self.cutmix_prob or float(torch.rand(1, generator=mix.generator)) >= self.cutmix_prob:
             return plan.apply(x, y), plan, rows
-        batch = cutmix(plan, images_first(x, self._last), y, mix.generator)
-        return batch._replace(inputs=images_last(batch.inputs, self._last)), plan, rows
+        return pasted(plan, x, y, self._last, mix.generator), plan, rows
 
     def on_epoch_end(self) -> None:
         """Start the next epoch, with a new order and new partners. Keras calls this."""
@@ -203,6 +219,13 @@ class _MixedBatches:
         if not self.shuffle:
             return np.arange(self._m)
         return np.random.default_rng([self.seed, self.epoch, 0]).permutation(self._m)
+
+
+def _drawn_seed(generator: torch.Generator | None) -> int:
+    """Return the next draw of a generator, or without one a seed of the operating system."""
+    if generator is None:
+        return int(np.random.SeedSequence().generate_state(1)[0])
+    return int(torch.randint(2**31, (1,), device=generator.device, generator=generator))
 
 
 if TYPE_CHECKING:

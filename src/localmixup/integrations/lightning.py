@@ -6,13 +6,15 @@ of this project) or from `pytorch_lightning`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from localmixup._batch import MixedBatch
+from localmixup._batch import MixedBatch, MixPlan
 from localmixup._interpolate import tensors_in
 from localmixup._mixup import LocalMixup
 from localmixup._random import rank_and_size, seeded_generator
@@ -43,9 +45,14 @@ class MixedStep(NamedTuple):
 
 
 class _Mixing:
-    """What both mixins share: which object mixes, which parts of a batch, with which generators."""
+    """What both mixins share: which object mixes, which parts of a batch, with which generators.
+
+    Attributes:
+        mixed_share: share of the counted samples of the last batch that are mixed, a scalar.
+    """
 
     mix: nn.Module
+    mixed_share: Tensor | None = None
     _ranks_agree = False
 
     def __init_subclass__(cls, **keywords: Any) -> None:
@@ -93,7 +100,7 @@ class _Mixing:
     @torch.compiler.disable  # type: ignore[untyped-decorator]  # draws from a generator cannot be compiled
     def _draw(self, batch: Any) -> Any:
         """Return what `self.mix` makes of the inputs and targets of a batch, a `MixedBatch` in most cases."""
-        mix = self._mix()
+        mix, self.mixed_share = self._mix(), None
         x, y = self.inputs_and_targets(batch)
         if not mix.training:
             return mix(x, y)
@@ -104,8 +111,11 @@ class _Mixing:
                 copy_first_rank(part.generator, tensors_in(x, "inputs")[0].device)  # type: ignore[arg-type]
             self._ranks_agree = True
         # a DistributedLocalMixup already draws differently on each rank
-        with draw_apart([part for part in parts if not isinstance(part, DistributedLocalMixup)], rank, size):
-            return mix(x, y)
+        apart = [part for part in parts if not isinstance(part, DistributedLocalMixup)]
+        with _recorded(parts) as plans, draw_apart(apart, rank, size):
+            found = mix(x, y)
+        self.mixed_share = plans[-1].mixed_share if plans else None
+        return found
 
 
 class LocalMixupMixin(_Mixing, _Module):
@@ -119,8 +129,9 @@ class LocalMixupMixin(_Mixing, _Module):
     With several ranks (DDP), each rank draws its own plans, derived from the next draw of the generator and the rank.
     The state of the generator is then the same on all ranks, and the one that rank 0 saves can be loaded everywhere.
 
-    `mixed_loss` and `mixed_step` log `mean_weight`, the mean weight of the samples of an epoch. Near 0,
-    the graph keeps hardly any pair.
+    `mixed_loss` and `mixed_step` log `mean_weight`, the mean weight of the samples of an epoch, and `mixed_share`, the
+    share of the counted ones that are mixed (unless the batch came mixed already). With a mean weight near 0 the graph
+    keeps hardly any pair; where all samples count, a share near 0 says so.
 
     Raises:
         TypeError: the mixin comes after `LightningModule` in the bases.
@@ -169,28 +180,30 @@ class LocalMixupMixin(_Mixing, _Module):
         Raises:
             ValueError: as for `mixed`, or the criterion does not return one loss per sample.
         """
-        found = batch if isinstance(batch, MixedBatch) else self._draw(batch)
+        is_mixed = isinstance(batch, MixedBatch)
+        found = batch if is_mixed else self._draw(batch)
         if isinstance(found, MixedBatch):
             mixed = self.mixed(found)
             outputs = self(mixed.inputs)
         else:
             outputs, mixed = found[0], self.mixed(found[1])
-        self._log_mean_weight(mixed)
+        _check_classes(criterion, mixed.targets, outputs)
+        self._log_counts(mixed, None if is_mixed else self.mixed_share)
         return MixedStep(mixed.loss(criterion, outputs, reduction=reduction), outputs, mixed)
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
-    def _log_mean_weight(self, batch: MixedBatch) -> None:
+    def _log_counts(self, batch: MixedBatch, mixed_share: Tensor | None) -> None:
         """Log how much the pairs count; outside a training step of a `Trainer` there is nothing to log to."""
-        if self.training and getattr(self, "_current_fx_name", None) == "training_step":
-            log: Callable[..., None] = getattr(self, "log")  # noqa: B009  # of the LightningModule
-            log(
-                "mean_weight",
-                batch.weights.detach().mean(),
-                on_step=False,
-                on_epoch=True,
-                sync_dist=rank_and_size()[1] > 1,
-                batch_size=max(1, len(batch.weights)),
-            )
+        if not self.training or getattr(self, "_current_fx_name", None) != "training_step":
+            return
+        log: Callable[..., None] = getattr(self, "log")  # noqa: B009  # of the LightningModule
+        weights = batch.weights.detach()
+        # the mean over the batches is weighted by what each value is a share of
+        values: dict[str, tuple[Tensor, Any]] = {"mean_weight": (weights.mean(), max(1, len(weights)))}
+        if mixed_share is not None:
+            values["mixed_share"] = (mixed_share, weights.sum().clamp_min(1e-12))
+        for name, (value, size) in values.items():
+            log(name, value, on_step=False, on_epoch=True, sync_dist=rank_and_size()[1] > 1, batch_size=size)
 
     def mixed_loss(self, batch: Any, criterion: Callable[..., Tensor], *, reduction: str = "weighted_mean") -> Tensor:
         """Return the loss of `mixed_step`, for `training_step`.
@@ -262,6 +275,42 @@ def _parts_with_generators(mix: nn.Module) -> list[LocalMixup]:
             # hashed, because PyTorch's own generator may have drawn the model's weights from the same seed
             part.generator = seeded_generator(torch.initial_seed(), 0)
     return parts
+
+
+@contextmanager
+def _recorded(parts: list[LocalMixup]) -> Iterator[list[MixPlan]]:
+    """Collect the plans that are drawn meanwhile. A `MixedBatch` does not say who was mixed with whom."""
+    plans: list[MixPlan] = []
+
+    def recording(draw: Callable[..., Any]) -> Callable[..., Any]:
+        def recorded(*args: Any, **keywords: Any) -> Any:
+            drawn = draw(*args, **keywords)
+            plans.append(drawn.plan)
+            return drawn
+
+        return recorded
+
+    for part in parts:
+        part.__dict__["_draw"] = recording(part._draw)
+    try:
+        yield plans
+    finally:
+        for part in parts:
+            del part.__dict__["_draw"]
+
+
+def _check_classes(criterion: Any, targets: Any, outputs: Any) -> None:
+    """Check that a loss of classes gets classes: PyTorch only says that it expected another dtype."""
+    function = getattr(criterion, "func", criterion)
+    if function not in (F.cross_entropy, F.nll_loss) and not isinstance(criterion, (nn.CrossEntropyLoss, nn.NLLLoss)):
+        return
+    tensors = isinstance(targets, Tensor) and isinstance(outputs, Tensor)
+    if tensors and targets.is_floating_point() and targets.shape != outputs.shape:
+        raise ArgumentError(
+            f"targets must be class indices, shape {(*outputs.shape[:1], *outputs.shape[2:])}, or probabilities of the "
+            f"shape of the outputs, {tuple(outputs.shape)}, for a loss of classes, got {targets.dtype} of shape "
+            f"{tuple(targets.shape)}: call .long() on class indices, or use a loss of values such as F.mse_loss"
+        )
 
 
 def _create_generators(mix: nn.Module, state: dict[str, Any], prefix: str = "") -> None:

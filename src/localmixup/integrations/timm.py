@@ -20,8 +20,14 @@ from localmixup._validate import ArgumentError, check_choice, check_flag, check_
 from localmixup.extras.cutmix import paste, span
 from localmixup.graphs import LocalityGraph
 from localmixup.integrations._counts import PairCounts
-from localmixup.integrations._recipe import settings_of_recipe
-from localmixup.integrations._targets import check_carries_weights, expect_soft_targets, needs_weights, weighted_targets
+from localmixup.integrations._recipe import own_recipe, refuse_settings
+from localmixup.integrations._targets import (
+    check_carries_weights,
+    expect_soft_targets,
+    floating_labels,
+    needs_weights,
+    weighted_targets,
+)
 
 MODES = ("batch", "pair", "elem")
 
@@ -51,8 +57,9 @@ class TimmLocalMixup:
             all samples have weight 1, so that any loss works.
         recipe: a whole recipe instead of `graph`, `mixup_alpha`, `prob`, `mode` and `outside`: a `LocalMixup`, its
             configuration, or the path of `local_mixup.json`, which the commands write. Partners are then drawn as the
-            recipe says, and CutMix, if enabled, pastes from them.
-        generator: source of all draws.
+            recipe says, and CutMix, if enabled, pastes from them. A `LocalMixup` is copied, in `.eval()` mode too, in
+            which nothing is mixed: later changes of it are not followed.
+        generator: source of all draws; default: that of the recipe, or PyTorch's.
 
     Attributes:
         mixup_enabled: set it to False, as timm's training loop does, to pass batches on unmixed, with smoothed one-hot
@@ -100,10 +107,11 @@ class TimmLocalMixup:
             recipe, wanted = LocalMixup(), "without graph, for which LocalMixup() decides all of this"
         else:
             wanted = "beside recipe, which holds all settings"
-        settings = settings_of_recipe(recipe, given, TimmLocalMixup, wanted)
         if recipe is None:
-            settings = {"graph": graph, "pairing": "flip", "outside": outside}
-        self._mixer = LocalMixup(**settings, generator=generator)
+            self._mixer = LocalMixup(graph, pairing="flip", outside=outside, generator=generator)
+        else:
+            refuse_settings(given, TimmLocalMixup, wanted)
+            self._mixer = own_recipe(recipe, generator)
         self._has_recipe = recipe is not None
         self.mixup_alpha = check_number("mixup_alpha", mixup_alpha, low=0, meaning="0 disables mixup")
         self.cutmix_alpha = check_number("cutmix_alpha", cutmix_alpha, low=0, meaning="0 disables CutMix")
@@ -203,7 +211,8 @@ class TimmLocalMixup:
         """Check by trial that a loss respects the weights, and make a loss module refuse batches that were not mixed.
 
         With `outside="unmix"` or `pairing="neighbors"` all weights are 1, and any loss passes. A loss module gets a
-        hook that refuses class indices, which timm's loop passes to it if `mixup_fn` is never called.
+        hook that refuses class indices, which timm's loop passes to it if `mixup_fn` is never called. Without gradients
+        (`torch.no_grad()`, as in validation) the hook lets them pass.
 
         Args:
             loss: called with scores and soft targets, shape `(n, num_classes)` each; returns a scalar.
@@ -273,7 +282,7 @@ class TimmLocalMixup:
         check_mixable(x)
         n = len(x) if x.ndim else 1
         if x.ndim and target.shape == (n, self.num_classes):
-            return target.to(x.device, target.dtype if target.is_floating_point() else _draw_dtype(x))
+            return floating_labels(target, "target", _draw_dtype(x)).to(x.device)
         if self.multi_label or target.shape != (n,) or target.is_floating_point() or x.ndim == 0:
             indices = "" if self.multi_label else f"{n} class indices, one per sample, or "
             raise ArgumentError(

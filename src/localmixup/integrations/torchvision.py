@@ -12,17 +12,23 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_flatten, tree_unflatten
-from torch.utils.data import default_collate
+from torch.utils.data import default_collate, get_worker_info
 
 from localmixup._batch import MixedBatch, MixPlan
 from localmixup._inputs import batch_size
+from localmixup._interpolate import check_dense, check_mixable
 from localmixup._mixup import LocalMixup
 from localmixup._validate import ArgumentError, check_integer, check_number
 from localmixup.extras.cutmix import cutmix
 from localmixup.graphs import LocalityGraph
-from localmixup.integrations._counts import PairCounts
-from localmixup.integrations._recipe import settings_of_recipe
-from localmixup.integrations._targets import check_carries_weights, needs_weights, weighted_targets
+from localmixup.integrations._counts import PairCounts, WorkerNotice
+from localmixup.integrations._recipe import own_recipe, refuse_settings
+from localmixup.integrations._targets import (
+    check_carries_weights,
+    floating_labels,
+    needs_weights,
+    weighted_targets,
+)
 
 LabelsGetter = Callable[[Any], Any]
 
@@ -41,7 +47,8 @@ class LocalMixupTransform(nn.Module):
     Args:
         graph: how much a pair counts, from `localmixup.graphs`.
         recipe: a whole recipe instead of `graph`, `alpha`, `prob`, `per_sample`, `pairing` and `outside`: a
-            `LocalMixup`, its configuration, or the path of `local_mixup.json`, which the commands write.
+            `LocalMixup`, its configuration, or the path of `local_mixup.json`, which the commands write. A `LocalMixup`
+            is copied, in `.eval()` mode too, in which nothing is mixed: later changes of it are not followed.
         alpha: `lam ~ Beta(alpha, alpha)`, > 0.
         num_classes: number of classes; None if the labels are one-hot or soft already.
         labels_getter: where the labels are. `"default"`: the second of several inputs, or, in a dict (which may be that
@@ -54,7 +61,8 @@ class LocalMixupTransform(nn.Module):
             all samples have weight 1, so that any loss works.
         label_smoothing: share of each label that is spread over all classes, in [0, 1]. Smooth here instead of in the
             loss, which would add a term without the weight.
-        generator: source of all draws; DataLoader workers derive their own generators from it.
+        generator: source of all draws; DataLoader workers derive their own generators from it. Default: that of the
+            recipe, or PyTorch's.
 
     Raises:
         ValueError: an argument is out of range.
@@ -99,14 +107,16 @@ class LocalMixupTransform(nn.Module):
             "pairing": pairing,
             "outside": outside,
         }
-        settings = settings_of_recipe(recipe, settings, LocalMixupTransform)
         if recipe is None:
             settings["mixup_alpha"] = settings.pop("alpha")
             if graph is not None and pairing is None:
                 settings["pairing"] = "roll"
-        self.mixup = LocalMixup(**settings, generator=generator)
+            self.mixup = LocalMixup(**settings, generator=generator)
+        else:
+            refuse_settings(settings, LocalMixupTransform)
+            self.mixup = own_recipe(recipe, generator)
         self.alpha = self.mixup.mixup_alpha
-        self._counts = PairCounts()
+        self._counts, self._notice = PairCounts(workers=True), WorkerNotice()
 
     def extra_repr(self) -> str:
         """Return the settings for `repr`."""
@@ -138,7 +148,7 @@ class LocalMixupTransform(nn.Module):
         at_images = _where_images(leaves, labels)
         images = tuple(_plain_image(leaves[i], len(classes)) for i in at_images)
         batch_size(images, classes, None)  # names what cannot be mixed
-        plan = self.mixup.plan(images[0] if len(images) == 1 else images, classes)
+        plan = self._plan(images[0] if len(images) == 1 else images, classes)
         self._counts.add_plan(plan)
         batch = self._made_by(plan, images, classes)
         for i, mixed in zip(at_images, batch.inputs, strict=True):
@@ -149,6 +159,12 @@ class LocalMixupTransform(nn.Module):
         for i in at_labels:
             leaves[i] = soft
         return tree_unflatten(leaves, spec)
+
+    def _plan(self, images: Any, classes: Tensor) -> MixPlan:
+        worker = get_worker_info()
+        if worker is None:
+            return self.mixup.plan(images, classes)
+        return self._notice.plan(self.mixup, images, classes, quiet=worker.id > 0)
 
     def _made_by(self, plan: MixPlan, images: tuple[Tensor, ...], classes: Tensor) -> MixedBatch:
         return plan.apply(images, classes)
@@ -161,9 +177,9 @@ class LocalMixupTransform(nn.Module):
             mixed. A mean weight near 0 means that the graph keeps hardly any pair.
 
         Raises:
-            ValueError: nothing was mixed since the last call in this process. DataLoader workers count for themselves.
+            ValueError: nothing was mixed since the last call, neither in this process nor in its DataLoader workers.
         """
-        return self._counts.take(" in this process; DataLoader workers count for themselves")
+        return self._counts.take()
 
     def collate_fn(self, samples: list[Any]) -> Any:
         """Collate samples and mix them: `DataLoader(data, collate_fn=transform.collate_fn)`, also in workers.
@@ -189,6 +205,7 @@ class LocalMixupTransform(nn.Module):
         """Return labels as class indices, shape `(n,)`, or probabilities, shape `(n, c)`."""
         if not isinstance(labels, Tensor):
             raise ArgumentError(f"labels must be a tensor, got {type(labels).__name__}")
+        check_dense(labels, "labels")
         if labels.ndim not in (1, 2):
             raise ArgumentError(
                 "labels must be class indices of shape (n,) or probabilities of shape (n, num_classes), "
@@ -200,7 +217,7 @@ class LocalMixupTransform(nn.Module):
                     f"labels of shape (n, c) must have c = num_classes = {self.num_classes}, "
                     f"got shape {tuple(labels.shape)} (num_classes may be None for such labels)"
                 )
-            return labels if labels.is_floating_point() else labels.float()
+            return floating_labels(labels, "labels", torch.float32)
         if labels.is_floating_point():
             raise ArgumentError(f"labels of shape (n,) must be class indices, got {labels.dtype}")
         if self.num_classes is None:
@@ -289,6 +306,7 @@ def _where_images(leaves: list[Any], labels: Tensor) -> list[int]:
 
 
 def _plain_image(image: Tensor, n: int) -> Tensor:
+    check_mixable(image, "images")
     video = _torchvision_kind(image) == "Video"
     if image.ndim != (5 if video else 4):
         raise ArgumentError(

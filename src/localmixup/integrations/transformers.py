@@ -19,7 +19,6 @@ from localmixup._mixup import LocalMixup
 from localmixup._optional import require
 from localmixup._random import rank_and_size, seeded_generator
 from localmixup._validate import ArgumentError
-from localmixup.distributed import DistributedLocalMixup
 from localmixup.distributed._collectives import sum_over_ranks
 from localmixup.integrations._counts import PairCounts
 from localmixup.integrations._recipe import recipe_of
@@ -29,6 +28,7 @@ from localmixup.integrations._transformers_inputs import (
     criterion_of,
     features_of,
     is_compiled,
+    label_counts,
     logits_of,
     run_mixed,
 )
@@ -57,8 +57,8 @@ class LocalMixupTrainerMixin(_Trainer):  # type: ignore[misc,unused-ignore]
     Images and all other floating point inputs are mixed directly. For texts the token embeddings are mixed, and
     distances are measured between the mean embeddings of the texts. The loss is the one the model would compute, per
     sample and weighted by the graph. It is exact under gradient accumulation and with several processes: an optimizer
-    step uses `sum(w l) / sum(w)` over all the samples that go into it. Partners are always in the same batch of the
-    same process. Evaluation and prediction are those of the plain `Trainer`.
+    step uses `sum(w l) / sum(w)` over all the samples that go into it, without ignored labels (-100). Partners are
+    always in the same batch of the same process. Evaluation and prediction are those of the plain `Trainer`.
 
     Next to the training loss it logs `mean_weight`, the mean weight of this process's samples since the last log, and
     `mixed_share`, the share of the counted samples that are mixed.
@@ -93,11 +93,6 @@ class LocalMixupTrainerMixin(_Trainer):  # type: ignore[misc,unused-ignore]
     ) -> None:
         if recipe is None:
             recipe = LocalMixup()
-        if isinstance(recipe, DistributedLocalMixup) or not isinstance(recipe, (LocalMixup, Mapping, str, os.PathLike)):
-            raise ArgumentError(
-                "recipe must be a LocalMixup, such as LocalMixup(KNNGraph(share=0.2)), its configuration or the path "
-                f"of local_mixup.json, also with several processes, got {type(recipe).__name__}"
-            )
         mix = copy.deepcopy(recipe_of(recipe))  # its generator is set here, and its graph may follow the data
         super().__init__(*args, **kwargs)
         if self.compute_loss_func is not None:
@@ -149,9 +144,7 @@ class LocalMixupTrainerMixin(_Trainer):  # type: ignore[misc,unused-ignore]
         plan = update.plans[i]
         outputs = run_mixed(model, inner, inputs, plan, check=not self._tokens_checked)
         self._tokens_checked = True
-        criterion = self.criterion
-        if criterion is None:
-            criterion = criterion_of(inner, labels, self._label_smoothing)
+        criterion = self._criterion_of(inner, labels)
         batch = MixedBatch(inputs, labels, plan.partner_of(labels), plan.lam, plan.weights)
         loss = batch.loss(criterion, logits_of(outputs), reduction="sum") * update.scale
         if self._divides(num_items_in_batch):
@@ -187,6 +180,9 @@ class LocalMixupTrainerMixin(_Trainer):  # type: ignore[misc,unused-ignore]
         """Return whether this version of transformers divides the loss by the number of batches anyway (5.0 does)."""
         scaled = hasattr(super(), "loss_is_scaled_for_ga") or not hasattr(self, "current_gradient_accumulation_steps")
         return not scaled and not (self.model_accepts_loss_kwargs and num_items_in_batch is not None)
+
+    def _criterion_of(self, inner: nn.Module, labels: Tensor) -> Callable[..., Tensor]:
+        return criterion_of(inner, labels, self._label_smoothing) if self.criterion is None else self.criterion
 
     @property
     def _label_smoothing(self) -> float:
@@ -225,15 +221,18 @@ class LocalMixupTrainerMixin(_Trainer):  # type: ignore[misc,unused-ignore]
     @torch.no_grad()
     def _draw(self, update: _Update, inner: nn.Module) -> None:
         """Draw the plans of all batches of an optimizer step, and compute the factor that scales their losses."""
+        sizes = []
         for batch in update.inputs:
             inputs, labels, _ = self._split(self._prepare_inputs(batch))
             features = features_of(inner, inputs) if self.features is None else self.features(inputs)
-            update.plans.append(self.mix.plan(features, labels))
-        for plan in update.plans:
+            plan = self.mix.plan(features, labels)
+            counts = label_counts(self._criterion_of(inner, labels), labels, plan.weights)
+            sizes.append((plan.weights * (plan.lam * counts + (1 - plan.lam) * plan.partner_of(counts))).sum())
+            update.plans.append(plan)
             self._counts.add_plan(plan)
-        total = sum_over_ranks(torch.cat([plan.weights for plan in update.plans]).sum())
-        # gradients are averaged over the processes, but their sum is needed
-        update.scale = rank_and_size()[1] / total.clamp_min(torch.finfo(total.dtype).tiny)
+        total = sum_over_ranks(torch.stack(sizes).sum())
+        # gradients are averaged over the processes, but their sum is needed; and no sample may count
+        update.scale = torch.where(total > 0, rank_and_size()[1] / total, 0.0)
 
 
 if TYPE_CHECKING:

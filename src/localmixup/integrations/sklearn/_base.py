@@ -18,10 +18,12 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from localmixup._mixup import LocalMixup
+from localmixup._settings import SETTINGS
 from localmixup._validate import ArgumentError
 from localmixup.graphs import CompleteGraph, LocalityGraph
 from localmixup.graphs.registry import GRAPHS
-from localmixup.integrations._recipe import settings_of_recipe
+from localmixup.integrations._counts import PairCounts
+from localmixup.integrations._recipe import own_recipe, recipe_of, refuse_settings
 from localmixup.integrations.sklearn._checks import check_parameters, checked_weights, layer_sizes
 from localmixup.integrations.sklearn._network import (
     TrainingRows,
@@ -148,13 +150,16 @@ class LocalMixupMLP(BaseEstimator, ABC):  # type: ignore[misc]
         rows, validation = self._split(rows)
         batch_size = self._batch_rows(len(rows))
         order, draws = torch.Generator(), torch.Generator()
-        mix = self._make_mix(draws, batch_size)
+        mix, counts = self._make_mix(draws, batch_size), PairCounts()
         best, best_weights, stale = -np.inf, None, 0
         for epoch in range(1, max_iter + 1):
             # new seeds in each epoch, so that two warm-started fits of 5 epochs equal one of 10
             order.manual_seed(self._seed())
             draws.manual_seed(self._seed())
-            train_epoch(self.network_, self._optimizer, rows, mix, self._losses, batch_size=batch_size, generator=order)
+            train_epoch(
+                self.network_, self._optimizer, rows, mix, self._losses,
+                batch_size=batch_size, generator=order, counts=counts,
+            )  # fmt: skip
             score = self._record(epoch, rows, validation)
             stale = 0 if score >= best + self.tol else stale + 1
             if score > best:
@@ -171,6 +176,8 @@ class LocalMixupMLP(BaseEstimator, ABC):  # type: ignore[misc]
                     stacklevel=4,
                 )
         self.loss_ = self.loss_curve_[-1]
+        counted = counts.take()
+        self.mean_weight_, self.mixed_share_ = counted["mean_weight"], counted["mixed_share"]
         if best_weights is not None:
             self.best_validation_score_ = best
             self.network_.load_state_dict(best_weights)
@@ -218,15 +225,18 @@ class LocalMixupMLP(BaseEstimator, ABC):  # type: ignore[misc]
         """Return the settings of the mixing; the graph may still be a name."""
         names = ("graph", "kept_share", "mixup_alpha", "prob", "per_sample", "pairing", "outside")
         given = {name: getattr(self, name) for name in names}
-        settings = settings_of_recipe(self.recipe, given, LocalMixupMLP)
-        settings.pop("kept_share", None)
-        if settings["outside"] is None:
-            settings["outside"] = "discard" if settings["graph"] is None else "unmix"
-        return settings
+        if self.recipe is not None:
+            refuse_settings(given, LocalMixupMLP)
+            recipe = recipe_of(self.recipe)
+            return {name: getattr(recipe, name) for name in SETTINGS}
+        given.pop("kept_share")
+        if given["outside"] is None:
+            given["outside"] = "discard" if given["graph"] is None else "unmix"
+        return given
 
     def _make_graph(self, x: Tensor) -> Any:
         if self.recipe is not None:
-            return self._settings()["graph"]
+            return own_recipe(self.recipe).graph
         if self.graph is None:
             return LocalMixup().graph
         if not isinstance(self.graph, str):
@@ -246,14 +256,16 @@ class LocalMixupMLP(BaseEstimator, ABC):  # type: ignore[misc]
         defaults = LocalMixup() if self.graph is None else LocalMixup(self.graph_)
         settings = {name: getattr(defaults, name) if value is None else value for name, value in settings.items()}
         if self._mix is None or self._mix.graph is not self.graph_:
-            self._mix = LocalMixup(**settings)
+            self._mix = LocalMixup(**settings) if self.recipe is None else own_recipe(self.recipe, generator)
+            self._mix.graph = self.graph_
             if isinstance(self.graph, str):
                 self._mix._notice.silence()
         else:  # the same object in all calls of partial_fit, so that it warns only once
             for name, value in settings.items():
                 setattr(self._mix, name, value)
         # with a graph that keeps no pair, outside="discard" would leave nothing to train on
-        return self._mix.train(not (isinstance(self.graph_, LocalityGraph) and self.graph_.is_vanilla(batch_size)))
+        keeps_none = isinstance(self.graph_, LocalityGraph) and self.graph_.is_vanilla(batch_size)
+        return self._mix.train(not keeps_none and (self.recipe is None or recipe_of(self.recipe).training))
 
     def _outputs(self, X: Any) -> Any:
         check_is_fitted(self)

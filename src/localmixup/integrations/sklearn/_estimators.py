@@ -47,7 +47,9 @@ class LocalMixupClassifier(ClassifierMixin, LocalMixupMLP):  # type: ignore[misc
             the range are exactly plain training and classical mixup. `"discard"`: the pair counts W, eq. (3) of the
             paper.
         recipe: a whole recipe instead of `graph`, `kept_share`, `mixup_alpha`, `prob`, `per_sample`, `pairing` and
-            `outside`: a `LocalMixup`, its configuration, or the path of `local_mixup.json`, which the commands write.
+            `outside`: a `LocalMixup`, its configuration, or the path of `local_mixup.json`, which the commands write. A
+            `LocalMixup` is copied by `fit`, in `.eval()` mode too, in which nothing is mixed. Its generator is not
+            used: all draws follow from `random_state`.
         learning_rate_init: learning rate of AdamW, > 0.
         weight_decay: weight decay of AdamW, >= 0.
         batch_size: rows per batch; `"auto"` is 200, or all rows if fewer.
@@ -67,6 +69,9 @@ class LocalMixupClassifier(ClassifierMixin, LocalMixupMLP):  # type: ignore[misc
         classes_: the labels, sorted.
         network_: the trained `torch.nn.Sequential`, from standardised inputs to one score per class.
         graph_: the graph in use, with its parameter in standardised distance.
+        mean_weight_: mean weight of the pairs in the last call of `fit` or `partial_fit`, in [0, 1], without the sample
+            weights. Near 0, the graph keeps hardly any pair.
+        mixed_share_: share of the counted samples that were mixed in that call, in [0, 1].
         n_iter_: number of epochs of the last call of `fit` or `partial_fit`.
         loss_curve_: loss on the unmixed training rows after each epoch, which is comparable between graphs.
         loss_: the last value of `loss_curve_`.

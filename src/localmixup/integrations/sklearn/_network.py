@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from localmixup._mixup import LocalMixup
+from localmixup.integrations._counts import PairCounts
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
 """Maps outputs `(n, q)` and targets to one loss per sample, shape `(n,)`."""
@@ -123,6 +124,7 @@ def train_epoch(
     *,
     batch_size: int,
     generator: torch.Generator,
+    counts: PairCounts,
 ) -> None:
     """Train on all rows once, in random order, in batches whose sizes differ by at most one.
 
@@ -137,6 +139,7 @@ def train_epoch(
         criterion: one loss per sample.
         batch_size: largest number of rows in a batch.
         generator: source of the order.
+        counts: the pairs of all batches are added to it.
     """
 
     def weighted(outputs: Tensor, targets: tuple[Tensor, Tensor]) -> Tensor:
@@ -147,7 +150,9 @@ def train_epoch(
     shuffled = rows.take(torch.randperm(len(rows), generator=generator))
     n_batches = math.ceil(len(rows) / batch_size)
     for x, y, sample_weight in zip(*(tensor.tensor_split(n_batches) for tensor in shuffled), strict=True):
-        batch = mix.plan(x, y).apply(x, (y, sample_weight))
+        plan = mix.plan(x, y)
+        counts.add_plan(plan)
+        batch = plan.apply(x, (y, sample_weight))
         loss = batch.loss(weighted, network(batch.inputs))
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]

@@ -50,7 +50,7 @@ def losses_and_counts(
             f"outputs of shape {_shape(outputs)} and targets of shape {_shape(targets)} were broadcast to {(n, n)}: "
             "give both the same shape"
         )
-    return _mean_of_values(losses), _counts(criterion, targets, losses)
+    return _mean_of_values(losses), target_counts(criterion, targets, losses)
 
 
 def _not_compiled(criterion: Any) -> Any:
@@ -134,7 +134,7 @@ def _takes_reduction(criterion: Callable[..., Tensor]) -> bool:
 _takes_reduction._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
-def _counts(criterion: Any, targets: Any, losses: Tensor) -> Tensor | None:
+def target_counts(criterion: Any, targets: Any, losses: Tensor) -> Tensor | None:
     """Return what PyTorch's mean divides by, for the two criteria that do not divide by the number of losses."""
     if isinstance(criterion, (nn.CrossEntropyLoss, nn.NLLLoss)):
         weight, ignored = criterion.weight, criterion.ignore_index

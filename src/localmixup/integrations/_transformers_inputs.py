@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from localmixup._batch import MixPlan
-from localmixup._criterion import _counts as counts_of
+from localmixup._criterion import target_counts
 from localmixup._validate import ArgumentError
 from localmixup.extras.sequences import masked_mean, mix_sequences
 
@@ -239,7 +239,7 @@ def label_counts(criterion: Callable[..., Tensor], labels: Tensor, like: Tensor)
     """
     if isinstance(criterion, functools.partial) and criterion.func is _cross_entropy:
         criterion, labels = F.cross_entropy, labels.reshape(len(labels), -1)
-    counts = counts_of(criterion, labels, like)
+    counts = target_counts(criterion, labels, like)
     return torch.ones_like(like) if counts is None else counts
 
 

@@ -58,6 +58,14 @@ def test_the_validation_split_chooses_not_the_test_set(store):
     assert chosen(group).arm.label == "local mixup, far"
 
 
+def test_a_control_is_never_chosen(store):
+    control = arm("local mixup, near: random partners", parameters={"loss_scale": 0.7}, control_of="local mixup, near")
+    store.add_arm(control, 1)
+    store.add(control.run(0), outcome(9.0, 0.5))  # the lowest validation error
+    (group,) = Reading(store).groups("table1")
+    assert chosen(group).arm.label == "local mixup, far"
+
+
 def test_a_control_follows_the_arm_it_belongs_to_and_both_ends_come_first(store):
     (group,) = Reading(store).groups("table1")
     assert list(group.by_label) == ["vanilla", "mixup", "local mixup, far", "local mixup, near", "scaled"]

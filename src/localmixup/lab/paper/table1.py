@@ -54,7 +54,11 @@ class Table1(Item):
 def chosen(group: Group) -> ArmResult | None:
     """Return the local method that the validation split chose, or the only one; None if there is none."""
     main = next((r.arm.training.reduction for r in group.results if r.arm.label == "vanilla"), "mean")
-    local = [r for r in group.results if r.arm.label.startswith("local mixup") and r.arm.training.reduction == main]
+    local = [
+        r
+        for r in group.results
+        if r.arm.label.startswith("local mixup") and r.arm.control_of is None and r.arm.training.reduction == main
+    ]
     return best_on_validation(local) if local else None
 
 

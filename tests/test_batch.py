@@ -153,6 +153,34 @@ def test_accuracy_understands_one_logit(dtype, outputs, targets):
     assert float(batch.accuracy(logits)) == pytest.approx((1.0 + 0.75 + 0.0 + 0.25) / 4)
 
 
+@pytest.mark.parametrize("ignored", [-100, -1, 255, 1])
+@pytest.mark.parametrize("dtype", [torch.long, torch.float32])
+def test_accuracy_of_one_logit_leaves_the_ignored_label_out(ignored, dtype):
+    y, other = torch.tensor([0, ignored, 1, 0]), torch.tensor([ignored, 0, 1, 1])
+    batch = batch_of(y.to(dtype), other.to(dtype), [0.75, 0.5, 0.25, 1.0])
+    logits = torch.tensor([-2.0, -0.5, -0.1, 3.0])
+    right, counted = 0.0, 0.0
+    for i, lam in enumerate([0.75, 0.5, 0.25, 1.0]):
+        for label, share in ((int(y[i]), lam), (int(other[i]), 1 - lam)):
+            right += share * (label != ignored and (logits[i] > 0) == (label == 1))
+            counted += share * (label != ignored)
+    assert float(batch.accuracy(logits, ignore_index=ignored)) == pytest.approx(float(right) / counted)
+
+
+@pytest.mark.parametrize("labels", [(3, 1, 4, 5), (3, 4, 5)])
+@pytest.mark.parametrize("dtype", [torch.long, torch.float32, torch.bool])
+def test_accuracy_of_a_mask_with_one_channel_is_that_of_its_pixels(labels, dtype):
+    g = torch.Generator().manual_seed(0)
+    y, other = (torch.randint(2, labels, generator=g).to(dtype) for _ in range(2))
+    batch = batch_of(y, other, [0.75, 0.5, 0.25], [1.0, 0.5, 0.25])
+    logits = torch.randn(3, 1, 4, 5, generator=g)
+    flat = batch_of(
+        y.flatten(), other.flatten(), torch.tensor([0.75, 0.5, 0.25]).repeat_interleave(20).tolist(),
+        torch.tensor([1.0, 0.5, 0.25]).repeat_interleave(20).tolist(),
+    )  # fmt: skip
+    assert float(batch.accuracy(logits)) == pytest.approx(float(flat.accuracy(logits.flatten())))
+
+
 def test_accuracy_of_several_labels_counts_each():
     labels = batch_of(torch.tensor([[1.0, 1.0, 0.0]]), torch.tensor([[0.0, 1.0, 0.0]]), [0.5])
     assert float(labels.accuracy(torch.tensor([[1.0, 1.0, -1.0]]))) == pytest.approx((1 + 2 / 3) / 2)
@@ -168,7 +196,19 @@ def test_accuracy_of_several_labels_counts_each():
             "accuracy needs labels 0 and 1 for one logit .*; for regression",
         ),
         (torch.randn(3, 2) + 9, torch.randn(3, 2), "accuracy needs targets that are classes; for regression"),
-        (torch.tensor([0, 1, 2]), torch.randn(3), "accuracy needs labels 0 and 1 for one logit .* and labels up to 2"),
+        (
+            torch.tensor([0, 1, 2]),
+            torch.randn(3),
+            "accuracy needs labels 0 and 1 for one logit .* and labels from 0 to 2",
+        ),
+        (torch.tensor([-1, 1]), torch.randn(2, 1), r"labels from -1 to 1; convert -1 and 1 by \(y > 0\)"),
+        (torch.tensor([-1.0, -1.0]), torch.randn(2), r"labels from -1 to -1; convert -1 and 1 by"),
+        (torch.tensor([0, -5]), torch.randn(2), r"\(or ignore_index, -100\), got .* from -5 to 0; for regression"),
+        (
+            torch.full((2, 1, 3, 3), 2.0),
+            torch.randn(2, 1, 3, 3),
+            "labels 0 and 1 .* labels from 2 to 2; for regression",
+        ),
         (torch.tensor([0, 1, 2]), torch.randn(3, 4, 2), r"accuracy needs class scores of shape \(n, c, ...\) and"),
         ({"y": torch.zeros(3)}, torch.randn(3, 2), "accuracy needs one tensor of targets .*, got dict and Tensor"),
     ],

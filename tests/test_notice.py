@@ -6,6 +6,7 @@ import warnings
 import pytest
 import torch
 from helpers import generator, seeded
+from torch.overrides import TorchFunctionMode
 
 from localmixup import (
     AdaptiveExponentialGraph,
@@ -102,6 +103,76 @@ SENSIBLE = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("size", [2, 4, 6, 7, 8, 9])
+@pytest.mark.parametrize("options", [
+    {}, {"pairing": "flip", "outside": "unmix"}, {"pairing": "roll", "prob": 0.5}, {"pairing": "neighbors"},
+    {"pairing": "neighbors", "prob": 0.7},
+])  # fmt: skip
+def test_small_batches_warn_too(size, options):
+    batches = 520 if "prob" in options else 300
+    (message,) = messages(seeded(ThresholdGraph(1e-6), **options), batches, size)
+    assert message.startswith("with ThresholdGraph(radius=1e-06, metric='euclidean') hardly any ")
+    (message,) = messages(seeded(ThresholdGraph(1e6), pairing="flip"), batches=300, size=size)
+    assert "every pair counts in full" in message
+    (message,) = messages(seeded(KNNGraph(9), **options), size=size)
+    assert f"a batch of {size} has fewer samples than KNNGraph(n_neighbors=9" in message
+
+
+def test_batches_of_several_sizes_are_added_up():
+    mix = seeded(ThresholdGraph(0.01))
+    found = [message for size in [1, 2, 5, 3, 1, 4] * 60 for message in messages(mix, batches=1, size=size)]
+    assert len(found) == 1
+    assert "hardly any pair counts" in found[0]
+    # the last batch of an epoch alone does not say that there are fewer samples than neighbours
+    mix = seeded(KNNGraph(20))
+    assert [m for size in [64, 64, 64, 10] * 20 for m in messages(mix, batches=1, size=size)] == []
+
+
+class Reads(TorchFunctionMode):
+    """Counts how often a value is read, for which a GPU must wait."""
+
+    count = 0
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        self.count += func.__name__ in ("tolist", "item", "nonzero", "__bool__", "__float__", "__int__", "__index__")
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("pairing", ["flip", "neighbors", "permutation"])
+@pytest.mark.parametrize("size", [4, 64])
+def test_values_are_read_after_powers_of_two_alone(pairing, size):
+    looks = []
+    mixes = [seeded(ThresholdGraph.fit(X, kept_share=0.2), pairing=pairing) for _ in range(2)]
+    mixes[1]._notice.silence()
+    for number in range(1, 200):
+        counts = []
+        for mix in mixes:
+            with Reads() as reads:
+                mix.plan(X[number : number + size].double())  # of float32, a CPU reads the largest distance
+            counts.append(reads.count)
+        if counts[0] > counts[1]:
+            looks.append(number)
+    assert looks == [1, 2, 4, 8, 16, 32, 64, 128][: 7 if size == 64 else 8]
+
+
+@pytest.mark.parametrize("size", [8, 64, 500])
+def test_drawn_partners_that_are_always_the_sample_itself_warn(size):
+    (message,) = messages(seeded(ThresholdGraph(1e-6), pairing="neighbors"), batches=128, size=size)
+    assert "hardly any sample is mixed, a share of 0: the distances of the pairs are" in message
+    # where a few of many pairs count, most samples are mixed
+    few = ThresholdGraph.fit(X, kept_share=0.005)
+    assert size < 500 or messages(seeded(few, pairing="neighbors"), batches=16, size=size) == []
+    for graph in (ThresholdGraph(0.0), IdentityGraph(), KNNGraph(0), None):
+        assert messages(seeded(graph, pairing="neighbors"), batches=128, size=size) == []
+
+
+@pytest.mark.parametrize("size", [2, 4, 8])
+@pytest.mark.parametrize("pairing", ["permutation", "flip", "neighbors", "within_class"])
+def test_a_sensible_graph_never_warns_in_small_batches(size, pairing):
+    for seed, graph in enumerate([*SENSIBLE[:3], SENSIBLE[4], ThresholdGraph.fit(X, kept_share=0.1)]):
+        assert messages(seeded(graph, seed, pairing=pairing), batches=500, size=size, use="plan") == []
+
+
 @pytest.mark.parametrize(("size", "graph"), [(16, ThresholdGraph.fit(X, kept_share=0.1)), (32, None)])
 def test_a_sensible_graph_never_warns(size, graph):
     with warnings.catch_warnings():
@@ -114,8 +185,7 @@ def test_a_sensible_graph_never_warns(size, graph):
                     mix.plan(X[torch.randperm(1000, generator=g)[:size]])
 
 
-def test_small_batches_say_nothing():
-    # a few pairs are no evidence
+def test_a_few_pairs_are_no_evidence():
     assert messages(seeded(ThresholdGraph(0.01)), batches=20, size=4) == []
     assert messages(seeded(ThresholdGraph(0.01)).eval()) == []
 

@@ -1,5 +1,7 @@
 """A mistake is named with the argument, what it got and the remedy."""
 
+import dataclasses
+import inspect
 import math
 
 import numpy as np
@@ -9,7 +11,17 @@ from helpers import seeded
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localmixup import ArgumentError, CompleteGraph, LocalMixup, ThresholdGraph
+from localmixup import (
+    AdaptiveExponentialGraph,
+    ArgumentError,
+    CompleteGraph,
+    ExponentialGraph,
+    IdentityGraph,
+    KNNGraph,
+    LocalMixup,
+    NearestOfGraph,
+    ThresholdGraph,
+)
 from localmixup._validate import check_choice, check_flag, check_integer, check_number
 
 X, Y = torch.zeros(4, 2), torch.arange(4)
@@ -157,3 +169,32 @@ def test_inputs_that_cannot_be_mixed_are_named_with_the_remedy(make, message):
     if "dense" in message or "nested" in message or "quint8" in message:
         with pytest.raises(ArgumentError, match=f"features .*{message}"):
             LocalMixup(ThresholdGraph(1.0)).plan(value)
+
+
+@pytest.mark.parametrize(
+    ("graph", "given", "hint"),
+    [
+        (ExponentialGraph, "alpha", "did you mean 'decay'"),
+        (ExponentialGraph, "dekay", "did you mean 'decay'"),
+        (ThresholdGraph, "eps", "did you mean 'radius'"),
+        (ThresholdGraph, "epsilon", "did you mean 'radius'"),
+        (KNNGraph, "k", "did you mean 'n_neighbors'"),
+        (KNNGraph, "n_neighbours", "did you mean 'n_neighbors'"),
+        (NearestOfGraph, "k", "did you mean 'n_candidates'"),
+        (AdaptiveExponentialGraph, "kept_share", "did you mean 'mean_weight'"),
+        (ThresholdGraph, "share", "it takes radius, metric"),
+        (CompleteGraph, "metric", "it takes no argument"),
+        (IdentityGraph, "decay", "it takes no argument"),
+    ],
+)
+def test_an_unknown_argument_of_a_graph_is_answered_by_the_one_meant(graph, given, hint):
+    for error in (ArgumentError, TypeError):
+        with pytest.raises(error, match=f"^{graph.__name__} has no argument '{given}': {hint}"):
+            graph(**{given: 1})
+
+
+def test_a_graph_still_says_what_it_takes():
+    assert str(inspect.signature(ThresholdGraph)).startswith("(radius: 'float', *, metric: ")
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'decay'"):
+        ExponentialGraph()
+    assert dataclasses.replace(ThresholdGraph(1.0), radius=2.0) == ThresholdGraph(radius=2.0)

@@ -138,17 +138,17 @@ class MixedBatch(_BatchFields):
         The plain accuracy has no meaning for mixed samples. Samples count by `weights`.
 
         Args:
-            outputs: class scores, shape `(n, c)` or `(n, c, ...)`; or one logit per sample for labels 0 and 1, shape
-                `(n,)` or `(n, 1)`; for several labels per sample their signs count.
-            ignore_index: class index that is left out, as in `nn.CrossEntropyLoss`.
+            outputs: class scores, shape `(n, c)` or `(n, c, ...)`; or one logit per label 0 or 1, shape `(n,)` or
+                `(n, 1)`, of a mask `(n, 1, ...)`; for several labels per sample their signs count.
+            ignore_index: label that is left out, as in `nn.CrossEntropyLoss`.
 
         Returns:
             A scalar in [0, 1]; 0 if no sample counts.
 
         Raises:
-            ValueError: the targets are not classes.
+            ValueError: the targets are not classes; for one logit, labels other than 0, 1 and `ignore_index`.
         """
-        labels = kind_of_labels(self.targets, self.partner_targets, outputs)
+        labels = kind_of_labels(self.targets, self.partner_targets, outputs, ignore_index)
         own, own_counts = hits_of(outputs, self.targets, labels, ignore_index)
         other, other_counts = hits_of(outputs, self.partner_targets, labels, ignore_index)
         hits = self.weights * (self.lam * own + (1 - self.lam) * other)

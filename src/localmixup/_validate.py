@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import math
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 class ArgumentError(ValueError):
@@ -130,8 +134,30 @@ def refuse_unknown(owner: str, given: Iterable[str], known: Iterable[str], simil
     names = list(known)
     for name in given:
         near = [similar[name]] if name in similar else get_close_matches(name, names, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(names)}"
+        hint = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(names) or 'no argument'}"
         raise UnknownArgumentError(f"{owner} has no argument {name!r}: {hint}")
+
+
+def suggests(**similar: str) -> Callable[[type[T]], type[T]]:
+    """Return a decorator of classes whose constructor then explains an unknown keyword argument by `refuse_unknown`.
+
+    Args:
+        **similar: what to suggest for some frequent mistakes.
+    """
+
+    def decorated(cls: type[T]) -> type[T]:
+        init = cls.__init__
+        known = list(inspect.signature(init).parameters)[1:]
+
+        @functools.wraps(init)
+        def checked(self: T, *args: Any, **options: Any) -> None:
+            refuse_unknown(cls.__name__, [name for name in options if name not in known], known, similar)
+            init(self, *args, **options)
+
+        cls.__init__ = checked  # type: ignore[assignment,method-assign]
+        return cls
+
+    return decorated
 
 
 def _hint(value: Any, names: list[str]) -> str:

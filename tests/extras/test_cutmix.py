@@ -57,6 +57,19 @@ def test_cutmix_agrees_with_a_loop_over_pixels(n, height, width, seed, per_sampl
     assert torch.equal(batch.inputs[untouched], images[untouched])
 
 
+@pytest.mark.parametrize("form", [torch.contiguous_format, torch.channels_last])
+def test_images_with_gradients_keep_their_memory_format_and_get_them(form):
+    images = torch.rand(6, 3, 8, 6, generator=generator()).contiguous(memory_format=form).requires_grad_()
+    plan = seeded(CompleteGraph(), per_sample=True).plan(images, torch.arange(6))
+    batch = cutmix(plan, images, torch.arange(6), generator(1))
+    assert batch.inputs.stride() == images.stride()
+    scale = torch.rand(6, 3, 8, 6, generator=generator(2))
+    (batch.inputs * scale).sum().backward()
+    expected, _ = pasted(plan, torch.arange(images.numel()).view(6, 3, 8, 6), 1)  # from where each pixel comes
+    gradient = torch.zeros(images.numel()).index_add_(0, expected.flatten(), scale.flatten())
+    torch.testing.assert_close(images.grad.flatten(), gradient)
+
+
 @pytest.mark.parametrize("side", [3, 5, 32])
 def test_the_share_of_a_box_is_that_of_the_paper(side):
     # away from the borders nothing is cut off: floor(sqrt(1 - lam) side)^2 pixels, also for an odd side

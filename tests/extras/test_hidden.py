@@ -132,7 +132,8 @@ def test_the_model_alone_is_unchanged_after_a_pass_and_after_an_error():
     assert torch.equal(model(X), expected)
     for _ in range(5):
         manifold(X, Y)
-    assert sum(len(m._forward_hooks) for m in model.modules()) <= 1, "hooks pile up"
+        ManifoldLocalMixup(model, ["0", "2.0"])(X, Y)
+    assert max(len(m._forward_hooks) for m in model.modules()) == 1, "hooks pile up"
     assert not list(manifold.parameters())
 
 
@@ -249,6 +250,173 @@ def test_another_use_of_the_model_before_the_backward_pass_is_not_mixed():
     outputs, batch = ManifoldLocalMixup(model, ["first.0"], CompleteGraph(), generator=generator())(X, Y)
     torch.testing.assert_close(model(X), expected)
     batch.loss(F.cross_entropy, outputs).backward()
+
+
+# ---- several passes before one backward pass ---------------------------------------------------------------------
+
+
+class Passes:
+    """Losses of several uses of one model, by two mixers of different layers, before one backward pass."""
+
+    def __init__(self, use_reentrant):
+        self.model = Blocks(use_reentrant)
+        self.first = ManifoldLocalMixup(self.model, ["first.0"], ExponentialGraph(0.2), generator=generator(1))
+        self.second = ManifoldLocalMixup(self.model, ["second"], ExponentialGraph(0.2), generator=generator(2))
+
+    def mixed(self, manifold=None, x=X):
+        outputs, batch = (manifold or self.first)(x, Y)
+        return batch.loss(F.cross_entropy, outputs)
+
+    def plain(self):
+        return F.cross_entropy(self.model(X), Y)
+
+    def evaluated(self):
+        self.first.eval()
+        loss = F.cross_entropy(self.first(X, Y)[0], Y)
+        self.first.train()
+        return loss
+
+    def without_gradient(self):
+        with torch.no_grad():
+            self.model(X)
+            self.mixed()
+        return 0.0
+
+    def twin(self):
+        return self.mixed(ManifoldLocalMixup(self.model, ["first.0"], CompleteGraph(), generator=generator(3)))
+
+    def dropped(self):
+        self.mixed(self.second)
+        return self.plain() * 0
+
+
+SEVERAL = {
+    "two batches": lambda p: p.mixed() + p.mixed(x=X.flip(0)),
+    "a batch twice": lambda p: p.mixed() + p.mixed(),
+    "two layers": lambda p: p.mixed() + p.mixed(p.second) + p.mixed(),
+    "two mixers of a layer": lambda p: p.mixed() + p.twin(),
+    "plain after": lambda p: p.mixed() + p.plain(),
+    "plain before": lambda p: p.plain() + p.mixed(),
+    "evaluation after": lambda p: p.mixed() + p.evaluated(),
+    "no gradient after": lambda p: p.mixed() + p.without_gradient(),
+    "dropped after": lambda p: p.mixed() + p.dropped(),
+    "many": lambda p: sum(p.mixed() for _ in range(64)),
+}
+
+
+@pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")
+@pytest.mark.parametrize("use_reentrant", [True, False])
+@pytest.mark.parametrize("several", SEVERAL)
+def test_checkpointing_changes_no_gradient_of_several_passes(several, use_reentrant):
+    found = []
+    for mode in (None, use_reentrant):
+        passes = Passes(mode)
+        torch.manual_seed(1)
+        loss = SEVERAL[several](passes)
+        loss.backward(retain_graph=True)
+        loss.backward()  # each block is computed again a second time
+        found.append([p.grad for p in passes.model.parameters()])
+    for plain, checkpointed in zip(*found, strict=True):
+        torch.testing.assert_close(checkpointed, plain)
+
+
+@pytest.mark.parametrize("use_reentrant", [True, False])
+def test_the_order_of_the_backward_passes_does_not_matter(use_reentrant):
+    found = []
+    for mode in (None, use_reentrant):
+        passes = Passes(mode)
+        torch.manual_seed(1)
+        losses = [passes.mixed(), passes.plain(), passes.mixed(passes.second), passes.mixed()]
+        for i in (2, 0, 3, 1):
+            losses[i].backward()
+            passes.mixed().backward()
+        found.append([p.grad for p in passes.model.parameters()])
+    for plain, checkpointed in zip(*found, strict=True):
+        torch.testing.assert_close(checkpointed, plain)
+
+
+@pytest.mark.parametrize("use_reentrant", [True, False])
+def test_a_pass_that_is_too_long_ago_is_an_error(use_reentrant):
+    passes = Passes(use_reentrant)
+    losses = [passes.mixed() for _ in range(66)]
+    losses[2].backward()
+    for loss in losses[:2]:
+        with pytest.raises(RuntimeError, match="cannot be computed again after more than 64 mixed passes"):
+            loss.backward()
+
+
+class Nested(nn.Module):
+    """A checkpointed block inside a checkpointed block."""
+
+    def __init__(self, outer, inner):
+        super().__init__()
+        torch.manual_seed(0)
+        self.stem, self.head = nn.Linear(5, 8), nn.Linear(8, 3)
+        self.below, self.block, self.above = nn.Linear(8, 8), nn.Sequential(nn.Linear(8, 8), nn.Tanh()), nn.Linear(8, 8)
+        self.outer, self.inner = outer, inner
+
+    def forward(self, x):
+        return self.head(again(self.outside, self.stem(x).tanh(), self.outer))
+
+    def outside(self, hidden):
+        return self.above(again(self.block, self.below(hidden).tanh(), self.inner)).tanh()
+
+
+def again(block, hidden, use_reentrant):
+    return block(hidden) if use_reentrant is None else checkpoint(block, hidden, use_reentrant=use_reentrant)
+
+
+@pytest.mark.filterwarnings("ignore:None of the inputs have requires_grad")
+@pytest.mark.parametrize("outer", [True, False])
+@pytest.mark.parametrize("inner", [True, False])
+def test_nested_checkpoints_change_no_gradient(outer, inner):
+    found = []
+    for modes in ((None, None), (outer, inner)):
+        model = Nested(*modes)
+        manifold = ManifoldLocalMixup(model, ["block.0"], ExponentialGraph(0.2), generator=generator())
+        losses = []
+        for x in (X, X.flip(0)):
+            outputs, batch = manifold(x, Y)
+            losses += [batch.loss(F.cross_entropy, outputs), F.cross_entropy(model(x), Y)]
+        sum(losses).backward()
+        found.append([p.grad for p in model.parameters()])
+    for plain, checkpointed in zip(*found, strict=True):
+        torch.testing.assert_close(checkpointed, plain)
+
+
+class Slope(nn.Module):
+    """Returns the gradient of a checkpointed network, which it computes inside its own pass."""
+
+    def __init__(self, use_reentrant):
+        super().__init__()
+        self.network = Blocks(use_reentrant, dropout=0.0)
+
+    def forward(self, x):
+        x = x.clone().requires_grad_()
+        return torch.autograd.grad(self.network(x).square().sum(), x, create_graph=True)[0][:, :3]
+
+
+def test_a_backward_pass_inside_the_model_is_mixed_as_its_forward_pass():
+    found = []
+    for mode in (None, False):
+        model = Slope(mode)
+        manifold = ManifoldLocalMixup(model, ["network.first"], ExponentialGraph(0.2), generator=generator())
+        outputs, batch = manifold(X, Y)
+        batch.loss(F.cross_entropy, outputs).backward()
+        found.append([outputs, *(p.grad for p in model.parameters())])
+    for plain, checkpointed in zip(*found, strict=True):
+        torch.testing.assert_close(checkpointed, plain)
+
+
+def test_a_copy_of_the_model_has_no_passes_and_mixes_its_own():
+    passes = Passes(False)
+    loss = passes.mixed()
+    for model in (copy.deepcopy(passes.model), pickle.loads(pickle.dumps(passes.model))):
+        assert b"MixPlan" not in pickle.dumps(model)
+        manifold = ManifoldLocalMixup(model, ["first.0"], CompleteGraph(), generator=generator())
+        outputs, batch = manifold(X, Y)
+        batch.loss(F.cross_entropy, outputs).backward()
+    loss.backward()
 
 
 @pytest.mark.parametrize(

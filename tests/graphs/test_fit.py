@@ -122,6 +122,11 @@ def test_labels_tell_what_is_kept_within_and_between_classes():
     ("call", "message"),
     [
         (lambda: fit_graph(X, CompleteGraph, kept_share=0.1), "CompleteGraph has no parameter to fit: fit ExponentialGraph"),
+        (
+            lambda: fit_graph(ThresholdGraph, X, kept_share=0.1),
+            r"graph_type must be .*, got Tensor of shape \(60, 3\): the order is fit_graph\(data, graph_type\)$",
+        ),
+        (lambda: fit_graph(ThresholdGraph, X.tolist(), kept_share=0.1), r"got \[.{79}: the order is fit_graph"),
         (lambda: fit_graph(X, "knn", kept_share=0.1), "graph_type must be ExponentialGraph, .*, got 'knn'"),
         (lambda: fit_graph(X, ThresholdGraph), "give exactly one of .*, got none"),
         (lambda: fit_graph(X, ThresholdGraph, kept_share=0.1, mean_weight=0.1), "got kept_share, mean_weight"),

@@ -120,6 +120,16 @@ def test_a_sampler_of_pairs_over_plain_data_names_the_remedy(data, collated):
         next(iter(loader))
 
 
+@pytest.mark.parametrize("data", [TensorDataset(X, torch.arange(9)), X.numpy(), PairDataset(TensorDataset(X))])
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_a_sampler_of_pairs_in_place_of_one_of_samples_names_the_remedy(data, batch_size):
+    loader = DataLoader(data, sampler=PairSampler(X, CompleteGraph(), 4), batch_size=batch_size)
+    with pytest.raises(ValueError, match=r"cannot be the sampler= of a loader.*batch_sampler=PairSampler\(...\)"):
+        next(iter(loader))
+    with pytest.raises(ValueError, match=r"PairDataset is indexed by pairs, .* got \[Pair\("):
+        next(iter(DataLoader(PairDataset(data), sampler=PairSampler(X, CompleteGraph(), 4), batch_size=None)))
+
+
 def test_a_data_set_of_pairs_without_its_sampler_names_the_remedy():
     data = PairDataset([("a", 1), ("b", 2)])
     assert len(data) == 2

@@ -21,7 +21,8 @@ def cutmix(plan: MixPlan, images: Any, targets: Any, generator: torch.Generator 
 
     The box of a sample has sides `floor(sqrt(1 - lam) * side)`, is centred at a uniform point of its own, and is cut
     off at the borders, as in the paper's code (which draws one point for the batch; each sample has the same
-    distribution). `lam` of the result is the share of the image that really stays.
+    distribution). `lam` of the result is the share of the image that really stays: 1 if the box is empty, as often
+    in small images.
 
     Targets belong to the image as a whole. Masks of pixels are pasted like the image: see `cutmix_masks`.
 
@@ -138,6 +139,6 @@ def paste(
     box = inside[0][:, :, None] & inside[1][:, None, :]
     box = box.view(len(images), *(1,) * (images.ndim - 3), *box.shape[1:])
     pasted = torch.where(box, others, images)
-    if pasted.stride() != images.stride() and not images.requires_grad:
+    if pasted.stride() != images.stride():
         pasted = torch.empty_like(images).copy_(pasted)
     return pasted, share

@@ -7,12 +7,16 @@ that layer.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+import sys
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
+from torch.autograd.function import BackwardCFunction
 
 from localmixup._batch import MixedBatch, MixPlan
 from localmixup._interpolate import tensors_in
@@ -23,6 +27,7 @@ from localmixup.graphs.adaptive import AdaptiveExponentialGraph
 from localmixup.graphs.base import LocalityGraph
 
 INPUT = "input"
+_KEPT = 64  # passes of a layer whose plans are kept for the backward pass
 
 
 class ManifoldLocalMixup(nn.Module):
@@ -32,7 +37,9 @@ class ManifoldLocalMixup(nn.Module):
     activations (or `"input"`, which is mixed before the model). Distances carry no gradient; the mixing does, to all
     layers below. If this module or the model is in `.eval()` mode, the model runs unchanged and the weights are 1.
 
-    Under activation checkpointing the same mixing is repeated when a block is computed again in the backward pass.
+    Under activation checkpointing, a block that is computed again in the backward pass is mixed as it was in its pass,
+    also if the model runs several times before (of a layer, the last 64 mixed passes are remembered). For this the
+    layer keeps a forward hook, which changes no other use of the model.
 
     The model is not registered as a submodule, so it may own this object, and `state_dict()` holds only the state of
     the draws and the scales of the graphs. `mix` is the `LocalMixup` that draws, for `MixingSchedule`.
@@ -82,7 +89,6 @@ class ManifoldLocalMixup(nn.Module):
             graph = _GraphOfEachLayer([AdaptiveExponentialGraph() for _ in self.layers])
         self.mix = LocalMixup(graph, generator=generator, **options)
         self.layer: str | None = None
-        self._hook: RemovableHandle | None = None
 
     @property
     def model(self) -> nn.Module:
@@ -104,9 +110,6 @@ class ManifoldLocalMixup(nn.Module):
             RuntimeError: the layer did not run.
             ValueError: activations that cannot be mixed, or that have another first dimension than the targets.
         """
-        if self._hook is not None:
-            self._hook.remove()
-            self._hook = None
         if not (self.training and self.model.training):
             self.layer = None
             first = tensors_in(y, "targets")[0]
@@ -115,24 +118,15 @@ class ManifoldLocalMixup(nn.Module):
         self.layer = self._draw()
         mixing = _Mixing(self.mix, y)
         if self.layer == INPUT:
-            outputs = self.model(mixing.mixed(x), **more)
+            hidden = mixing.mixed(x)
+            outputs = self.model(hidden, **more)
         else:
-            # the hook stays until the next pass, for blocks that are computed again in the backward pass
-            self._hook = self.model.get_submodule(self.layer).register_forward_hook(mixing)
-            try:
+            with _hook_of(self.model.get_submodule(self.layer)).mixes(mixing):
                 outputs = self.model(x, **more)
-            except BaseException:
-                self._hook.remove()
-                raise
-        hidden, mixing.hidden = mixing.hidden, None
-        mixing.passed = True
+                hidden = mixing.hidden
         if mixing.plan is None:
             raise RuntimeError(f"layer {self.layer!r} did not run, so there was nothing to mix")
         return outputs, mixing.plan._batch(hidden, y, mixing.plan.partner_of(y))
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Return what is pickled; a hook in the model is not."""
-        return {**self.__dict__, "_hook": None}
 
     def _draw(self) -> str:
         which, generator = 0, self.mix.generator
@@ -177,14 +171,14 @@ class _GraphOfEachLayer(nn.Module, LocalityGraph):
 
 
 class _Mixing:
-    """A forward hook that mixes the output of its layer the first time in a pass, and again when it is recomputed."""
+    """The mixing of one pass: the plan is drawn from the activations of its layer."""
 
     def __init__(self, mix: LocalMixup, y: Any) -> None:
         self.mix, self.y = mix, y
         self.plan: MixPlan | None = None
         self.hidden: Any = None
-        self.passed = False
-        self._calls = 0
+        self.calls = 0  # of the layer
+        self.nodes: tuple[int, float] = (0, 0)  # of the autograd graph: the first, and the one after the last
         # The draws of the plan must not move the global generator inside a block that may be computed again: what
         # comes after them in the block, dropout say, would draw differently the second time.
         self._generator = _generator_of_pass(mix)
@@ -205,20 +199,101 @@ class _Mixing:
         self.hidden = self.plan.mix(hidden)
         return self.hidden
 
+    def end(self) -> None:
+        """End the pass; only what a block that is computed again needs is kept."""
+        self.nodes = self.nodes[0], _next_node()
+        self.y = self.hidden = self._generator = None
+
+
+class _MixingHook:
+    """The forward hook of a layer: mixes its first output in a pass, and again where a block is computed again.
+
+    Between a pass and its backward pass the model may run any number of times, mixed or not. The node of the autograd
+    graph that asks for the computation tells to which of them it belongs: nodes are numbered as they are made.
+    """
+
+    def __init__(self) -> None:
+        self._running: tuple[_Mixing, int] | None = None  # with the backward pass in which it runs, -1 for none
+        self._passes: deque[_Mixing] = deque()
+        self._forgotten = 0.0  # nodes before this one may belong to passes that are no longer kept
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return what is pickled and copied: a hook without passes, whose graphs stay with the original."""
+        return type(self), ()
+
+    @contextmanager
+    def mixes(self, mixing: _Mixing) -> Iterator[None]:
+        """Mix the layer in the pass of the model inside the `with` block."""
+        mixing.nodes = _next_node(), math.inf
+        self._running = mixing, _backward_pass()
+        self._passes.append(mixing)
+        try:
+            yield
+        finally:
+            self._running = None
+            mixing.end()
+            if len(self._passes) > _KEPT:
+                self._forgotten = self._passes.popleft().nodes[1]
+
     def __call__(self, layer: nn.Module, inputs: Any, output: Any) -> Any:
         """Mix the output of the layer, or leave it unchanged by returning None."""
-        if not self.passed:
-            self._calls += 1
-            return self.mixed(output) if self._calls == 1 else None
-        if torch._C._current_graph_task_id() == -1:  # not in a backward pass: another use of the model
+        backward_pass = _backward_pass()
+        if self._running is not None and backward_pass == self._running[1]:
+            mixing = self._running[0]
+            mixing.calls += 1
+            return mixing.mixed(output) if mixing.calls == 1 else None
+        return None if backward_pass == -1 else self._mixed_again(output)
+
+    def _mixed_again(self, output: Any) -> Any:
+        node = _node_that_computes_again()._sequence_nr()
+        mixing = next((one for one in reversed(self._passes) if one.nodes[0] <= node < one.nodes[1]), None)
+        if mixing is None and node < self._forgotten:
+            raise RuntimeError(
+                f"a checkpointed block cannot be computed again after more than {_KEPT} mixed passes of its layer: "
+                "call backward earlier, or do not checkpoint this block"
+            )
+        if mixing is None or mixing.plan is None:  # a pass that is not mixed
             return None
-        if self._calls > 1:
+        if mixing.calls > 1:
             raise RuntimeError(
                 "a layer that runs several times in a pass cannot be mixed under activation checkpointing, since only "
                 "its first output is mixed: mix another layer, or do not checkpoint this one"
             )
-        assert self.plan is not None
-        return self.plan.mix(output)
+        return mixing.plan.mix(output)
+
+
+def _hook_of(layer: nn.Module) -> _MixingHook:
+    """Return the mixing hook of a layer, which gets one if it has none."""
+    for hook in layer._forward_hooks.values():
+        if isinstance(hook, _MixingHook):
+            return hook
+    hook = _MixingHook()
+    layer.register_forward_hook(hook)
+    return hook
+
+
+def _backward_pass() -> int:
+    """Return the number of the backward pass that runs in this thread, -1 if none does."""
+    return torch._C._current_graph_task_id()
+
+
+def _next_node() -> int:
+    """Return the sequence number of the next node of the autograd graph that is made in this thread."""
+    return torch._C._autograd._get_sequence_nr()
+
+
+def _node_that_computes_again() -> Any:
+    """Return the node of the graph of the forward pass that computes its block again.
+
+    A block inside another may be asked for by a node that was made in the backward pass itself. The outermost
+    `autograd.Function` whose backward runs, which checkpoints the block around it, belongs to the forward pass.
+    """
+    node, frame = torch._C._current_autograd_node(), sys._getframe().f_back
+    while frame is not None:
+        if frame.f_code is BackwardCFunction.apply.__code__:
+            node = frame.f_locals["self"]
+        frame = frame.f_back
+    return node
 
 
 def _generator_of_pass(mix: LocalMixup) -> torch.Generator | None:

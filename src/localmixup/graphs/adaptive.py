@@ -13,12 +13,13 @@ from torch import Tensor, nn
 
 from localmixup._distances import Metric, check_metric, distance_matrix, pair_distances
 from localmixup._shapes import Float, Int
-from localmixup._validate import ArgumentError, check_number
+from localmixup._validate import ArgumentError, check_number, suggests
 from localmixup.graphs.base import LocalityGraph
 
 _NEWTON_STEPS = 20
 
 
+@suggests(kept_share="mean_weight", alpha="times_median")
 class AdaptiveExponentialGraph(nn.Module, LocalityGraph):
     """Exponential graph with a decay that keeps a wanted effect, `W[i, j] = exp(-d(x_i, x_j) / scale)`.
 

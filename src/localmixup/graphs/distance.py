@@ -13,7 +13,7 @@ from torch import Tensor
 from localmixup._distances import Metric, check_metric, distance_matrix, pair_distances
 from localmixup._nearest import fast_distance_matrix
 from localmixup._shapes import Float, Int
-from localmixup._validate import ArgumentError, check_number
+from localmixup._validate import ArgumentError, check_number, suggests
 from localmixup.graphs.base import LocalityGraph, draw_from_rows
 from localmixup.graphs.distance_sample import DistanceSample, Wish
 
@@ -69,6 +69,7 @@ def _with_ones(weights: Tensor) -> Tensor:
     return weights
 
 
+@suggests(alpha="decay", gamma="decay", rate="decay")
 @dataclass(frozen=True)
 class ExponentialGraph(DistanceGraph):
     """Smooth decreasing graph, `W[i, j] = exp(-decay d(x_i, x_j))` (section 4.1).
@@ -123,6 +124,7 @@ class ExponentialGraph(DistanceGraph):
         return cls(decay_of_wish(sample, wish), metric=metric)
 
 
+@suggests(eps="radius", epsilon="radius", r="radius", threshold="radius")
 @dataclass(frozen=True)
 class ThresholdGraph(DistanceGraph):
     """Thresholded graph, `W[i, j] = 1[d(x_i, x_j) <= radius]` (section 4.1).

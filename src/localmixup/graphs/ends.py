@@ -10,9 +10,11 @@ from torch import Tensor
 
 from localmixup._distances import as_features
 from localmixup._shapes import Float, Int
+from localmixup._validate import suggests
 from localmixup.graphs.distance import DistanceGraph
 
 
+@suggests()
 @dataclass(frozen=True)
 class CompleteGraph(DistanceGraph):
     """Every pair with weight 1: classical mixup (definition 2.1).
@@ -47,6 +49,7 @@ class CompleteGraph(DistanceGraph):
         return True
 
 
+@suggests()
 @dataclass(frozen=True)
 class IdentityGraph(DistanceGraph):
     """No pair but each sample with itself: vanilla training.

@@ -83,7 +83,7 @@ def fit_graph(
     0.4
     """
     if not (isinstance(graph_type, type) and issubclass(graph_type, LocalityGraph)):
-        raise ArgumentError(f"graph_type must be ExponentialGraph, ThresholdGraph or KNNGraph, got {graph_type!r}")
+        raise ArgumentError(_no_graph_type(graph_type, data))
     if unknown := sorted(set(wish) - set(WISHES)):
         raise ArgumentError(f"give exactly one of {', '.join(WISHES)}, got {', '.join(unknown)}")
     chosen = make_wish({name: wish.get(name) for name in WISHES}, batch_size)
@@ -91,6 +91,13 @@ def fit_graph(
         data, labels, metric=check_metric(metric), max_pairs=max_pairs, max_rows=max_rows, seed=seed
     )
     return describe_graph(graph_type.from_sample(sample, chosen, metric=metric), sample, population=batch_size)
+
+
+def _no_graph_type(given: Any, data: Any) -> str:
+    shape = getattr(given, "shape", None)
+    got = f"{given!r:.80}" if shape is None else f"{type(given).__name__} of shape {tuple(shape)}"
+    order = ": the order is fit_graph(data, graph_type)" if isinstance(data, type) else ""
+    return f"graph_type must be ExponentialGraph, ThresholdGraph or KNNGraph, got {got}{order}"
 
 
 def describe_graph(graph: LocalityGraph, sample: DistanceSample, *, population: int | None = None) -> FittedGraph:

@@ -21,13 +21,14 @@ from localmixup._distances import (
     with_diagonal,
 )
 from localmixup._shapes import Bool, Float, Int
-from localmixup._validate import check_integer
+from localmixup._validate import check_integer, suggests
 from localmixup.graphs.base import LocalityGraph
 
 _BLOCK_BYTES = 2**20  # of the differences that are held at a time, so that they stay in the cache of a CPU
 _GPU_BLOCK_BYTES = 2**26  # where each block costs some launches of kernels, which take longer than the work in them
 
 
+@suggests(m="n_candidates", k="n_candidates", n="n_candidates")
 @dataclass(frozen=True)
 class NearestOfGraph(LocalityGraph):
     """The partner is the nearest of a few random candidates.

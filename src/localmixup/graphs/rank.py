@@ -11,11 +11,12 @@ from torch import Tensor
 from localmixup._distances import Metric, as_features, check_metric, distance_matrix, with_diagonal
 from localmixup._nearest import nearest_draw
 from localmixup._shapes import Float, Int
-from localmixup._validate import ArgumentError, check_flag, check_integer, check_number
+from localmixup._validate import ArgumentError, check_flag, check_integer, check_number, suggests
 from localmixup.graphs.base import LocalityGraph, draw_from_rows
 from localmixup.graphs.distance_sample import DistanceSample, Wish
 
 
+@suggests(k="n_neighbors", K="n_neighbors", neighbors="n_neighbors", kept_share="share")
 @dataclass(frozen=True)
 class KNNGraph(LocalityGraph):
     """Nearest-neighbour graph: 1 if the partner is among the nearest neighbours of the sample (section 4.1).

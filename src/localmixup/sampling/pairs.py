@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from collections.abc import Iterator
 from typing import Any, NamedTuple, NoReturn
 
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import BatchSampler, Dataset, Sampler
 
 from localmixup._random import check_generator
 from localmixup._validate import ArgumentError, check_choice, check_integer, check_number
@@ -32,6 +33,11 @@ class NoPairsError(ArgumentError):
 
 
 FIRST_ENDS = ("uniform", "row sums")
+
+_HOW_TO_LOAD = (
+    "PairSampler draws pairs of samples: wrap the data set, DataLoader(PairDataset(data), "
+    "batch_sampler=PairSampler(...), collate_fn=mix.collate_pairs)"
+)
 
 
 class PairSummary(NamedTuple):
@@ -77,10 +83,7 @@ class Pair:
 
     def __index__(self) -> NoReturn:
         """Raise an error: a data set that is not a `PairDataset` would use the pair as one index."""
-        raise ArgumentError(
-            "PairSampler draws pairs of samples: wrap the data set, DataLoader(PairDataset(data), "
-            "batch_sampler=PairSampler(...), collate_fn=mix.collate_pairs)"
-        )
+        raise ArgumentError(_HOW_TO_LOAD)
 
     def __getitem__(self, place: int) -> NoReturn:
         """Raise the same error: a tensor takes an index for a sequence if it has this method."""
@@ -184,6 +187,13 @@ class PairSampler(Sampler[list[Pair]]):
         return self.num_batches
 
     def __iter__(self) -> Iterator[list[Pair]]:
+        if sys._getframe(1).f_code is BatchSampler.__iter__.__code__:  # of a DataLoader
+            raise ArgumentError(
+                f"a PairSampler draws whole batches and cannot be the sampler= of a loader. {_HOW_TO_LOAD}"
+            )
+        return self._epoch()
+
+    def _epoch(self) -> Iterator[list[Pair]]:
         # an epoch starts at its first batch, unless a state was just loaded; an abandoned epoch does not count
         self._batches_done, self._resume_at = self._resume_at, 0
         while self._batches_done < self.num_batches:
@@ -332,8 +342,8 @@ class PairDataset(Dataset[tuple[Any, Any]]):
 
     def __getitem__(self, pair: Pair | tuple[int, int]) -> tuple[Any, Any]:
         """Return the two samples of a pair of indices."""
-        if isinstance(pair, int):
-            raise ArgumentError(f"PairDataset is indexed by pairs, batch_sampler=PairSampler(...), got {pair}")
+        if isinstance(pair, int | list):
+            raise ArgumentError(f"PairDataset is indexed by pairs, batch_sampler=PairSampler(...), got {pair!r:.60}")
         first, second = pair
         sample = self.dataset[first]
         return sample, (sample if second == first else self.dataset[second])

@@ -3,8 +3,11 @@
 import io
 import json
 import os
+import pty
+import re
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +45,76 @@ def run(arguments, folder, shell="", **environment):
         ["bash", "-c", command, sys.executable, *arguments], cwd=folder, capture_output=True, check=False,
         env={**kept, **environment},
     )  # fmt: skip
+
+
+def at_a_terminal(arguments, folder, columns):
+    """What a command writes to a terminal of that many columns, without colours: one text per state of a line."""
+    screen, end = pty.openpty()
+    termios.tcsetwinsize(end, (50, columns))
+    environment = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LOCALMIXUP_CHECK_SHAPES")}
+    with subprocess.Popen(
+        [sys.executable, *arguments], cwd=folder, stdin=end, stdout=end, stderr=end, start_new_session=True,
+        env={**environment, "TERM": "xterm"},
+    ) as process:  # fmt: skip
+        os.close(end)
+        written = b""
+        while part := _read(screen):
+            written += part
+    os.close(screen)
+    assert process.returncode == 0, written
+    return re.split(r"[\r\n]+", re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", written.decode()))
+
+
+def _read(screen):
+    try:
+        return os.read(screen, 65536)
+    except OSError:  # the other end is closed
+        return b""
+
+
+PROGRESS = """
+import time
+from localmixup.lab.cli.console import console, say, show
+from localmixup.lab.runs.events import Note, Stage, Step
+
+def work():
+    yield Note("the classes were made of " + "twenty equal parts of the values " * 5)
+    yield Stage("judging on fresh resamples", 1990, 30)
+    for done in range(31, 41):
+        time.sleep(0.02)
+        yield Step(done)
+
+show(work())
+say("Mixed samples are " + "not unlike other samples of another class " * 5)
+console.print("    localmixup compare " + "x" * 100, soft_wrap=True)
+"""
+
+
+@pytest.mark.parametrize("columns", [20, 40, 71, 72, 80, 120])
+def test_the_time_left_is_seen_in_a_terminal_of_any_width(tmp_path, columns):
+    lines = at_a_terminal(["-c", PROGRESS], tmp_path, columns)
+    assert max(len(line) for line in lines if "xxxx" not in line) <= columns
+    last = next(line.rstrip() for line in reversed(lines) if line.startswith("  judg"))
+    assert re.search(r" left \d+:\d\d:\d\d$", last)
+    if columns >= 72:  # with bar, count and elapsed time; all of them whole
+        assert re.match(r"  judging on fresh resamples [━╸╺ ]+   40/1990 \d:\d\d:\d\d left", last)
+    elif columns >= 42:
+        assert re.match(r"  judging on fresh resamples +left", last)
+
+
+@pytest.mark.parametrize("columns", [20, 40, 80])
+def test_prose_is_wrapped_between_words_at_a_terminal_and_code_is_not(tmp_path, columns):
+    lines = [line.rstrip() for line in at_a_terminal(["-c", PROGRESS], tmp_path, columns)]
+    text = " ".join(" ".join(lines).split())
+    assert "the classes were made of " + "twenty equal parts of the values " * 5 in text
+    assert "Mixed samples are " + "not unlike other samples of another class " * 5 in text
+    assert "    localmixup compare " + "x" * 100 in lines
+
+
+def test_prose_is_not_wrapped_where_no_terminal_reads_it(tmp_path):
+    done = subprocess.run([sys.executable, "-c", PROGRESS], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert len(done.stdout.splitlines()) == 2
+    assert done.stderr.splitlines()[0].count("twenty") == 5
 
 
 LIST = ["paper", "list"]

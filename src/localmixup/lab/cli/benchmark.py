@@ -40,7 +40,7 @@ def benchmark(
     from localmixup.lab.analysis.benchmark_words import contrasts, primary_sentence
     from localmixup.lab.benchmark.client import Job
     from localmixup.lab.benchmark.client import benchmark as work
-    from localmixup.lab.cli.console import console, show
+    from localmixup.lab.cli.console import console, say, show
     from localmixup.lab.cli.tables import print_table
 
     job = Job(suite, int(size), resamples, out, jobs, backend, scheduler, store, data_root)
@@ -49,9 +49,9 @@ def benchmark(
     if as_json:
         print(found.model_dump_json(indent=1))
         return
-    console.print(f"\n{primary_sentence(found.sets)}\n", style="bold", soft_wrap=True)
+    say(f"\n{primary_sentence(found.sets)}\n", style="bold")
     table = contrasts(found.sets)
     print_table(table.head[:5], [row[:5] for row in table.rows], text=True)
-    console.print(f"{table.remark} The page has the tests and the probabilities.", soft_wrap=True)
-    console.print("\nWhat to use on your own data: localmixup compare DATA", soft_wrap=True)
+    say(f"{table.remark} The page has the tests and the probabilities.")
+    say("\nWhat to use on your own data: localmixup compare DATA")
     console.print(f"report: {page}", soft_wrap=True)

@@ -39,7 +39,7 @@ _STORE_HELP = (
 @paper.command("list", short_help="List every item.", epilog=options.examples("localmixup paper list"))
 def list_items() -> None:
     """List every item with its full size and its protocols."""
-    from localmixup.lab.cli.console import console
+    from localmixup.lab.cli.console import say
     from localmixup.lab.cli.tables import print_table
     from localmixup.lab.paper import ITEMS as ALL_ITEMS
     from localmixup.lab.paper.protocols import PROTOCOLS as ALL_PROTOCOLS
@@ -51,10 +51,10 @@ def list_items() -> None:
         rows.append([item.name, item.title, item.size, ", ".join(names)])
     print_table(("item", "what", "full size", "protocols"), rows, text=True)
     for name, protocol in ALL_PROTOCOLS.items():
-        console.print(f"  --protocol {name}: {protocol.says}", soft_wrap=True)
+        say(f"  --protocol {name}: {protocol.says}", hang=4)
     for name, scale in ALL_SCALES.items():
-        console.print(f"  --scale {name}: {scale.says}", soft_wrap=True)
-    console.print("  * the default")
+        say(f"  --scale {name}: {scale.says}", hang=4)
+    say("  * the default")
 
 
 @paper.command(
@@ -173,7 +173,7 @@ def report(
     text = as_path(markdown, "--markdown") if markdown else out / "reproduction.md"
     if text.is_dir() or not text.suffix:
         raise ArgumentError(f"--markdown {text}: must be a file with a suffix, such as {text / 'reproduction.md'}")
-    from localmixup.lab.cli.console import console, err
+    from localmixup.lab.cli.console import console, err, say
     from localmixup.lab.cli.tables import print_table
     from localmixup.lab.files import make_folder
     from localmixup.lab.paper.claims import CLAIM_HEAD, claims
@@ -204,15 +204,15 @@ def report(
     told = claims(sections)
     print_table(CLAIM_HEAD, told, text=True)
     counts = Counter(row[-1].partition(";")[0] for row in told)
-    console.print("  " + ", ".join(f"{word}: {count}" for word, count in counts.most_common()), soft_wrap=True)
-    console.print(
+    say("  " + ", ".join(f"{word}: {count}" for word, count in counts.most_common()))
+    say(
         "  A negative difference is a lower error. 'Not shown' means that p is not below 0.05 after Holm's correction; "
         "an interval is not corrected, and may exclude zero all the same.\n",
-        style="dim", soft_wrap=True,
-    )  # fmt: skip
+        style="dim",
+    )
     for section in sections:
         for lost in section.missing:
-            console.print(f"  ({section.item}: {lost})", style="dim", soft_wrap=True)
+            say(f"  ({section.item}: {lost})", style="dim")
     console.print(f"\nreport: {page}\ntext: {text}", soft_wrap=True)
 
 

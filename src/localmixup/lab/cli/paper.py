@@ -15,6 +15,7 @@ from localmixup._validate import ArgumentError, check_choice
 from localmixup.lab.cli import options
 from localmixup.lab.cli.compare import STORED
 from localmixup.lab.cli.errors import Commands, interruptible
+from localmixup.lab.cli.help import Command
 from localmixup.lab.cli.names import ITEMS, PROTOCOLS, SCALES
 from localmixup.lab.files import as_path
 
@@ -36,7 +37,7 @@ _STORE_HELP = (
 )
 
 
-@paper.command("list", short_help="List every item.", epilog=options.examples("localmixup paper list"))
+@paper.command("list", cls=Command, short_help="List every item.", epilog=options.examples("localmixup paper list"))
 def list_items() -> None:
     """List every item with its full size and its protocols."""
     from localmixup.lab.cli.console import say
@@ -59,6 +60,7 @@ def list_items() -> None:
 
 @paper.command(
     "run",
+    cls=Command,
     short_help="Run items, except what is stored already.",
     epilog=options.examples(
         "localmixup paper run figure4 --scale smoke", "localmixup paper run all --protocol controlled --scale cpu"
@@ -154,6 +156,7 @@ def _chosen(names: list[str], protocol: str | None) -> list[Item]:
 
 @paper.command(
     "report",
+    cls=Command,
     short_help="Write the page from stored runs.",
     epilog=options.examples("localmixup paper report", "localmixup paper report --store my.sqlite --out page"),
 )
@@ -218,6 +221,7 @@ def report(
 
 @paper.command(
     "merge",
+    cls=Command,
     short_help="Merge several stores into one.",
     epilog=options.examples("localmixup paper merge a.sqlite b.sqlite --into both.sqlite.xz"),
 )

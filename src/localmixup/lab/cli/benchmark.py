@@ -9,6 +9,7 @@ import typer
 
 from localmixup.lab.cli import options
 from localmixup.lab.cli.compare import STORED
+from localmixup.lab.cli.completion import suites
 from localmixup.lab.cli.errors import interruptible
 
 SIZES = ("100", "300", "2000")
@@ -17,11 +18,10 @@ FOLDER = Path("localmixup-results/benchmark")
 
 def benchmark(
     suite: Annotated[
-        str, typer.Option(metavar="small|all|NAME,...", help="Five sets, all 28, or some by name.")
+        str,
+        typer.Option(metavar="small|all|NAME,...", help="Five sets, all 28, or some by name.", autocompletion=suites),
     ] = "all",
-    size: Annotated[
-        str, typer.Option(parser=options.choice(SIZES), metavar="|".join(SIZES), help="Training rows at most.")
-    ] = "2000",
+    size: Annotated[str, options.choice(SIZES, help="Training rows at most.")] = "2000",
     resamples: options.Resamples = 10,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the page and the store.")] = FOLDER,
     jobs: options.Jobs = None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from localmixup.lab.cli import options
+from localmixup.lab.cli.completion import several_of
 from localmixup.lab.cli.errors import interruptible
 from localmixup.lab.cli.names import METHODS
 from localmixup.lab.data.names import check_source
@@ -33,7 +34,11 @@ def compare(
     ] = None,
     methods: Annotated[
         str | None,
-        typer.Option(metavar="A,B,...", help=f"Further methods to compare with: any of {', '.join(METHODS)}."),
+        typer.Option(
+            metavar="A,B,...",
+            help=f"Further methods to compare with: any of {', '.join(METHODS)}.",
+            autocompletion=several_of(METHODS),
+        ),
     ] = None,
     epochs: Annotated[
         float | None,

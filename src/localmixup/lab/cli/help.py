@@ -72,3 +72,12 @@ class Command(TyperCommand):
     """A command whose help text fits into the terminal."""
 
     context_class = HelpContext
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the arguments; a mistake in them knows its command, so that its message can name the help."""
+        try:
+            return super().parse_args(ctx, args)
+        except Exception as mistake:
+            if getattr(mistake, "ctx", ctx) is None:
+                mistake.ctx = ctx  # type: ignore[attr-defined]
+            raise

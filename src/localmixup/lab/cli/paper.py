@@ -14,6 +14,7 @@ import typer
 from localmixup._validate import ArgumentError, check_choice
 from localmixup.lab.cli import options
 from localmixup.lab.cli.compare import STORED
+from localmixup.lab.cli.completion import one_of
 from localmixup.lab.cli.errors import Commands, interruptible
 from localmixup.lab.cli.help import Command
 from localmixup.lab.cli.names import ITEMS, PROTOCOLS, SCALES
@@ -67,12 +68,17 @@ def list_items() -> None:
     ),
 )
 def run_items(
-    items: Annotated[list[str], typer.Argument(metavar="ITEM...", help=f"Any of {', '.join(ITEMS)}, or all.")],
+    items: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="ITEM...", help=f"Any of {', '.join(ITEMS)}, or all.", autocompletion=one_of([*ITEMS, "all"])
+        ),
+    ],
     protocol: Annotated[
         str | None,
-        typer.Option(parser=options.choice(PROTOCOLS), metavar="|".join(PROTOCOLS), help="[the item's default]"),
+        options.choice(PROTOCOLS, help="[the item's default]"),
     ] = None,
-    scale: Annotated[str, typer.Option(parser=options.choice(SCALES), metavar="|".join(SCALES))] = "cpu",
+    scale: Annotated[str, options.choice(SCALES)] = "cpu",
     runs: Annotated[
         int | None, typer.Option(parser=options.whole("runs"), metavar="INTEGER", help="Runs per arm [by the scale].")
     ] = None,

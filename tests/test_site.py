@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 import browser
 import pytest
+import typer.main
 from filelock import FileLock
 from typer.testing import CliRunner
 
@@ -65,15 +66,20 @@ def test_every_public_name_is_in_the_reference(site):
     assert len(wanted) > 60
 
 
+def paths_of(command, path=()):
+    """The words after `localmixup` of every command that does something."""
+    if not hasattr(command, "commands"):
+        yield path
+    for name, below in getattr(command, "commands", {}).items():
+        yield from paths_of(below, (*path, name))
+
+
 def test_every_command_and_option_is_in_the_reference(site):
     text = (site / "commands.html").read_text()
-    for command in (
-        ["compare"],
-        ["inspect"],
-        ["demo"],
-        ["theory"],
-        *(["paper", c] for c in ("run", "report", "merge")),
-    ):
+    commands = list(paths_of(typer.main.get_command(app)))
+    assert ("benchmark",) in commands
+    assert ("paper", "list") in commands
+    for command in commands:
         assert f"localmixup {' '.join(command)}</code>" in text
         said = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "200"}).output
         for option in set(re.findall(r"^  (--[a-z-]+)", said, re.MULTILINE)) - {"--help"}:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from geometry_data import rings
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 import localmixup
@@ -31,11 +32,30 @@ def test_rates_are_drawn_in_percent(report, axes, name):
     plots.draw_rates(axes, report, curves, suggested=float(curves.values[30]))
     drawn = {line.get_label(): line for line in axes.get_lines()}
     for label, rates in curves.lines.items():
-        np.testing.assert_allclose(drawn[label].get_ydata(), [100 * rate.value for rate in rates])
+        joint = f"intrusion and {label.replace('intrusion', 'contradiction')}"
+        line = drawn[label] if label in drawn else drawn[joint]
+        np.testing.assert_allclose(line.get_ydata(), [100 * rate.value for rate in rates])
     assert drawn["suggested"].get_xdata()[0] == curves.values[30]
     every = report.rates(KNNGraph(79))["within"].intrusion.value
     nearly = curves.lines["intrusion, within-class pairs"][0 if name == "exponential" else -1].value
     assert nearly == pytest.approx(every, abs=0.02)  # at one end of the axis nearly all pairs count
+
+
+def test_two_lines_that_coincide_are_one_line_with_both_names(axes):
+    x, _ = rings(80)
+    three = intrusion(x, np.arange(80) % 3, exhaustive=False, n_samples=1500)  # within a class both are the same event
+    curves = plots.rate_curves(three, "threshold")
+    between = [curves.lines[f"{what}, between-class pairs"] for what in ("intrusion", "contradiction")]
+    assert any(one.value != other.value for one, other in zip(*between, strict=True) if one.value == one.value)
+    plots.draw_rates(axes, three, curves)
+    lines = [line for line in axes.get_lines() if "pairs" in line.get_label()]
+    assert [line.get_label() for line in lines] == [
+        "intrusion and contradiction, within-class pairs", "intrusion, between-class pairs",
+        "contradiction, between-class pairs",
+    ]  # fmt: skip
+    for k, one in enumerate(lines):
+        for other in lines[k + 1 :]:
+            assert not np.allclose(one.get_ydata(), other.get_ydata(), equal_nan=True)
 
 
 def test_rates_of_hardly_any_sample_are_left_out(report):
@@ -65,6 +85,36 @@ def test_infinite_steps_are_left_out(axes):
 def test_the_class_matrix_is_written_into_its_cells(report, axes):
     plots.draw_class_matrix(axes, report, ["ring", "disc"])
     assert [t.get_text() for t in axes.texts] == [f"{100 * v:.0f}" for v in report.class_matrix().ravel()]
+
+
+def contrast(one, other):
+    """The ratio of WCAG 2.2 between two colours: (lighter + 0.05) / (darker + 0.05)."""
+    linear = [np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4) for c in (one, other)]
+    light = sorted(float(channels @ [0.2126, 0.7152, 0.0722]) for channels in linear)
+    return (light[1] + 0.05) / (light[0] + 0.05)
+
+
+class Matrix:
+    """A report whose class matrix holds given shares."""
+
+    def __init__(self, shares):
+        self.classes, self.shares = np.arange(len(shares)), np.asarray(shares)
+
+    def class_matrix(self, graph=None):
+        return self.shares
+
+
+@pytest.mark.parametrize("top", [0.002, 0.3, 1.0])
+def test_the_numbers_of_the_class_matrix_can_be_read_on_their_cells(axes, top):
+    assert contrast(np.ones(3), np.array([0xFC, 0x8C, 0x59]) / 255) == pytest.approx(2.3, abs=0.1)
+    plots.draw_class_matrix(axes, Matrix(np.linspace(0, top, 400).reshape(20, 20)))
+    (image,) = axes.get_images()
+    assert len(axes.texts) == 400
+    assert {text.get_color() for text in axes.texts} == ({"black", "white"} if top > 0.01 else {"black"})
+    for text in axes.texts:
+        column, row = text.get_position()
+        cell = np.array(image.to_rgba(image.get_array()[row, column])[:3])
+        assert contrast(np.array(to_rgb(text.get_color())), cell) >= 4.5
 
 
 def test_virtual_samples_are_drawn_where_the_graph_keeps_pairs(report, axes):

@@ -3,8 +3,11 @@
 import io
 import json
 import os
+import pty
+import re
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +47,83 @@ def run(arguments, folder, shell="", **environment):
     )  # fmt: skip
 
 
+def at_a_terminal(arguments, folder, columns, status=0):
+    """What a command writes to a terminal of that many columns, without colours: one text per state of a line."""
+    screen, end = pty.openpty()
+    termios.tcsetwinsize(end, (50, columns))
+    environment = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LOCALMIXUP_CHECK_SHAPES")}
+    with subprocess.Popen(
+        [sys.executable, *arguments], cwd=folder, stdin=end, stdout=end, stderr=end, start_new_session=True,
+        env={**environment, "TERM": "xterm"},
+    ) as process:  # fmt: skip
+        os.close(end)
+        written = b""
+        while part := _read(screen):
+            written += part
+    os.close(screen)
+    assert process.returncode == status, written
+    return re.split(r"[\r\n]+", re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", written.decode()))
+
+
+def _read(screen):
+    try:
+        return os.read(screen, 65536)
+    except OSError:  # the other end is closed
+        return b""
+
+
+PROGRESS = """
+import time
+from localmixup.lab.cli.console import console, say, show
+from localmixup.lab.runs.events import Note, Stage, Step
+
+def work():
+    yield Note("the classes were made of " + "twenty equal parts of the values " * 5)
+    yield Stage("judging on fresh resamples", 1990, 30)
+    for done in range(31, 41):
+        time.sleep(0.02)
+        yield Step(done)
+
+show(work())
+say("Mixed samples are " + "not unlike other samples of another class " * 5)
+console.print("    localmixup compare " + "x" * 100, soft_wrap=True)
+"""
+
+
+@pytest.mark.parametrize("columns", [20, 40, 71, 72, 80, 120])
+def test_the_time_left_is_seen_in_a_terminal_of_any_width(tmp_path, columns):
+    lines = at_a_terminal(["-c", PROGRESS], tmp_path, columns)
+    assert max(len(line) for line in lines if "xxxx" not in line) <= columns
+    last = next(line.rstrip() for line in reversed(lines) if line.startswith("  judg"))
+    assert re.search(r" left \d+:\d\d:\d\d$", last)
+    if columns >= 72:  # with bar, count and elapsed time; all of them whole
+        assert re.match(r"  judging on fresh resamples [━╸╺ ]+   40/1990 \d:\d\d:\d\d left", last)
+    elif columns >= 42:
+        assert re.match(r"  judging on fresh resamples +left", last)
+
+
+@pytest.mark.parametrize("columns", [20, 40, 80])
+def test_prose_is_wrapped_between_words_at_a_terminal_and_code_is_not(tmp_path, columns):
+    lines = [line.rstrip() for line in at_a_terminal(["-c", PROGRESS], tmp_path, columns)]
+    text = " ".join(" ".join(lines).split())
+    assert "the classes were made of " + "twenty equal parts of the values " * 5 in text
+    assert "Mixed samples are " + "not unlike other samples of another class " * 5 in text
+    assert "    localmixup compare " + "x" * 100 in lines
+
+
+def test_an_error_is_wrapped_between_words_at_a_terminal(tmp_path):
+    arguments = ["-m", "localmixup", "compare", "--resamples", "few"]
+    lines = at_a_terminal(arguments, tmp_path, 40, status=2)
+    assert max(map(len, lines)) <= 40
+    assert " ".join(lines).strip() == " ".join(run(arguments[2:], tmp_path).stderr.decode().split())
+
+
+def test_prose_is_not_wrapped_where_no_terminal_reads_it(tmp_path):
+    done = subprocess.run([sys.executable, "-c", PROGRESS], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert len(done.stdout.splitlines()) == 2
+    assert done.stderr.splitlines()[0].count("twenty") == 5
+
+
 LIST = ["paper", "list"]
 
 
@@ -55,16 +135,45 @@ def test_a_console_that_knows_few_characters_gets_the_tables(tmp_path):
     assert b"figure4" in done.stdout
 
 
-@pytest.mark.parametrize("columns", [40, 80, 120])
-def test_the_help_fits_into_the_terminal(tmp_path, columns):
-    limit = max(columns, 44)  # click leaves at least ten columns to what is said of an option
-    for arguments in (["--help"], ["compare", "--help"], ["paper", "run", "--help"]):
-        done = run(arguments, tmp_path, COLUMNS=str(columns), NO_COLOR="1")
-        assert done.returncode == 0, done.stderr
-        assert b"\x1b" not in done.stdout
-        for line in done.stdout.decode().splitlines():
-            # a word cannot be broken, and an example is to be copied
-            assert len(line.rstrip().rpartition(" ")[0]) <= limit or "localmixup " in line, line
+HELP = """
+import contextlib, io, json, os, sys
+import typer.main
+from localmixup.lab.cli.app import app
+
+def paths(command, path=()):
+    yield path
+    for name, below in getattr(command, "commands", {}).items():
+        yield from paths(below, (*path, name))
+
+told = {}
+for columns in json.loads(sys.argv[1]):
+    os.environ["COLUMNS"] = str(columns)
+    for path in paths(typer.main.get_command(app)):
+        with contextlib.redirect_stdout(io.StringIO()) as stream, contextlib.suppress(SystemExit):
+            app([*path, "--help"], prog_name="localmixup")
+        told[f"{columns} {' '.join(path)}"] = stream.getvalue()
+print(json.dumps(told))
+"""
+
+
+def test_the_help_of_every_command_fits_into_the_terminal(tmp_path):
+    """Only examples, which are to be pasted as they stand, may be longer than a line; no word is broken anywhere."""
+    done = subprocess.run(
+        [sys.executable, "-c", HELP, json.dumps([40, 46, 50, 59, 60, 70, 80, 120])], cwd=tmp_path, capture_output=True,
+        text=True, check=True, env={**os.environ, "NO_COLOR": "1"},
+    )  # fmt: skip
+    told = json.loads(done.stdout)
+    assert len(told) == 8 * 11
+    for name, text in told.items():
+        columns, _, command = name.partition(" ")
+        assert "\x1b" not in text
+        assert re.search(r"<\w+|\{", text) is None, "a type of Python"
+        assert text.split() == told[f"120 {command}"].split()
+        shown, _, examples = text.partition("  Examples:\n")
+        assert all(line.startswith("    localmixup ") for line in examples.splitlines())
+        assert [line for line in shown.splitlines() if len(line) > int(columns)] == []
+    narrow = told["40 compare"].splitlines()
+    assert narrow[narrow.index("  --lr NUMBER") + 1] == "      Learning rate at the start."
 
 
 def test_a_table_fits_into_the_columns_that_the_environment_names_or_becomes_a_list(tmp_path):

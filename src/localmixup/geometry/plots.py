@@ -23,6 +23,7 @@ AXIS_LABELS = {"radius": "radius", "decay": "decay (one over the unit of distanc
 """Label of the axis of each graph's parameter."""
 
 _FEWEST = 20  # rates of fewer effective samples are not drawn
+_AS_LIGHT_AS_DARK = (1.05 * 0.05) ** 0.5 - 0.05  # luminance at which WCAG's contrast to black is that to white
 _UNKNOWN = Rate(np.nan, np.nan, np.nan)
 _LINES = (
     ("within", "intrusion", "-"), ("within", "contradiction", ":"),
@@ -111,6 +112,8 @@ def draw_shares(
 def draw_rates(axes: Any, report: IntrusionReport, curves: RateCurves, *, suggested: float | None = None) -> None:
     """Draw the rates of intrusion and contradiction against a graph's parameter, with the overlap of the classes.
 
+    Where both rates are the same at every value, one line stands for both, and its label says so.
+
     Args:
         axes: matplotlib axes.
         report: the report that the curves belong to.
@@ -118,9 +121,15 @@ def draw_rates(axes: Any, report: IntrusionReport, curves: RateCurves, *, sugges
         suggested: a value to mark.
     """
     values = curves.values
+    drawn: dict[str, Any] = {}
     for (kind, what, style), (label, rates) in zip(_LINES, curves.lines.items(), strict=True):
         color = COLORS[0] if kind == "within" else COLORS[1]
-        axes.plot(values, [100 * r.value for r in rates], style, color=color, label=label)
+        percents = [100 * r.value for r in rates]
+        same = drawn.get(kind)
+        if same is not None and np.allclose(same.get_ydata(), percents, equal_nan=True):
+            same.set_label(f"intrusion and {label}")  # the second line would hide below the first
+            continue
+        (drawn[kind],) = axes.plot(values, percents, style, color=color, label=label)
         if what == "intrusion" and not report.exhaustive:
             low, high = [100 * r.low for r in rates], [100 * r.high for r in rates]
             axes.fill_between(values, low, high, color=color, alpha=0.15, lw=0)
@@ -189,14 +198,20 @@ def draw_class_matrix(
     labels = [str(c) for c in report.classes] if names is None else list(names)
     matrix = 100 * report.class_matrix(graph)
     darkest = max(1.0, float(np.nanmax(matrix, initial=0.0)))
-    axes.imshow(matrix, cmap="OrRd", vmin=0, vmax=darkest)
+    image = axes.imshow(matrix, cmap="OrRd", vmin=0, vmax=darkest)
     for (row, column), value in np.ndenumerate(matrix):
         if value == value:
-            color = "white" if value > darkest / 2 else "black"
+            color = "white" if _luminance(image.to_rgba(value)) < _AS_LIGHT_AS_DARK else "black"
             axes.text(column, row, f"{value:.0f}", ha="center", va="center", color=color, fontsize="small")
     axes.set_xticks(range(len(labels)), labels, rotation=45 if len(labels) > 4 else 0)
     axes.set_yticks(range(len(labels)), labels)
     axes.set(xlabel="class of one end", ylabel="class of the other end")
+
+
+def _luminance(color: Sequence[float]) -> float:
+    """Return the relative luminance of WCAG 2 of a colour of sRGB, whose channels are in [0, 1]."""
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in color[:3])
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def draw_virtual_samples(

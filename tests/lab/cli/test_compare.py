@@ -69,7 +69,7 @@ def test_a_table_from_file_to_report(folder):
         "  target: kind, 2 classes (classification): cat 30, dog 30",
         "  left out: nothing; no value is missing",
     ]
-    assert "trainings choose and 15 judge, in 3 resamples: about 10 s" in done.stderr
+    assert "trainings choose and 15 judge, in 3 resamples: about 10 s of training" in done.stderr
     lines = done.stdout.strip().splitlines()
     assert lines[0].startswith(("Use ", "Train ", "Cannot tell"))
     assert "LocalMixup(" in done.stdout

@@ -28,6 +28,11 @@ LINES = {
     "compare --methods vanila": (2, "did you mean 'vanilla'"),
     "compare --budget soon": (2, "--budget must be a time such as 90s, 10m or 2h, got 'soon'"),
     "inspect nowhere.csv": (2, "no such file or folder: nowhere.csv"),
+    "inspect tum.cvs": (2, "no such file or folder: tum.cvs; did you mean tum.csv?"),
+    "compare --target": (2, "option '--target' requires an argument (help: localmixup compare --help)"),
+    "paper run figure4 --device gpu": (2, "--device must be one of 'cpu', 'cuda', got 'gpu'; did you mean 'cuda'?"),
+    "compare --device cdua": (2, "did you mean 'cuda'?"),
+    "compare --precision fp32": (2, "did you mean 'no'?"),
     "paper run figur4": (2, "did you mean 'figure4'"),
     "paper run figure4 --scale huge": (2, "--scale must be one of"),
     "paper report --store a --stoer b": (2, "did you mean --store?"),
@@ -50,8 +55,10 @@ print(json.dumps(told))
 def told(tmp_path_factory):
     """What one process answers to all lines, and which heavy packages it has loaded by then."""
     environment = {k: v for k, v in os.environ.items() if k != "LOCALMIXUP_CHECK_SHAPES"}
+    folder = tmp_path_factory.mktemp("small")
+    (folder / "tum.csv").touch()
     done = subprocess.run(
-        [sys.executable, "-c", CODE, json.dumps(list(LINES))], env=environment, cwd=tmp_path_factory.mktemp("empty"),
+        [sys.executable, "-c", CODE, json.dumps(list(LINES))], env=environment, cwd=folder,
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     return json.loads(done.stdout)
@@ -86,6 +93,72 @@ def test_every_help_ends_in_examples_that_the_parser_accepts(told, line):
         while hasattr(command, "commands"):
             command, rest = command.commands[rest[0]], rest[1:]
         command.make_context("localmixup", rest)  # reads and checks every value
+
+
+COMPLETED = {
+    "compare di": ["digits"],
+    "inspect spirals": ["spirals", "spirals-gaussian"],
+    "compare table.c": [],  # the shell completes names of files itself
+    "compare --model le": ["lenet5", "lenet5-conv3"],
+    "compare --optimizer ad": ["adamw", "adam"],
+    "compare --methods c": ["c-mixup", "cutmix"],
+    "compare --methods cutmix,c": ["cutmix,c-mixup"],
+    "compare --augment crop-flip-": ["crop-flip-batch"],
+    "compare --task c": ["classification"],
+    "compare --precision b": ["bf16"],
+    "compare --device c": ["cpu", "cuda"],
+    "inspect --layout g": ["gray"],
+    "inspect --missing i": ["impute"],
+    "paper run fig": ["figure1", "figure3", "figure4", "figure5", "figure6", "figure7"],
+    "paper run figure4 al": ["all"],
+    "paper run --protocol pu": ["published"],
+    "paper run --scale s": ["smoke"],
+    "paper run --backend d": ["dask"],
+    "benchmark --suite small,wi": ["small,wine"],
+    "benchmark --size 1": ["100"],
+    "paper re": ["report"],
+}
+
+COMPLETE = """
+import contextlib, io, json, os, sys
+from localmixup.lab.cli.app import app
+
+told = {}
+os.environ["_LOCALMIXUP_COMPLETE"] = "complete_bash"
+for line in json.loads(sys.argv[1]):
+    os.environ.update(COMP_WORDS=f"localmixup {line}", COMP_CWORD=str(len(line.split())))
+    with contextlib.redirect_stdout(io.StringIO()) as written, contextlib.suppress(SystemExit):
+        app(prog_name="localmixup")
+    told[line] = written.getvalue().split()
+told["heavy"] = [name for name in ("torch", "scipy", "pandas", "sklearn") if name in sys.modules]
+print(json.dumps(told))
+"""
+
+
+def test_a_shell_completes_names_without_loading_anything_heavy(tmp_path):
+    environment = {k: v for k, v in os.environ.items() if k != "LOCALMIXUP_CHECK_SHAPES"}
+    done = subprocess.run(
+        [sys.executable, "-c", COMPLETE, json.dumps(list(COMPLETED))], env=environment, cwd=tmp_path,
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert json.loads(done.stdout) == {**COMPLETED, "heavy": []}
+
+
+def test_every_option_that_names_its_values_completes_them():
+    import typer.main
+
+    from localmixup.lab.cli.app import app
+
+    def named(command):
+        context = typer.Context(command)
+        yield from ((p.metavar, p.shell_complete(context, "")) for p in command.params if "|" in (p.metavar or ""))
+        for below in getattr(command, "commands", {}).values():
+            yield from named(below)
+
+    found = [(set(metavar.split("|")) - {"NAME,..."}, items) for metavar, items in named(typer.main.get_command(app))]
+    assert len(found) > 15
+    for values, items in found:
+        assert values <= {item.value for item in items}
 
 
 def test_completion_can_be_installed(told):

@@ -15,6 +15,7 @@ from localmixup.lab.cli.benchmark import benchmark
 from localmixup.lab.cli.compare import compare
 from localmixup.lab.cli.demo import demo
 from localmixup.lab.cli.errors import Commands
+from localmixup.lab.cli.help import Command
 from localmixup.lab.cli.inspect import inspect
 from localmixup.lab.cli.options import examples
 from localmixup.lab.cli.paper import paper
@@ -22,24 +23,31 @@ from localmixup.lab.cli.theory import theory
 
 app = typer.Typer(cls=Commands, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False)
 app.command(
+    cls=Command,
     short_help="What should I use on a data set?",
     epilog=examples("localmixup compare digits", "localmixup compare table.csv --target price --budget 10m"),
 )(compare)
 app.command(
+    cls=Command,
     short_help="Is mixup safe on a data set?",
     epilog=examples("localmixup inspect digits", "localmixup inspect table.csv --target kind --drop id"),
 )(inspect)
 app.add_typer(paper, name="paper", short_help="Run and report the paper's experiments.")
 app.command(
-    short_help="Does Local Mixup help on many data sets?", epilog=examples("localmixup benchmark --suite small")
+    cls=Command,
+    short_help="Does Local Mixup help on many data sets?",
+    epilog=examples("localmixup benchmark --suite small"),
 )(benchmark)
 app.command(
+    cls=Command,
     short_help="Check the paper's lemmas and theorems.",
     epilog=examples("localmixup theory", "localmixup theory --json"),
 )(theory)
-app.command(short_help="Two comparisons, in a few minutes.", epilog=examples("localmixup demo --jobs 2 --out results"))(
-    demo
-)
+app.command(
+    cls=Command,
+    short_help="Two comparisons, in a few minutes.",
+    epilog=examples("localmixup demo --jobs 2 --out results"),
+)(demo)
 
 
 def _print_version(wanted: bool) -> None:

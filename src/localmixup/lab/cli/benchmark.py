@@ -9,6 +9,7 @@ import typer
 
 from localmixup.lab.cli import options
 from localmixup.lab.cli.compare import STORED
+from localmixup.lab.cli.completion import suites
 from localmixup.lab.cli.errors import interruptible
 
 SIZES = ("100", "300", "2000")
@@ -17,11 +18,10 @@ FOLDER = Path("localmixup-results/benchmark")
 
 def benchmark(
     suite: Annotated[
-        str, typer.Option(metavar="small|all|NAME,...", help="Five sets, all 28, or some by name.")
+        str,
+        typer.Option(metavar="small|all|NAME,...", help="Five sets, all 28, or some by name.", autocompletion=suites),
     ] = "all",
-    size: Annotated[
-        str, typer.Option(parser=options.choice(SIZES), metavar="|".join(SIZES), help="Training rows at most.")
-    ] = "2000",
+    size: Annotated[str, options.choice(SIZES, help="Training rows at most.")] = "2000",
     resamples: options.Resamples = 10,
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the page and the store.")] = FOLDER,
     jobs: options.Jobs = None,
@@ -40,7 +40,7 @@ def benchmark(
     from localmixup.lab.analysis.benchmark_words import contrasts, primary_sentence
     from localmixup.lab.benchmark.client import Job
     from localmixup.lab.benchmark.client import benchmark as work
-    from localmixup.lab.cli.console import console, show
+    from localmixup.lab.cli.console import console, say, show
     from localmixup.lab.cli.tables import print_table
 
     job = Job(suite, int(size), resamples, out, jobs, backend, scheduler, store, data_root)
@@ -49,9 +49,9 @@ def benchmark(
     if as_json:
         print(found.model_dump_json(indent=1))
         return
-    console.print(f"\n{primary_sentence(found.sets)}\n", style="bold", soft_wrap=True)
+    say(f"\n{primary_sentence(found.sets)}\n", style="bold")
     table = contrasts(found.sets)
     print_table(table.head[:5], [row[:5] for row in table.rows], text=True)
-    console.print(f"{table.remark} The page has the tests and the probabilities.", soft_wrap=True)
-    console.print("\nWhat to use on your own data: localmixup compare DATA", soft_wrap=True)
+    say(f"{table.remark} The page has the tests and the probabilities.")
+    say("\nWhat to use on your own data: localmixup compare DATA")
     console.print(f"report: {page}", soft_wrap=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from localmixup.lab.cli import options
+from localmixup.lab.cli.completion import several_of
 from localmixup.lab.cli.errors import interruptible
 from localmixup.lab.cli.names import METHODS
 from localmixup.lab.data.names import check_source
@@ -33,7 +34,11 @@ def compare(
     ] = None,
     methods: Annotated[
         str | None,
-        typer.Option(metavar="A,B,...", help=f"Further methods to compare with: any of {', '.join(METHODS)}."),
+        typer.Option(
+            metavar="A,B,...",
+            help=f"Further methods to compare with: any of {', '.join(METHODS)}.",
+            autocompletion=several_of(METHODS),
+        ),
     ] = None,
     epochs: Annotated[
         float | None,
@@ -131,26 +136,26 @@ def run(data: str, out: Path, settings: dict[str, Any]) -> tuple[Comparison, Pat
 
 def print_comparison(comparison: Comparison) -> None:
     """Print the decision, the code for it, and below them the grounds."""
-    from localmixup.lab.cli.console import console
+    from localmixup.lab.cli.console import console, say
     from localmixup.lab.report.comparison_page import balanced_accuracy, code_of, code_title, step_of
 
-    console.print(f"\n{comparison.decision.headline}", style="bold", soft_wrap=True)
-    console.print(f"{comparison.decision.why}\n", soft_wrap=True)
+    say(f"\n{comparison.decision.headline}", style="bold")
+    say(f"{comparison.decision.why}\n")
     if step := step_of(comparison):
-        console.print(f"{step}\n", soft_wrap=True)
-    console.print(code_title(comparison))
+        say(f"{step}\n")
+    say(code_title(comparison))
     for line in code_of(comparison).splitlines():
         console.print(f"    {line}", soft_wrap=True)
     _print_table(comparison)
     if balanced := balanced_accuracy(comparison):
-        console.print(f"{balanced}\n", soft_wrap=True)
+        say(f"{balanced}\n")
     _print_answers(comparison)
     for sentence in (comparison.attribution, *comparison.remarks):
-        console.print(sentence, soft_wrap=True)
+        say(sentence)
 
 
 def _print_table(comparison: Comparison) -> None:
-    from localmixup.lab.cli.console import console
+    from localmixup.lab.cli.console import say
     from localmixup.lab.cli.tables import print_table
     from localmixup.lab.models import plain_name
     from localmixup.lab.report.comparison_page import cells, head
@@ -158,18 +163,18 @@ def _print_table(comparison: Comparison) -> None:
     title = f"{comparison.data.name}: {plain_name(comparison.training.model)}, {comparison.resamples} resamples"
     shown = 4  # more columns do not fit into 80 characters; the page has them all
     rows = [cells(row, comparison)[:shown] for row in comparison.rows]
-    console.print()
+    say("")
     dim = [k for k, row in enumerate(comparison.rows) if row.kind == "control"]
     print_table(head(comparison)[:shown], rows, title=title, dim=dim)
     width = max(len(row.label) for row in comparison.rows)
     for row in comparison.rows:
-        console.print(f"  {row.label:<{width}}  {row.settings}", soft_wrap=True)
-    console.print()
+        say(f"  {row.label:<{width}}  {row.settings}", hang=4)
+    say("")
 
 
 def _print_answers(comparison: Comparison) -> None:
     from localmixup.lab.analysis.sentences import answer, question_of
-    from localmixup.lab.cli.console import console
+    from localmixup.lab.cli.console import say
 
     for contrast in comparison.contrasts.values():
-        console.print(f"{question_of(contrast)} {answer(contrast)}", soft_wrap=True)
+        say(f"{question_of(contrast)} {answer(contrast)}")

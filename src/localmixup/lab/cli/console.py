@@ -5,11 +5,22 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from typing import Any, TypeVar
 
+from rich.cells import cell_len
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Column, Table
 from rich.text import Text
 
 from localmixup.lab.runs.events import Event, Note, Read, Stage, Step
@@ -29,6 +40,53 @@ _KNOWN = bool(sys.stdout and sys.stdout.isatty()) or "COLUMNS" in os.environ
 console = PlainConsole(**_PLAIN, width=None if _KNOWN else 120)
 err = PlainConsole(**_PLAIN, stderr=True, soft_wrap=True)
 
+
+def say(text: str, *, style: str | None = None, hang: int = 0, to: PlainConsole = console) -> None:
+    """Print prose: wrapped between words at a terminal, in whole lines elsewhere. Code is not for this.
+
+    Args:
+        text: one or several lines. What a line is wrapped into starts below its first letter.
+        style: of rich.
+        hang: spaces more before all lines but the first that a line is wrapped into.
+        to: where to print.
+    """
+    for line in text.split("\n"):
+        for piece in _pieces(line, to.width, hang) if to.file.isatty() else [line]:
+            to.print(piece, style=style, soft_wrap=True)
+
+
+def _pieces(line: str, width: int, hang: int) -> list[str]:
+    words = line.strip(" ")
+    indent = len(line) - len(line.lstrip(" "))
+    first, *others = wrapped(words, width - indent)
+    if others:
+        others = wrapped(words[len(first) :].lstrip(" "), width - indent - hang)
+    return [" " * indent + first, *(" " * (indent + hang) + other for other in others)]
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """Return the lines into which text is wrapped between words; a word that is longer than a line stays whole.
+
+    Args:
+        text: one or several lines.
+        width: columns of a terminal. Some characters take two.
+
+    >>> wrapped("the number of epochs", 10)
+    ['the number', 'of epochs']
+    """
+    lines = []
+    for line in plain(text).split("\n"):
+        piece = ""
+        for word in line.split(" "):
+            longer = f"{piece} {word}" if piece else word
+            if piece and cell_len(longer) > width:
+                lines.append(piece.rstrip())
+                longer = word
+            piece = longer
+        lines.append(piece.rstrip())
+    return lines
+
+
 T = TypeVar("T")
 
 LINES_PER_STAGE = 5
@@ -36,6 +94,8 @@ LINES_PER_STAGE = 5
 
 SECONDS_PER_LINE = 2.0
 """Time between two such lines at least: a stage that is over sooner prints its title only."""
+
+_REST = 38  # columns of a line of progress beside title and counts: a bar of 10, two times, and spaces
 
 
 def show(events: Generator[Event, None, T]) -> T:
@@ -49,11 +109,7 @@ def show(events: Generator[Event, None, T]) -> T:
     Returns:
         The result of the work.
     """
-    columns = (
-        TextColumn("  {task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("left"),
-        TimeRemainingColumn(),
-    )  # fmt: skip
-    with Progress(*columns, console=err, disable=not err.is_terminal) as progress:
+    with _Bars() as progress:
         display = _Display(progress)
         try:
             while True:
@@ -63,6 +119,39 @@ def show(events: Generator[Event, None, T]) -> T:
             return result
         finally:
             events.close()
+
+
+class _Title(ProgressColumn):
+    """The title of a stage in one line, which gives way to the other columns."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"  {plain(task.description)}", no_wrap=True, overflow="ellipsis")
+
+
+class _Bars(Progress):
+    """Bars with counts and times where the terminal has room for them; otherwise only the time left."""
+
+    def __init__(self) -> None:
+        whole = [
+            TextColumn("left", table_column=Column(no_wrap=True)),
+            TimeRemainingColumn(table_column=Column(no_wrap=True)),
+        ]
+        self.narrow = (_Title(), *whole)
+        self.wide = (
+            _Title(table_column=Column(no_wrap=True)),
+            BarColumn(bar_width=None, table_column=Column(max_width=40)),  # takes what the others leave
+            MofNCompleteColumn(table_column=Column(no_wrap=True)),
+            TimeElapsedColumn(table_column=Column(no_wrap=True)),
+            *whole,
+        )
+        super().__init__(*self.wide, console=err, disable=not err.is_terminal)
+
+    def make_tasks_table(self, tasks: Iterable[Task]) -> Table:
+        """Return what is drawn now, by the width that the terminal has now."""
+        shown = [task for task in tasks if task.visible]
+        needed = [cell_len(plain(task.description)) + 2 * len(f"{task.total:.0f}") + _REST for task in shown]
+        self.columns = self.wide if max(needed, default=0) <= err.width else self.narrow
+        return super().make_tasks_table(shown)
 
 
 class _Display:
@@ -140,4 +229,4 @@ def time_left(passed: float, done: float, wanted: float) -> str:
 
 
 def _print(text: str) -> None:
-    err.print(text)
+    say(text, hang=2, to=err)

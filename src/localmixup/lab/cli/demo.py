@@ -25,17 +25,13 @@ def demo(
         comparison, report = run(data, out / data, settings)
         print_comparison(comparison)
         done.append((comparison, report))
-    from localmixup.lab.cli.console import console
+    from localmixup.lab.cli.console import console, say
 
-    console.print("\nIn short:")
+    say("\nIn short:")
     for comparison, report in done:
-        console.print(
-            f"  {comparison.data.name}: {comparison.decision.headline}. {comparison.decision.why}\n"
-            f"    report: {report}",
-            soft_wrap=True,
-        )
-    console.print(
+        say(f"  {comparison.data.name}: {comparison.decision.headline}. {comparison.decision.why}")
+        console.print(f"    report: {report}", soft_wrap=True)
+    say(
         f"\nThese comparisons are short: {RESAMPLES} resamples and few epochs. localmixup compare digits asks at full "
-        "length, and localmixup compare my.csv --target COLUMN asks the same of your own table.",
-        soft_wrap=True,
+        "length, and localmixup compare my.csv --target COLUMN asks the same of your own table."
     )

@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 
 from localmixup._optional import MissingPackageError
 from localmixup._validate import ArgumentError
+from localmixup.lab.cli.help import HelpContext
 from localmixup.lab.text import one_line
 
 # typer has its own copy of click's exceptions or imports them from click, depending on its version
@@ -31,11 +32,13 @@ _NARROWEST_OF_CLICK = 52  # columns; it writes a help of this width in a narrowe
 class Commands(TyperGroup):
     """A group of commands in which every mistake of the user ends in one line and status 2."""
 
+    context_class = HelpContext
+
     def main(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Run the command that the arguments name, and leave with its exit status."""
         columns = shutil.get_terminal_size().columns
         if columns < _NARROWEST_OF_CLICK:
-            kwargs["terminal_width"] = columns - 2
+            kwargs["terminal_width"] = max(1, columns - 2)
         try:
             status = super().main(*args, **{**kwargs, "standalone_mode": False})
         except (ArgumentError, MissingPackageError) as mistake:
@@ -61,8 +64,17 @@ def fail(message: str) -> NoReturn:
     Args:
         message: names the argument, the value it got and what is allowed.
     """
-    print(f"error: {one_line(message)}", file=sys.stderr)
+    _tell(f"error: {one_line(message)}")
     sys.exit(USAGE)
+
+
+def _tell(line: str) -> None:
+    if not sys.stderr.isatty():
+        print(line, file=sys.stderr)
+        return
+    from localmixup.lab.cli.console import err, say
+
+    say(line, to=err)
 
 
 def system_message(error: OSError) -> str:
@@ -113,7 +125,7 @@ def interruptible(kept: str) -> Iterator[None]:
     except KeyboardInterrupt:
         for number in signals:
             signal.signal(number, lambda *_: os._exit(INTERRUPTED))  # a second one ends the cleaning up
-        print(f"interrupted: {kept}", file=sys.stderr)
+        _tell(f"interrupted: {kept}")
         sys.exit(INTERRUPTED)
     finally:
         for number, handler in before.items():

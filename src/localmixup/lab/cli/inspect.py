@@ -133,21 +133,21 @@ def _inspect(data: str, folder: Path, settings: dict[str, Any], as_json: bool) -
 
 
 def _print(found: Inspection, folder: Path, compare: str) -> None:
-    from localmixup.lab.cli.console import console
+    from localmixup.lab.cli.console import console, say
     from localmixup.lab.cli.tables import print_table
     from localmixup.lab.handover import snippet
     from localmixup.lab.inspection import describe_recipe, limits
     from localmixup.lab.report.inspection_page import head, rows
 
     verdict = found.verdict
-    console.print(f"\n{verdict.first_line}", style="bold", soft_wrap=True)
-    console.print(f"{verdict.why}\n", soft_wrap=True)
-    console.print(f"{describe_recipe(found, found.taken)}\n", soft_wrap=True)
+    say(f"\n{verdict.first_line}", style="bold")
+    say(f"{verdict.why}\n")
+    say(f"{describe_recipe(found, found.taken)}\n")
     code = snippet(found.taken.mix, "pytorch", task=found.data.task).rstrip()
     console.print("\n".join(f"    {line}".rstrip() for line in code.splitlines()), soft_wrap=True)
-    console.print("\nTo see whether it makes the model better:\n", soft_wrap=True)
+    say("\nTo see whether it makes the model better:\n")
     console.print(f"    {compare}\n", soft_wrap=True)
     print_table(head(found), rows(found))
     for line in limits(found):
-        console.print(f"\n{line}", soft_wrap=True)
+        say(f"\n{line}")
     console.print(f"\npage: {folder / 'inspection.html'}", soft_wrap=True)

@@ -6,7 +6,7 @@ A parser raises `typer.BadParameter` with a message without the option's name; `
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -14,8 +14,9 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from localmixup._validate import ArgumentError, check_choice, check_integer, check_number
+from localmixup.lab.cli.completion import one_of
 from localmixup.lab.cli.names import ALWAYS, AUGMENTATIONS, BACKENDS, METHODS, MODELS, OPTIMIZERS
-from localmixup.lab.data.names import database_in
+from localmixup.lab.data.names import NAMED, database_in
 from localmixup.lab.data.reading import HEADERS, LAYOUTS, MISSING, columns_of, size_of
 from localmixup.lab.files import as_path
 from localmixup.lab.limits import MOST
@@ -72,14 +73,28 @@ def positive(name: str) -> Callable[[object], float]:
     return _parser(check)
 
 
-def choice(names: Iterable[str]) -> Callable[[object], str]:
-    """Return a parser of one of `names`; its message suggests the nearest name."""
-    return _parser(lambda value: check_choice("", value, names))
+def choice(names: Sequence[str], *, meant: Mapping[str, str] | None = None, **shown: Any) -> Any:
+    """Return an option that takes one of `names`, which a shell completes; its message suggests the nearest name.
+
+    Args:
+        names: the values.
+        meant: what to suggest instead for values of other programs.
+        shown: further arguments of `typer.Option`.
+    """
+
+    def check(value: object) -> str:
+        if value in (meant or {}):
+            hint = f"did you mean {(meant or {})[str(value)]!r}?"
+            raise ArgumentError(f"must be one of {', '.join(map(repr, names))}, got {value!r}; {hint}")
+        return check_choice("", value, names)
+
+    return typer.Option(parser=_parser(check), autocompletion=one_of(names), **{"metavar": "|".join(names), **shown})
 
 
-def name_or_factory(names: Iterable[str]) -> Callable[[object], str]:
-    """Return a parser of one of `names`, or of `package.module:factory`, which is looked up later."""
-    return _parser(lambda value: value if isinstance(value, str) and ":" in value else check_choice("", value, names))
+def name_or_factory(names: Sequence[str], help: str) -> Any:
+    """Return an option that takes one of `names`, or `package.module:factory`, which is looked up later."""
+    check = _parser(lambda value: value if isinstance(value, str) and ":" in value else check_choice("", value, names))
+    return typer.Option(parser=check, autocompletion=one_of(names), metavar="NAME", help=help)
 
 
 def _parser(check: Callable[[object], T]) -> Callable[[object], T]:
@@ -163,15 +178,13 @@ def duration(value: object) -> float:
     return seconds
 
 
-Data = Annotated[str, typer.Argument(metavar="DATA", help=DATA_HELP)]
+_PRECISIONS = {"fp32": "no", "float32": "no", "bfloat16": "bf16", "float16": "fp16", "half": "fp16"}
+
+Data = Annotated[str, typer.Argument(metavar="DATA", help=DATA_HELP, autocompletion=one_of(NAMED))]
 Target = Annotated[str | None, typer.Option(metavar="COLUMN", help="The column of a table to predict.")]
 Task = Annotated[
     str | None,
-    typer.Option(
-        parser=choice(("classification", "regression")),
-        metavar="classification|regression",
-        help="By default the target decides.",
-    ),
+    choice(("classification", "regression"), help="By default the target decides."),
 ]
 Resize = Annotated[
     Any,
@@ -179,8 +192,8 @@ Resize = Annotated[
 ]
 Layout = Annotated[
     str | None,
-    typer.Option(
-        parser=choice(LAYOUTS),
+    choice(
+        LAYOUTS,
         metavar="NAME",
         help=f"What the axes of an array of 3 or 4 dimensions are: {', '.join(LAYOUTS)} [by its shape].",
     ),
@@ -191,9 +204,8 @@ Drop = Annotated[
 ]
 Missing = Annotated[
     str | None,
-    typer.Option(
-        parser=choice(MISSING),
-        metavar="impute|error",
+    choice(
+        MISSING,
         help="Missing values of a table are filled within the training rows, or refused [impute].",
     ),
 ]
@@ -203,9 +215,7 @@ Sep = Annotated[
 ]
 Header = Annotated[
     str | None,
-    typer.Option(
-        parser=choice(HEADERS), metavar="yes|no", help="Whether its first line holds the names of the columns [found]."
-    ),
+    choice(HEADERS, help="Whether its first line holds the names of the columns [found]."),
 ]
 Query = Annotated[
     str | None, typer.Option(metavar="SQL", help="The rows of a database: an SQLite file or any SQLAlchemy URL.")
@@ -235,39 +245,32 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.
 StoreUrl = Annotated[
     str | None, typer.Option(metavar="URL", help="Where the runs are stored: a file or any SQLAlchemy URL.")
 ]
-Device = Annotated[str, typer.Option(parser=choice(("cpu", "cuda")), metavar="cpu|cuda")]
-Precision = Annotated[
-    str, typer.Option(parser=choice(("no", "bf16", "fp16")), metavar="no|bf16|fp16", help="no is float32.")
-]
+Device = Annotated[str, choice(("cpu", "cuda"), meant={"gpu": "cuda"})]
+Precision = Annotated[str, choice(("no", "bf16", "fp16"), meant=_PRECISIONS, help="no is float32.")]
 Model = Annotated[
     str | None,
-    typer.Option(
-        parser=name_or_factory(MODELS),
-        metavar="NAME",
-        help=f"One of {', '.join(MODELS)}; or your own, package.module:factory, called with the shape of an input and "
+    name_or_factory(
+        MODELS,
+        f"One of {', '.join(MODELS)}; or your own, package.module:factory, called with the shape of an input and "
         "the number of outputs [by the data].",
     ),
 ]
 Optimizer = Annotated[
     str | None,
-    typer.Option(
-        parser=name_or_factory(OPTIMIZERS),
-        metavar="NAME",
-        help=f"One of {', '.join(OPTIMIZERS)}; or your own, package.module:factory, called with the parameters "
-        "[adamw].",
+    name_or_factory(
+        OPTIMIZERS,
+        f"One of {', '.join(OPTIMIZERS)}; or your own, package.module:factory, called with the parameters [adamw].",
     ),
 ]
 Resamples = Annotated[
     int,
     typer.Option(parser=whole("resamples", 2), metavar="INTEGER", help="Number of fresh random splits to judge on."),
 ]
-Backend = Annotated[
-    str, typer.Option(parser=choice(BACKENDS), metavar="|".join(BACKENDS), help="loky runs on this machine.")
-]
+Backend = Annotated[str, choice(BACKENDS, help="loky runs on this machine.")]
 Scheduler = Annotated[str | None, typer.Option(metavar="ADDRESS", help="A running Dask scheduler, for --backend dask.")]
 Augment = Annotated[
     str | None,
-    typer.Option(parser=choice(AUGMENTATIONS), metavar="NAME", help=f"One of {', '.join(AUGMENTATIONS)}."),
+    choice(AUGMENTATIONS, metavar="NAME", help=f"One of {', '.join(AUGMENTATIONS)}."),
 ]
 
 

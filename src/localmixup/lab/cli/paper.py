@@ -14,7 +14,9 @@ import typer
 from localmixup._validate import ArgumentError, check_choice
 from localmixup.lab.cli import options
 from localmixup.lab.cli.compare import STORED
+from localmixup.lab.cli.completion import one_of
 from localmixup.lab.cli.errors import Commands, interruptible
+from localmixup.lab.cli.help import Command
 from localmixup.lab.cli.names import ITEMS, PROTOCOLS, SCALES
 from localmixup.lab.files import as_path
 
@@ -36,10 +38,10 @@ _STORE_HELP = (
 )
 
 
-@paper.command("list", short_help="List every item.", epilog=options.examples("localmixup paper list"))
+@paper.command("list", cls=Command, short_help="List every item.", epilog=options.examples("localmixup paper list"))
 def list_items() -> None:
     """List every item with its full size and its protocols."""
-    from localmixup.lab.cli.console import console
+    from localmixup.lab.cli.console import say
     from localmixup.lab.cli.tables import print_table
     from localmixup.lab.paper import ITEMS as ALL_ITEMS
     from localmixup.lab.paper.protocols import PROTOCOLS as ALL_PROTOCOLS
@@ -51,26 +53,32 @@ def list_items() -> None:
         rows.append([item.name, item.title, item.size, ", ".join(names)])
     print_table(("item", "what", "full size", "protocols"), rows, text=True)
     for name, protocol in ALL_PROTOCOLS.items():
-        console.print(f"  --protocol {name}: {protocol.says}", soft_wrap=True)
+        say(f"  --protocol {name}: {protocol.says}", hang=4)
     for name, scale in ALL_SCALES.items():
-        console.print(f"  --scale {name}: {scale.says}", soft_wrap=True)
-    console.print("  * the default")
+        say(f"  --scale {name}: {scale.says}", hang=4)
+    say("  * the default")
 
 
 @paper.command(
     "run",
+    cls=Command,
     short_help="Run items, except what is stored already.",
     epilog=options.examples(
         "localmixup paper run figure4 --scale smoke", "localmixup paper run all --protocol controlled --scale cpu"
     ),
 )
 def run_items(
-    items: Annotated[list[str], typer.Argument(metavar="ITEM...", help=f"Any of {', '.join(ITEMS)}, or all.")],
+    items: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="ITEM...", help=f"Any of {', '.join(ITEMS)}, or all.", autocompletion=one_of([*ITEMS, "all"])
+        ),
+    ],
     protocol: Annotated[
         str | None,
-        typer.Option(parser=options.choice(PROTOCOLS), metavar="|".join(PROTOCOLS), help="[the item's default]"),
+        options.choice(PROTOCOLS, help="[the item's default]"),
     ] = None,
-    scale: Annotated[str, typer.Option(parser=options.choice(SCALES), metavar="|".join(SCALES))] = "cpu",
+    scale: Annotated[str, options.choice(SCALES)] = "cpu",
     runs: Annotated[
         int | None, typer.Option(parser=options.whole("runs"), metavar="INTEGER", help="Runs per arm [by the scale].")
     ] = None,
@@ -154,6 +162,7 @@ def _chosen(names: list[str], protocol: str | None) -> list[Item]:
 
 @paper.command(
     "report",
+    cls=Command,
     short_help="Write the page from stored runs.",
     epilog=options.examples("localmixup paper report", "localmixup paper report --store my.sqlite --out page"),
 )
@@ -173,7 +182,7 @@ def report(
     text = as_path(markdown, "--markdown") if markdown else out / "reproduction.md"
     if text.is_dir() or not text.suffix:
         raise ArgumentError(f"--markdown {text}: must be a file with a suffix, such as {text / 'reproduction.md'}")
-    from localmixup.lab.cli.console import console, err
+    from localmixup.lab.cli.console import console, err, say
     from localmixup.lab.cli.tables import print_table
     from localmixup.lab.files import make_folder
     from localmixup.lab.paper.claims import CLAIM_HEAD, claims
@@ -204,20 +213,21 @@ def report(
     told = claims(sections)
     print_table(CLAIM_HEAD, told, text=True)
     counts = Counter(row[-1].partition(";")[0] for row in told)
-    console.print("  " + ", ".join(f"{word}: {count}" for word, count in counts.most_common()), soft_wrap=True)
-    console.print(
+    say("  " + ", ".join(f"{word}: {count}" for word, count in counts.most_common()))
+    say(
         "  A negative difference is a lower error. 'Not shown' means that p is not below 0.05 after Holm's correction; "
         "an interval is not corrected, and may exclude zero all the same.\n",
-        style="dim", soft_wrap=True,
-    )  # fmt: skip
+        style="dim",
+    )
     for section in sections:
         for lost in section.missing:
-            console.print(f"  ({section.item}: {lost})", style="dim", soft_wrap=True)
+            say(f"  ({section.item}: {lost})", style="dim")
     console.print(f"\nreport: {page}\ntext: {text}", soft_wrap=True)
 
 
 @paper.command(
     "merge",
+    cls=Command,
     short_help="Merge several stores into one.",
     epilog=options.examples("localmixup paper merge a.sqlite b.sqlite --into both.sqlite.xz"),
 )

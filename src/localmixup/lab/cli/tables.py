@@ -1,18 +1,17 @@
-"""Tables on a console of any width: no number is cut, and none is split over two lines."""
+"""Tables on a console of any width: no word and no number is cut, and no number is split over two lines."""
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Collection, Sequence
 
 from rich import box
+from rich.cells import cell_len
 from rich.table import Table
 
-from localmixup.lab.cli.console import console
+from localmixup.lab.cli.console import console, say, wrapped
 from localmixup.lab.text import plain
 
-_HEAD = 14  # characters of a line of a heading
-_GAP = 3  # between two columns, at most
+_HEAD = 14  # characters of a line of a heading above numbers
 
 
 def print_table(
@@ -32,36 +31,56 @@ def print_table(
         dim: places of rows in the background.
         text: the values are text, which may be broken between words; otherwise only the first column is.
     """
-    if _least_width(head, rows, text) > console.width:
-        _print_lists(head, rows, title)
+    is_text = [text or k == 0 for k in range(len(head))]
+    widths = _widths(head, rows, is_text, console.width - (2 * len(head) + 1))  # a space on both sides, and one more
+    if title:
+        say(title, style="italic", to=console)
+    if widths is None:
+        _print_lists(head, rows, is_text)
         return
-    table = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for k, name in enumerate(head):
-        is_number = k > 0 and not text
-        shown = textwrap.fill(name, _HEAD) if is_number else name
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name, broken, width in zip(head, is_text, widths, strict=True):
         table.add_column(
-            shown, justify="right" if is_number else "left", no_wrap=is_number, vertical="top" if text else "bottom"
-        )
+            "\n".join(wrapped(name, width)), justify="left" if broken else "right", width=width, no_wrap=True,
+            vertical="top" if text else "bottom",
+        )  # fmt: skip
     for k, row in enumerate(rows):
-        table.add_row(*row, style="dim" if k in dim else None)
+        cells = [
+            "\n".join(wrapped(cell, width)) if broken else cell
+            for cell, broken, width in zip(row, is_text, widths, strict=True)
+        ]
+        table.add_row(*cells, style="dim" if k in dim else None)
     console.print(table)
 
 
-def _print_lists(head: Sequence[str], rows: Sequence[Sequence[str]], title: str) -> None:
-    if title:
-        console.print(title, soft_wrap=True)
+def _widths(head: Sequence[str], rows: Sequence[Sequence[str]], is_text: Sequence[bool], room: int) -> list[int] | None:
+    """Return the characters of each column, or None where the columns do not fit into `room`.
+
+    A heading and a column of text may be as narrow as their longest word; the widest columns are made narrower first.
+    """
+    widths, least = [], []
+    for k, (name, broken) in enumerate(zip(head, is_text, strict=True)):
+        lines = [line for row in rows for line in plain(row[k]).splitlines()]
+        words = [word for line in lines for word in line.split()] if broken else lines
+        heading = [name] if broken else wrapped(name, _HEAD)
+        widths.append(max(map(cell_len, [*heading, *lines]), default=0))
+        least.append(max(map(cell_len, [*plain(name).split(), *words]), default=0))
+    if sum(least) > room:
+        return None
+    while sum(widths) > room:
+        widest = max((k for k in range(len(widths)) if widths[k] > least[k]), key=widths.__getitem__)
+        widths[widest] -= 1
+    return widths
+
+
+def _print_lists(head: Sequence[str], rows: Sequence[Sequence[str]], is_text: Sequence[bool]) -> None:
     for row in rows:
-        console.print(f"\n{row[0]}", soft_wrap=True)
-        for name, value in zip(head[1:], row[1:], strict=True):
-            if value:
-                console.print(f"  {name}: {value}", soft_wrap=True)
-
-
-def _least_width(head: Sequence[str], rows: Sequence[Sequence[str]], text: bool) -> int:
-    """Return the characters that the table needs so that nothing is broken where it must not be."""
-    total = 0
-    for k, name in enumerate(head):
-        cells = [plain(row[k]) for row in rows]
-        pieces = [word for cell in cells for word in cell.split()] if text or k == 0 else cells
-        total += _GAP + max(len(piece) for piece in [*name.split(), *pieces, ""])
-    return total
+        say(f"\n{row[0]}", to=console)
+        for name, value, broken in zip(head[1:], row[1:], is_text[1:], strict=True):
+            line = f"  {name}: {value}"
+            if broken or cell_len(plain(line)) <= console.width or not console.file.isatty():
+                if value:
+                    say(line, hang=2, to=console)
+            else:  # a number stays whole
+                say(f"  {name}:", to=console)
+                console.print(f"    {value}", soft_wrap=True)

@@ -18,7 +18,7 @@ def theory(
     """Check each lemma and theorem of the paper on random data with a fixed seed."""
     import json
 
-    from localmixup.lab.cli.console import console, err
+    from localmixup.lab.cli.console import err, say
     from localmixup.lab.cli.tables import print_table
     from localmixup.lab.files import make_folder
     from localmixup.lab.paper.theorems import check_all, draw, summary
@@ -31,6 +31,6 @@ def theory(
             print(json.dumps([finding._asdict() for finding in found], indent=1))
         else:
             print_table(("statement", "claim", "verdict", "what shows it", "what is true"), found, text=True)
-            console.print(summary(found), soft_wrap=True)
+            say(summary(found))
         for path in draw(figures) if figures is not None else []:
             err.print(f"figure: {path}")

@@ -33,7 +33,7 @@ def announced(job: Job, runner: Runner, grids: Grids) -> Generator[Event, None, 
             seconds = sum(seconds_for(specs, runner.prepared, jobs=job.jobs, device=job.device) for specs in parts)
             yield Note(
                 f"{len(left)} trainings choose and {len(judging)} judge, in {job.resamples} resamples: "
-                f"about {duration(seconds)}"
+                f"about {duration(seconds)} of training"
             )
         return job.resamples
     first = seconds_for(_left(runner, choosing), runner.prepared, jobs=job.jobs, device=job.device)

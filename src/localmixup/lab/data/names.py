@@ -4,6 +4,7 @@ This module imports nothing heavy, so that the command line can check a name bef
 """
 
 from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path, PurePath
 from urllib.parse import urlsplit
 
@@ -56,6 +57,8 @@ COMPRESSIONS = (".gz", ".bz2", ".xz", ".zst", ".zip")
 
 SUFFIXES = (*TEXT_TABLES, *OTHER_TABLES, ".npz", ".npy")
 """Files that can be read."""
+
+_LOOKED_AT = 5000  # files of a folder among which a similar name is looked for
 
 
 def table_suffix(name: str) -> str:
@@ -113,7 +116,7 @@ def check_source(source: str) -> None:
         or source.count("/") > 1
         or ("." in source and "/" not in source)
     ):
-        raise ArgumentError(f"DATA: no such file or folder: {source}")
+        raise ArgumentError(f"DATA: no such file or folder: {source}{_similar_file(source)}")
     if "/" in source.strip("/"):
         return
     near = get_close_matches(source, NAMED, n=1)
@@ -123,3 +126,14 @@ def check_source(source: str) -> None:
         "others), the path of a folder of images, tables or arrays, the URL of a database, or owner/name on the Hub, "
         f"got {source!r}{hint}"
     )
+
+
+def _similar_file(source: str) -> str:
+    """Return a hint to a file of the same folder whose name is nearly the same, or nothing."""
+    path = as_path(source, "DATA")
+    try:
+        names = [found.name for found in islice(path.parent.iterdir(), _LOOKED_AT)]
+    except OSError:
+        return ""
+    near = get_close_matches(path.name, names, n=1)
+    return f"; did you mean {path.with_name(near[0])}?" if near else ""

@@ -14,14 +14,17 @@ class Term(NamedTuple):
         word: as it is printed.
         meaning: one to three sentences.
         commands: the commands that use it, of `"compare"` and `"inspect"`.
+        tasks: the tasks in which it has this meaning, of `"classification"` and `"regression"`.
     """
 
     word: str
     meaning: str
     commands: tuple[str, ...]
+    tasks: tuple[str, ...] = ("classification", "regression")
 
 
 BOTH, COMPARE, INSPECT = ("compare", "inspect"), ("compare",), ("inspect",)
+CLASSES, QUANTITIES = ("classification",), ("regression",)
 
 TERMS = (
     Term(
@@ -36,6 +39,14 @@ TERMS = (
         "Mixup of near samples only. Two samples that are far apart may have a sample of another class between them, "
         "and a mixture of the two is then labelled wrongly.",
         BOTH,
+        CLASSES,
+    ),
+    Term(
+        "Local mixup",
+        "Mixup of near samples only. Between two samples that are far apart the target may bend, and the mixture of "
+        "their two targets is then wrong.",
+        BOTH,
+        QUANTITIES,
     ),
     Term("Partner", "The sample that a sample is mixed with.", BOTH),
     Term(
@@ -73,36 +84,58 @@ TERMS = (
         "value. A wide range says that little is known.",
         BOTH,
     ),
-    Term("Points", "Differences between percentages: from 5 % to 7 % is 2 points.", BOTH),
+    Term("Points", "Differences between percentages: from 5 % to 7 % is 2 points.", BOTH, CLASSES),
     Term(
         "Overlap",
         "The share of the real samples whose nearest other sample is of another class. It says how much the classes "
         "overlap without any mixing.",
         INSPECT,
+        CLASSES,
     ),
-    Term("Mixed sample", "A mixture of two real samples, with the mixture of their labels.", INSPECT),
+    Term("Mixed sample", "A mixture of two real samples, with the mixture of their labels.", INSPECT, CLASSES),
+    Term("Mixed sample", "A mixture of two real samples, with the mixture of their targets.", INSPECT, QUANTITIES),
     Term(
         "Intrusion",
         "A mixed sample intrudes if the real sample nearest to it is of a class that has no part in its label: it lies "
         "in the midst of a class that it does not belong to.",
         INSPECT,
+        CLASSES,
     ),
     Term(
         "Within a class, between classes",
         "Whether the two samples that are mixed are of the same class or of two different ones.",
         INSPECT,
+        CLASSES,
     ),
     Term(
         "Safe, harmful, unclear",
-        "The verdict on mixup. Safe: its mixed samples lie no more often in other classes than real samples do. "
-        "Harmful: they do so clearly more often. Unclear: the measurement cannot tell, and a comparison has to.",
+        "The verdict on mixup. Safe: mixtures of two samples of a class look like another class no more often than the "
+        "samples themselves do, or hardly. Harmful: they do so clearly more often. Unclear: the measurement cannot "
+        "tell, and a comparison has to.",
         INSPECT,
+        CLASSES,
+    ),
+    Term(
+        "Safe, harmful, unclear",
+        "The verdict on mixup. Safe: the targets of mixed samples are about as exact as those of real samples. "
+        "Harmful: they are clearly less exact. Unclear: the measurement cannot tell, and a comparison has to.",
+        INSPECT,
+        QUANTITIES,
     ),
     Term(
         "Score",
-        "The number behind the verdict: how much more often mixed samples lie in a foreign class than real samples do. "
-        "Below zero is good.",
+        "The number behind the verdict, in points: how much more often mixtures of two samples of a class look like "
+        "another class than the samples themselves do. Up to 1 is safe, 3 and more is harmful.",
         INSPECT,
+        CLASSES,
+    ),
+    Term(
+        "Score",
+        "The number behind the verdict, a ratio: the mean squared difference between the targets of mixed samples and "
+        "what real samples say about the same place, over the one that the targets of real samples have themselves. "
+        "Up to 1.1 is safe, 2 and more is harmful.",
+        INSPECT,
+        QUANTITIES,
     ),
     Term(
         "Candidate", "A setting that was tried. The best one is chosen on rows that do not judge afterwards.", COMPARE
@@ -115,9 +148,16 @@ TERMS = (
     ),
     Term(
         "Test error",
-        "The share of wrong answers on rows that were not trained on; for quantities the root mean square error, a "
-        "typical distance between the predicted and the true value, in the unit of the target.",
+        "The share of wrong answers on rows that were not trained on.",
         COMPARE,
+        CLASSES,
+    ),
+    Term(
+        "Test error",
+        "The root mean square error on rows that were not trained on: a typical distance between the predicted and the "
+        "true value, in the unit of the target.",
+        COMPARE,
+        QUANTITIES,
     ),
     Term(
         "Shown, not shown",
@@ -148,33 +188,39 @@ TERMS = (
         "Negative log-likelihood",
         "How good the predicted probabilities are: it is large where the model is sure and wrong. Lower is better.",
         COMPARE,
+        CLASSES,
     ),
     Term(
         "Brier score",
         "The mean squared distance between the predicted probabilities and what happened. Lower is better.",
         COMPARE,
+        CLASSES,
     ),
     Term(
         "Calibration error",
         "How far stated probabilities are from reality. A model whose answers given with 80 % are right in 80 % of the "
         "cases has none.",
         COMPARE,
+        CLASSES,
     ),
     Term(
         "Balanced accuracy, macro F1",
         "Shares of right answers in which every class counts the same, however rare it is. Higher is better.",
         COMPARE,
+        CLASSES,
     ),
     Term(
         "Area under the ROC curve",
         "How well the scores separate two classes: 1 is perfect, 0.5 is guessing.",
         COMPARE,
+        CLASSES,
     ),
     Term(
         "Mean absolute error, R squared",
-        "For quantities: the mean distance between prediction and truth, and the share of the variation that the "
-        "prediction explains (1 is perfect, 0 is as good as always predicting the mean).",
+        "The mean distance between prediction and truth, and the share of the variation that the prediction explains "
+        "(1 is perfect, 0 is as good as always predicting the mean).",
         COMPARE,
+        QUANTITIES,
     ),
 )
 """Every term, the general ones first."""
@@ -184,6 +230,7 @@ _INTRODUCTION = (
     "What `localmixup inspect` and `localmixup compare` print, explained without statistics. Every page that they "
     "write holds its own part of this list at its end."
 )
+_TASK = {CLASSES: " (with classes)", QUANTITIES: " (in a regression)", (*CLASSES, *QUANTITIES): ""}
 _SECTIONS = {
     BOTH: "Both commands",
     INSPECT: "[`localmixup inspect`](inspect.md)",
@@ -191,26 +238,28 @@ _SECTIONS = {
 }
 
 
-def terms_of(command: str) -> list[Term]:
+def terms_of(command: str, task: str) -> list[Term]:
     """Return the terms that a command and its page use.
 
     Args:
         command: `"compare"` or `"inspect"`.
+        task: `"classification"` or `"regression"`.
 
     Raises:
-        ArgumentError: another command.
+        ArgumentError: another command or task.
 
-    >>> [term.word for term in terms_of("inspect")][0]
+    >>> [term.word for term in terms_of("inspect", "regression")][0]
     'Mixup'
     """
     check_choice("command", command, BOTH)
-    return [term for term in TERMS if command in term.commands]
+    check_choice("task", task, (*CLASSES, *QUANTITIES))
+    return [term for term in TERMS if command in term.commands and task in term.tasks]
 
 
 def glossary_page() -> str:
     """Return the page `docs/glossary.md`; a test keeps the file equal to it."""
     parts = [_TITLE, _INTRODUCTION]
     for commands, title in _SECTIONS.items():
-        lines = [f"**{term.word}.** {term.meaning}" for term in TERMS if term.commands == commands]
+        lines = [f"**{term.word}{_TASK[term.tasks]}.** {term.meaning}" for term in TERMS if term.commands == commands]
         parts += [f"## {title}", *lines]
     return "\n\n".join(parts) + "\n"

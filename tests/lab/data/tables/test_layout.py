@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import lzma
+import re
 import zipfile
 
 import numpy as np
@@ -189,3 +190,15 @@ def test_archives_that_are_no_table(tmp_path):
     (tmp_path / "broken.csv.gz").write_bytes(gzip.compress(csv().encode())[:-20])
     with pytest.raises(ArgumentError, match="cannot be read"):
         load(str(tmp_path / "broken.csv.gz"), target="kind")
+
+
+@pytest.mark.parametrize("columns", [31, 32, 100])
+def test_of_many_columns_the_last_one_is_named_too(tmp_path, columns):
+    names = [f"column{k}" for k in range(columns - 1)] + ["outcome"]
+    (tmp_path / "wide.csv").write_text("\n".join([",".join(names), *[",".join(["1.5"] * columns)] * 3]))
+    with pytest.raises(ArgumentError, match=r"there are column0, column1, .*\boutcome$") as raised:
+        load(str(tmp_path / "wide.csv"))
+    told = str(raised.value).partition("there are ")[2]
+    more = int(found[1]) if (found := re.search(r", (\d+) more, and ", told)) else 0
+    assert told.count("column") + 1 + more == columns
+    assert more != 1

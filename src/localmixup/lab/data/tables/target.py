@@ -69,8 +69,10 @@ def known_column(where: str, option: str, columns: Sequence[str], name: str) -> 
 
 
 def listed(names: Sequence[str], most: int = 30) -> str:
-    """Return names with commas between them, of many the first."""
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+    """Return names with commas between them; of many the first and the last, which in a table often is the target."""
+    if len(names) <= most + 1:
+        return ", ".join(names)
+    return f"{', '.join(names[: most - 1])}, {len(names) - most} more, and {names[-1]}"
 
 
 def understand_target(where: str, name: str, found: Understood, task: str | None) -> Target:

@@ -3,15 +3,12 @@
 import importlib
 import inspect
 import re
-import subprocess
-import sys
 import zlib
 from pathlib import Path
 from urllib.parse import unquote
 
-import browser
 import pytest
-from filelock import FileLock
+from built_site import build_site
 from typer.testing import CliRunner
 
 import localmixup
@@ -23,22 +20,14 @@ pytest.importorskip("mkdocs")
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory, worker_id):
-    """The site, built once for all processes of the tests."""
-    shared = tmp_path_factory.getbasetemp()
-    folder = (shared if worker_id == "master" else shared.parent) / "site"
-    with FileLock(f"{folder}.lock"):
-        if not (folder / "built").exists():
-            command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", folder]
-            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-            assert done.returncode == 0, done.stdout + done.stderr
-            (folder / "built").touch()
-    return folder
+    return build_site(tmp_path_factory, worker_id)
 
 
 @pytest.fixture(scope="module")
 def pages(site):
-    """The HTML of every page but the sample reports, which have tests of their own."""
-    return {path: path.read_text() for path in site.rglob("*.html") if path.parent.name != "samples"}
+    """The HTML of every page but the sample reports, which have tests of their own, and the one for wrong addresses."""
+    others = {"samples", "404.html"}
+    return {path: path.read_text() for path in site.rglob("*.html") if not {path.name, path.parent.name} & others}
 
 
 def article(html):
@@ -84,7 +73,7 @@ def test_links_of_the_site_lead_somewhere(site, pages):
     anchors = {path: set(re.findall(r'\bid="([^"]+)"', html)) for path, html in pages.items()}
     for path, html in pages.items():
         for target in re.findall(r'<a [^>]*href="([^"]*)"', html):
-            if "://" in target or target.startswith("mailto:") or path.name == "404.html":
+            if "://" in target or target.startswith("mailto:"):
                 continue
             file, _, anchor = unquote(target).partition("#")
             to = (path.parent / file).resolve() if file else path
@@ -99,7 +88,7 @@ def test_no_page_is_a_dead_end(pages):
         for path, html in pages.items()
         if not re.findall(r'<a (?![^>]*headerlink)[^>]*href="(?!https?:|#|mailto:)([^"]+)"', article(html))
     ]
-    assert set(ends) <= {"404.html"}
+    assert not ends
 
 
 def test_the_site_needs_no_network(site, pages):
@@ -123,21 +112,6 @@ def test_the_samples_are_reports_of_the_commands(site):
         assert words in page
         assert len(page) < 1_500_000
         assert inspect.cleandoc(page).startswith("<!doctype html>")
-
-
-@pytest.mark.skipif(browser.chromium() is None, reason="no Chromium here")
-def test_the_search_answers_without_a_server(site):
-    document = browser.dom((site / "index.html").as_uri() + "?q=threshold", wait=15_000)
-    assert int(re.search(r"(\d+) matching documents", document)[1]) > 5
-
-
-@pytest.mark.skipif(browser.chromium() is None or not browser.AXE.exists(), reason="no Chromium or no axe here")
-@pytest.mark.parametrize(("page", "width", "scheme"), [("guide", 500, "dark"), ("index", 1280, "light")])
-def test_axe_finds_nothing_on_the_site(site, page, width, scheme):
-    found = browser.axe(site / f"{page}.html", width, scheme)
-    # the theme makes code reachable by the keyboard after a while
-    assert {rule for rule, *_ in found["violations"]} <= {"scrollable-region-focusable"}
-    assert found["wide"] <= 0
 
 
 def load(name):

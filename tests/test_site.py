@@ -69,6 +69,33 @@ def test_every_command_and_option_is_in_the_reference(site):
             assert f"<code>{option}</code>" in text, option
 
 
+PAPERS = {
+    "vanilla": "Statistical Learning Theory",
+    "mixup": "1710.09412",
+    "adamixup": "1809.02499",
+    "c-mixup": "2210.05775",
+    "k-mixup": "2106.02933",
+    "regmixup": "2206.14502",
+    "manifold-mixup": "1806.05236",
+    "warping-mixup": "2311.01434",
+    "cutmix": "1905.04899",
+}
+
+
+def test_every_method_that_compare_accepts_has_formula_and_citation(site):
+    said = CliRunner().invoke(app, ["compare", "--help"], env={"COLUMNS": "200"}).output
+    offered = re.search(r"any of ([a-z0-9, \n-]+)\.", re.sub(r"\s+", " ", said).replace("- ", "-"))[1].split(", ")
+    assert len(offered) > 10
+    sections = dict(
+        re.findall(r'<h2 id="([^"]+)">(.*?)(?=<h2|</article>)', (site / "methods.html").read_text(), re.DOTALL)
+    )
+    assert list(sections) == ["vanilla", "mixup", "local", *offered]
+    formulas = {re.search(r"<code>(.*?)</code></pre>", section, re.DOTALL)[1] for section in sections.values()}
+    assert len(formulas) == len(sections)
+    for name, section in sections.items():
+        assert PAPERS.get(name, "10.1016/j.sigpro.2024.109395") in section.partition("Cite: ")[2], name
+
+
 def test_links_of_the_site_lead_somewhere(site, pages):
     anchors = {path: set(re.findall(r'\bid="([^"]+)"', html)) for path, html in pages.items()}
     for path, html in pages.items():

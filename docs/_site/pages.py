@@ -23,8 +23,8 @@ PAGES = {
 }
 """Files outside `docs/` and the pages that they become."""
 
-STANDS_FOR = {"README.md": "index.md", "CITATION.cff": "citing.md"}
-"""Files whose content another page has."""
+STANDS_FOR = {"README.md": "index.md", "CITATION.cff": "citing.md", "src/localmixup/lab/methods": "methods.md"}
+"""Files and folders whose content another page has."""
 
 MORE = {"reproduction.md": "How these runs are made: [the paper, reproduced and controlled](paper.md).\n"}
 """Last lines of pages that are written by a command, which does not know the other pages."""

@@ -139,6 +139,17 @@ def test_the_samples_are_reports_of_the_commands(site):
         assert words in page
         assert len(page) < 1_500_000
         assert inspect.cleandoc(page).startswith("<!doctype html>")
+        assert page.count("<table>") == page.count("<caption>")
+
+
+def test_each_item_of_the_paper_shows_one_table_and_folds_the_rest(site):
+    page = (site / "samples" / "paper.html").read_text()
+    sections = re.split(r'<h2 id="', page[page.index('<h2 id="reading"') :])[2:]
+    assert len(sections) > 10
+    for section in sections:
+        shown = re.sub(r"<details.*?</details>\s*(?=<h2|$)", "", section, flags=re.DOTALL)
+        assert shown.count("<table>") <= 1, section[:40]
+    assert len(re.findall(r'<details class="long">', page)) >= 3
 
 
 def load(name):

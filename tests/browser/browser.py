@@ -113,6 +113,26 @@ def assert_readable(pages, scheme):
     assert not bad, bad
 
 
+def evaluate(page, code, width):
+    """Return what JavaScript finds on a page.
+
+    Args:
+        page: path of the HTML file.
+        code: an expression in which `inside` is the document.
+        width: of the page, in pixels.
+    """
+    harness = """<!doctype html><body style="margin: 0"><iframe style="border: 0; height: 900px; width: {width}px" src="{page}">
+    </iframe><script>addEventListener("load", () => {{
+      const inside = document.querySelector("iframe").contentDocument, found = document.createElement("pre");
+      found.id = "found"; found.textContent = encodeURIComponent(JSON.stringify({code})); document.body.append(found);
+    }});</script>"""
+    with tempfile.TemporaryDirectory() as folder:
+        wrapper = Path(folder, "wrapper.html")
+        wrapper.write_text(harness.format(width=width, page=Path(page).as_uri(), code=code))
+        document = dom(wrapper.as_uri(), "--allow-file-access-from-files", wait=3_000)
+    return json.loads(unquote(re.search(r'<pre id="found">(.*?)</pre>', document, re.DOTALL)[1]))
+
+
 def requests_of(page, wait=5_000):
     """Return the addresses outside this machine's files that a page asks for, answered or not."""
     with tempfile.TemporaryDirectory() as folder:

@@ -28,6 +28,22 @@ def test_the_search_answers_without_a_server(site):
     assert int(re.search(r"(\d+) matching documents", document)[1]) > 5
 
 
+def test_a_telephone_shows_the_verdict_of_every_claim(site):
+    page = site / "samples" / "paper.html"
+    cells = """[...inside.querySelectorAll(".claims tbody tr")].map(row => {
+        const at = part => part.getBoundingClientRect();
+        const [item, claim, , , verdict] = row.children;
+        return [at(verdict).left, at(verdict).right, at(claim).top - at(verdict).top, at(claim).left - at(verdict).left];
+    })"""
+    narrow, wide = (browser.evaluate(page, cells, width) for width in (400, 1280))
+    assert len(narrow) == len(wide) > 20
+    for left, right, below, _ in narrow:
+        assert left >= 0
+        assert right <= 400
+        assert below > 0  # the verdict stands above the claim
+    assert all(before < 0 for *_, before in wide)
+
+
 @browser.needs_axe
 def test_axe_finds_nothing_on_pages_of_every_kind(site):
     browser.assert_readable(

@@ -132,14 +132,29 @@ def test_the_site_needs_no_network(site, pages):
 def test_the_samples_are_reports_of_the_commands(site):
     for name, words in {
         "inspect-digits.html": "Is mixup safe on digits",
+        "inspect-diabetes.html": "Is mixup safe on diabetes.csv",
         "compare-digits.html": "digits: ",
+        "benchmark.html": "28 data sets",
         "paper.html": "Local Mixup",
     }.items():
         page = (site / "samples" / name).read_text()
         assert words in page
         assert len(page) < 1_500_000
         assert inspect.cleandoc(page).startswith("<!doctype html>")
-        assert page.count("<table>") == page.count("<caption>")
+        if name != "benchmark.html":
+            assert page.count("<table>") == page.count("<caption>")
+
+
+def test_the_pictures_of_the_reports_show_what_the_reports_say(site):
+    screenshots = load("screenshots")
+    for name, (sample, parts, _) in screenshots.SHOTS.items():
+        page = (site / "samples" / sample).read_text()
+        assert (screenshots.IMAGES / f"{name}.png").exists()
+        shown = (screenshots.IMAGES / f"{name}.txt").read_text()
+        # the words are the same; numbers may differ a little from machine to machine
+        assert re.sub(r"\d", "", screenshots.first_screen(page)) == re.sub(r"\d", "", shown)
+        marked = screenshots.marked(page, parts)
+        assert [f'content: "{k}"' in marked for k in range(1, 5)] == [True, True, True, False]
 
 
 def test_each_item_of_the_paper_shows_one_table_and_folds_the_rest(site):

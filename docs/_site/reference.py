@@ -45,6 +45,7 @@ TITLES = {
     "lab": "The lab",
 }
 _MODULE = "    options: { show_root_heading: true, show_root_full_path: true, members: true, heading_level: 2 }"
+_OWN = _MODULE.replace("members: true, ", "")  # without what the module imports
 
 
 def on_files(files: Files, config: Any) -> Files:
@@ -82,8 +83,9 @@ def public_names() -> dict[str, list[str]]:
         page: [f"localmixup.{name}" for name, room in home.items() if room in rooms]
         for page, (_, rooms) in CORE.items()
     }
-    found["geometry"] = [f"localmixup.geometry.{name}" for name in exported("geometry")]
-    found["theory"] = [f"localmixup.theory.{name}" for name in exported("theory")]
+    found["sampling"].append("localmixup.sampling.pairs.PairSummary")  # what PairSampler.describe returns
+    found["geometry"] = [f"localmixup.geometry.{name}" for name in (*exported("geometry"), "plots")]
+    found["theory"] = [f"localmixup.theory.{name}" for name in (*exported("theory"), "plots")]
     found["distributed"] = [f"localmixup.distributed.{name}" for name in exported("distributed")]
     found["integrations"] = sorted(
         f"localmixup.integrations.{path.stem}"
@@ -91,6 +93,7 @@ def public_names() -> dict[str, list[str]]:
         if not path.name.startswith("_")
     )
     found["lab"] = [f"localmixup.lab.{name}" for name in exported("lab")]
+    found["lab"] += [f"localmixup.lab.functions.results.{name}" for name in ("ComparisonResult", "InspectionResult")]
     return found
 
 
@@ -108,7 +111,9 @@ def api_page(page: str, names: list[str]) -> str:
     lines = [f"# {title_of(page)}", "", SAYS[page], ""]
     for name in names:
         lines += [f"::: {name}", ""]
-        if page in ("theory", "integrations"):
+        if name.endswith(".plots"):
+            lines[-1:] = [_OWN, ""]
+        elif page in ("theory", "integrations"):
             lines[-1:] = [_MODULE, ""]
     lines += ["All pages of the reference: [public names](index.md).", ""]
     return "\n".join(lines)

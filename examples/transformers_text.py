@@ -2,6 +2,10 @@
 
 The texts are synthetic: words of two topics among words of neither. It takes a few seconds and needs
 `pip install -e '.[transformers]'`. Nothing is downloaded.
+
+It shows how to connect the two, not that mixing helps: over six seeds 4 % of the test texts are wrong without mixup,
+11 % with mixup and 15 % with Local Mixup. The topic of a text is that of two of its words, and a mixture has the words
+of two texts; texts that are near share words of neither topic as well. On other texts it may be otherwise: measure it.
 """
 
 import random

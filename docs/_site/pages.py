@@ -23,11 +23,22 @@ PAGES = {
 }
 """Files outside `docs/` and the pages that they become."""
 
-STANDS_FOR = {"README.md": "index.md", "CITATION.cff": "citing.md"}
-"""Files whose content another page has."""
+STANDS_FOR = {"README.md": "index.md", "CITATION.cff": "citing.md", "src/localmixup/lab/methods": "methods.md"}
+"""Files and folders whose content another page has."""
 
-MORE = {"reproduction.md": "How these runs are made: [the paper, reproduced and controlled](paper.md).\n"}
-"""Last lines of pages that are written by a command, which does not know the other pages."""
+MORE = {
+    "benchmark.md": "Next: [what else was measured](results.md), or [compare on your own data](compare.md).",
+    "changelog.md": "Next: [what every version keeps](promises.md).",
+    "contributing.md": "Next: [what the library must keep doing](promises.md).",
+    "elsewhere.md": "Next: [how to](how-to.md), or [common mistakes](mistakes.md).",
+    "frameworks.md": "Next: the page of your framework, [how to](how-to.md), or [common mistakes](mistakes.md).",
+    "functions.md": "Next: [what is on the pages](reports.md), or [what the functions read](what-it-reads.md).",
+    "lightning.md": "Next: [several processes](distributed.md), or [how to](how-to.md).",
+    "reproduction.md": "How these runs are made: [the paper, reproduced and controlled](paper.md).",
+    "results.md": "Next: [the benchmark](benchmark.md), or [the paper's claims](reproduction.md).",
+    "what-it-reads.md": "Next: [`inspect`](inspect.md), or [`compare`](compare.md).",
+}
+"""Last lines of pages that end without a link, some of which are written by a command."""
 
 _LINK = re.compile(r"(\]\()([^)\s]+)(\))")
 _TABS = re.compile(r"<!-- tabs -->\n(.*?)<!-- end of tabs -->\n?", re.DOTALL)
@@ -47,7 +58,7 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
     markdown = _LINK.sub(
         lambda found: found[1] + site_link(found[2], source, here, config.repo_url) + found[3], markdown
     )
-    return _TABS.sub(lambda found: as_tabs(found[1]), markdown) + "\n" + MORE.get(here, "")
+    return _TABS.sub(lambda found: as_tabs(found[1]), markdown) + f"\n\n{MORE.get(here, '')}\n"
 
 
 def site_link(link: str, source: str, page: str, repository: str) -> str:

@@ -6,6 +6,8 @@ What is public is read from the package itself, so that no name can be forgotten
 from __future__ import annotations
 
 import ast
+import inspect
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,6 +45,7 @@ TITLES = {
     "lab": "The lab",
 }
 _MODULE = "    options: { show_root_heading: true, show_root_full_path: true, members: true, heading_level: 2 }"
+_OWN = _MODULE.replace("members: true, ", "")  # without what the module imports
 
 
 def on_files(files: Files, config: Any) -> Files:
@@ -80,8 +83,9 @@ def public_names() -> dict[str, list[str]]:
         page: [f"localmixup.{name}" for name, room in home.items() if room in rooms]
         for page, (_, rooms) in CORE.items()
     }
-    found["geometry"] = [f"localmixup.geometry.{name}" for name in exported("geometry")]
-    found["theory"] = [f"localmixup.theory.{name}" for name in exported("theory")]
+    found["sampling"].append("localmixup.sampling.pairs.PairSummary")  # what PairSampler.describe returns
+    found["geometry"] = [f"localmixup.geometry.{name}" for name in (*exported("geometry"), "plots")]
+    found["theory"] = [f"localmixup.theory.{name}" for name in (*exported("theory"), "plots")]
     found["distributed"] = [f"localmixup.distributed.{name}" for name in exported("distributed")]
     found["integrations"] = sorted(
         f"localmixup.integrations.{path.stem}"
@@ -89,6 +93,7 @@ def public_names() -> dict[str, list[str]]:
         if not path.name.startswith("_")
     )
     found["lab"] = [f"localmixup.lab.{name}" for name in exported("lab")]
+    found["lab"] += [f"localmixup.lab.functions.results.{name}" for name in ("ComparisonResult", "InspectionResult")]
     return found
 
 
@@ -106,7 +111,9 @@ def api_page(page: str, names: list[str]) -> str:
     lines = [f"# {title_of(page)}", "", SAYS[page], ""]
     for name in names:
         lines += [f"::: {name}", ""]
-        if page in ("theory", "integrations"):
+        if name.endswith(".plots"):
+            lines[-1:] = [_OWN, ""]
+        elif page in ("theory", "integrations"):
             lines[-1:] = [_MODULE, ""]
     lines += ["All pages of the reference: [public names](index.md).", ""]
     return "\n".join(lines)
@@ -152,37 +159,36 @@ def rows_of(command: Any) -> list[str]:
 
 
 def methods_page() -> str:
-    """Return the page of the methods that can be compared, from the docstrings of their files."""
-    folder = SOURCE / "localmixup" / "lab" / "methods"
+    """Return the page of the methods that can be compared, from their classes."""
+    from localmixup.lab.cli.names import ALWAYS, METHODS
+
     lines = [
         "# Methods to compare",
         "",
-        "`localmixup compare DATA --methods A,B` compares any of these with vanilla training, mixup and Local Mixup. "
-        "[`compare`](compare.md) says how.",
+        f"`localmixup compare DATA` compares {', '.join(f'`{name}`' for name in ALWAYS)}. `--methods A,B` adds others "
+        "by the names that are headings here. [`compare`](compare.md) says how.",
+        "",
+        "`l` is the loss, `f` the network, `x~` its input, `w` the weight of a pair.",
         "",
     ]
-    for path in sorted(folder.glob("*.py")):
-        if path.stem in ("__init__", "base", "graphs"):
-            continue
-        tree = ast.parse(path.read_text())
-        entries = [entry for node in tree.body if isinstance(node, ast.ClassDef) for entry in entry_of(node)]
-        if entries:
-            lines += [f"## {path.stem}", "", text_of(tree), "", *entries]
+    for name in (*ALWAYS, *METHODS):
+        lines += method_entry(name)
+    lines += ["What came of them on 28 data sets: [the benchmark](benchmark.md).", ""]
     return "\n".join(lines)
 
 
-def entry_of(node: ast.ClassDef) -> list[str]:
-    """Return the paragraphs about a method, with its name on the command line; nothing for other classes."""
-    titles = [
-        ast.literal_eval(line.value)
-        for line in node.body
-        if isinstance(line, ast.Assign)
-        and ast.unparse(line.targets[0]) == "title"
-        and isinstance(line.value, ast.Constant)
-    ]
-    return [f"**{titles[0]}**", "", text_of(node), ""] if titles and not node.name.startswith("_") else []
+def method_entry(name: str) -> list[str]:
+    """Return the paragraphs about a method by its name on the command line."""
+    from localmixup.lab.methods import METHODS, Recipe
+
+    method = METHODS.get(name, Recipe)  # "local" is a recipe that compare chooses
+    title = "local mixup" if method is Recipe else method.title
+    lines = [f"## {name}", "", f"In tables: *{title}*.", "", inspect.getdoc(method) or "", ""]
+    lines += ["```", inspect.cleandoc(method.formula), "```", ""]
+    return [*lines, f"Cite: {linked(method.citation)}", ""]
 
 
-def text_of(node: ast.Module | ast.ClassDef) -> str:
-    """Return a docstring without the indentation of code."""
-    return ast.get_docstring(node) or ""
+def linked(citation: str) -> str:
+    """Return a citation whose DOI and number at arXiv are links."""
+    citation = re.sub(r"arXiv:(\d{4}\.\d{5})", r"[arXiv:\1](https://arxiv.org/abs/\1)", citation)
+    return re.sub(r"doi:(10\.\S*\d)", r"[doi:\1](https://doi.org/\1)", citation)

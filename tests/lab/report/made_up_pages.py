@@ -133,7 +133,7 @@ def make_comparison(name="blobs", *, unit="%", use="local mixup"):
         compared("control: at the same share", [9.0, 9.5, 9.25], recipe_spec(front), kind="control", against=difference)
     )
     candidates = [
-        Candidate(label=label, settings=settings, spec=recipe_spec(local), validation_error=error, chosen=chosen, keys=["local mixup-0"])
+        Candidate(label=label, settings=settings, spec=recipe_spec(local), validation_error=error, chosen=chosen, keys=[f"choose {settings}-{k}" for k in range(3)])
         for label, settings, error, chosen in (
             ("vanilla", "no mixing", 11.0, True), ("local mixup", "wide", 12.0, False), ("local mixup", "near", 8.0, True),
             ("local mixup", "diverged", float("inf"), False),
@@ -160,8 +160,12 @@ def make_comparison(name="blobs", *, unit="%", use="local mixup"):
         curve=[(10, 1.0, 40.0), (20, 0.5, 30.0)],
         regions=base64.b64encode(zlib.compress(square)).decode(),
     )
-    keys = [key for r in rows for key in r.keys]
-    return comparison, {key: SimpleNamespace(outcome=outcome) for key in keys}
+    records = {key: SimpleNamespace(outcome=outcome) for row in rows for key in row.keys}
+    for candidate in candidates:
+        for key, error in zip(candidate.keys, (0.0, 1.0, 2.0), strict=True):
+            error *= candidate.validation_error if error else 1.0
+            records[key] = SimpleNamespace(outcome=SimpleNamespace(**vars(outcome), validation_error=error))
+    return comparison, records
 
 
 @cache

@@ -61,7 +61,11 @@ def test_the_page_begins_with_the_decision_and_the_code_and_holds_every_figure(b
         ["local mixup", "8", "7, 8, 9"],
         ["control: at the same share", "9.25", "9, 9.5, 9.25"],
     ]
-    assert page.tables["choice-local-mixup"][1:] == [["near (chosen)", "8"], ["wide", "12"], ["diverged", "inf"]]
+    assert page.tables["choice-local-mixup"][1:] == [
+        ["near (chosen)", "8", "0 to 27.87"],
+        ["wide", "12", "0 to 41.81"],
+        ["diverged", "inf", ""],
+    ]
     assert page.tables["curves"][1:3] == [["vanilla", "10", "40"], ["vanilla", "20", "30"]]
     text = "".join(page.texts)
     places = [text.index(part) for part in (
@@ -118,14 +122,18 @@ def test_errors_start_at_zero_or_above():
 
 
 def test_candidates_are_sorted_and_leave_out_what_diverged():
-    comparison, _ = make_comparison()
-    (figure,) = choice_figures(comparison)
+    comparison, records = make_comparison()
+    (figure,) = choice_figures(comparison, records)
     axes = axes_of(figure)
     assert axes.get_xlim()[0] == 0
     widths = [bar.get_width() for bar in axes.patches]
     assert widths[:2] == [8.0, 12.0]
     assert widths[2] != widths[2]
     assert axes.patches[1].get_facecolor() != axes.patches[0].get_facecolor()
+    low, high = (part.get_xdata() for part in axes.lines)
+    assert list(low[:2]) == [0, 0]  # an error is never negative
+    share = 4.302653 / 3**0.5  # Student's quantile of two degrees of freedom; the errors of 8 are 0, 8 and 16
+    assert list(high[:2]) == pytest.approx([8 * (1 + share), 12 * (1 + share)])
 
 
 def test_mixed_images_run_from_near_to_far(write):

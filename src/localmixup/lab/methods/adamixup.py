@@ -1,16 +1,4 @@
-"""MixUp as Locally Linear Out-Of-Manifold Regularization, "AdaMixUp" (Guo, Mao, Zhang, 2019), folds of two.
-
-A policy region generator gives every pair an interval of mixing coefficients; an intrusion discriminator, which shares
-the classifier's backbone, keeps mixed samples out of the data manifold. This follows the authors' code
-(SITE5039/AdaMixUp) except for these defects:
-
-- its generator gets images that are neither normalised nor in the order of axes that its convolutions expect;
-- its partners come from the whole batch, so that "unseen" samples may have been mixed;
-- it trains 3.5 times as long as the mixup it is compared with. Here the experiment decides that.
-
-The backbone runs once over mixed, plain and unseen samples, so batch normalisation sees them all together; theirs runs
-over 2 B/2 rows for the classifier and over 3 B/2 for the discriminator. Weight decay is that of the optimiser.
-"""
+"""MixUp as Locally Linear Out-Of-Manifold Regularization, "AdaMixUp" (Guo, Mao, Zhang, 2019), folds of two."""
 
 from __future__ import annotations
 
@@ -35,9 +23,28 @@ class AdaMixUp(Mixup):
     Of a batch of B samples the first half is mixed. The second half stays unseen by the classifier, which learns from
     the mixed samples and their plain first ends: B rows. Partners are of the first half of the batch; where pairs come
     from the set, they are random ones of the set, and the pairs of the second half are samples with themselves.
+
+    A policy region generator gives every pair an interval of mixing coefficients; an intrusion discriminator, which
+    shares the classifier's backbone, keeps mixed samples out of the data manifold. This follows the authors' code
+    (SITE5039/AdaMixUp) except for these defects:
+
+    - its generator gets images that are neither normalised nor in the order of axes that its convolutions expect;
+    - its partners come from the whole batch, so that "unseen" samples may have been mixed;
+    - it trains 3.5 times as long as the mixup it is compared with. Here the experiment decides that.
+
+    The backbone runs once over mixed, plain and unseen samples, so batch normalisation sees them all together; theirs
+    runs over 2 B/2 rows for the classifier and over 3 B/2 for the discriminator. Weight decay is that of the optimiser.
     """
 
     title = "adamixup"
+    formula = """
+        (a_ij, D_ij, rest) = softmax of a network at x_i, x_j;  lam = a_ij + u D_ij,  u ~ U(0, 1)
+        x~ = lam x_i + (1 - lam) x_j
+        L = mean over pairs (i, j), and over samples with x~ = x_i and lam = 1, of
+                lam l(f(x~), y_i) + (1 - lam) l(f(x~), y_j)
+            + the cross entropy of a second network that tells mixed samples from real ones
+    """
+    citation = "Guo, Mao, Zhang. MixUp as Locally Linear Out-of-Manifold Regularization. AAAI 2019. arXiv:1809.02499"
     stacks = False
     by_batch = True
 

@@ -21,6 +21,12 @@ from localmixup.lab.runs.network import Network
 from localmixup.lab.runs.spec import MethodSpec, TrainingSpec
 from localmixup.sampling.pairs import NoPairsError
 
+LOCAL_MIXUP = (
+    "Baena, Drumetz, Gripon. Local Mixup: Interpolation of closest input signals to prevent manifold intrusion. "
+    "Signal Processing 219, 2024. doi:10.1016/j.sigpro.2024.109395"
+)
+"""The citation of all methods of the paper."""
+
 _CPU = torch.device("cpu")  # draws come from there, whatever the device of the data
 
 
@@ -79,6 +85,11 @@ class Method(ABC):
     """
 
     title: ClassVar[str]
+    """The name of the method in tables."""
+    formula: ClassVar[str]
+    """What is minimised, in plain text: `l` is the loss, `f` the network, `x~` its input, `w` the weight of a pair."""
+    citation: ClassVar[str]
+    """Authors, title, venue, year, and DOI or number at arXiv."""
     OPTIONS: ClassVar[dict[str, float | str]] = {}
     """The options that `MethodSpec.options` may set, with their defaults."""
     stacks: ClassVar[bool] = True

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from localmixup._partners import between_class, within_class
-from localmixup.lab.methods.base import PairSource
+from localmixup.lab.methods.base import LOCAL_MIXUP, PairSource
 from localmixup.lab.methods.mixup import Mixup
 
 
 class _ByClass(Mixup):
+    citation = LOCAL_MIXUP
     rule: ClassVar[Callable[..., Tensor]]
 
     def partners(self, x: Tensor, y: Tensor) -> Tensor:
@@ -29,6 +30,10 @@ class WithinClass(_ByClass):
     """The paper's intra mixup."""
 
     title = "mixup within classes"
+    formula = """
+        j random among the samples with y_j = y_i
+        L = mean over pairs (i, j) of  lam l(f(x~), y_i) + (1 - lam) l(f(x~), y_j),  x~ = lam x_i + (1 - lam) x_j
+    """
     rule = staticmethod(within_class)
 
 
@@ -36,6 +41,10 @@ class BetweenClass(_ByClass):
     """The paper's inter mixup."""
 
     title = "mixup between classes"
+    formula = """
+        j random among the samples with y_j != y_i
+        L = mean over pairs (i, j) of  lam l(f(x~), y_i) + (1 - lam) l(f(x~), y_j),  x~ = lam x_i + (1 - lam) x_j
+    """
     rule = staticmethod(between_class)
 
 

@@ -27,6 +27,13 @@ class CMixup(Mixup):
     """
 
     title = "c-mixup"
+    formula = """
+        P(j | i) ~ exp(-|y_i - y_j|^2 / (2 bandwidth^2))
+        L = mean over pairs (i, j) of  lam l(f(x~), y_i) + (1 - lam) l(f(x~), y_j),  x~ = lam x_i + (1 - lam) x_j
+    """
+    citation = (
+        "Yao, Wang, Zhang, Zou, Finn. C-Mixup: Improving Generalization in Regression. NeurIPS 2022. arXiv:2210.05775"
+    )
     OPTIONS: ClassVar[dict[str, float | str]] = {"bandwidth": 1.0}
 
     def __init__(self, spec: MethodSpec, training: TrainingSpec, task: str, generator: torch.Generator) -> None:

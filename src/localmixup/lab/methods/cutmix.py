@@ -22,6 +22,14 @@ class CutMix(Mixup):
     """
 
     title = "cutmix"
+    formula = """
+        x~ = m x_i + (1 - m) x_j,  m = 0 in a random box of the share 1 - lam of the image, else 1
+        L = mean over pairs (i, j) of  lam l(f(x~), y_i) + (1 - lam) l(f(x~), y_j)
+    """
+    citation = (
+        "Yun, Han, Oh, Chun, Choe, Yoo. CutMix: Regularization Strategy to Train Strong Classifiers with Localizable "
+        "Features. ICCV 2019. arXiv:1905.04899"
+    )
 
     def choices(self, updates: int) -> Tensor:
         """Draw the centres of the boxes, as shares of height and width, shape `(updates, 2)`."""

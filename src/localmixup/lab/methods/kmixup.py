@@ -1,4 +1,4 @@
-"""k-Mixup Regularization for Deep Learning via Optimal Transport (Greenewald, Gu, Yurochkin, Solomon, Chien, 2021)."""
+"""k-Mixup Regularization for Deep Learning via Optimal Transport (Greenewald, Gu, Yurochkin, Solomon, Chien, 2023)."""
 
 from __future__ import annotations
 
@@ -26,6 +26,15 @@ class KMixup(Mixup):
     """
 
     title = "k-mixup"
+    formula = """
+        s = the permutation of k partners with the least  sum over i of |x_i - x'_s(i)|^2
+        x~ = lam x_i + (1 - lam) x'_s(i)
+        L = mean over i of  lam l(f(x~), y_i) + (1 - lam) l(f(x~), y'_s(i))
+    """
+    citation = (
+        "Greenewald, Gu, Yurochkin, Solomon, Chien. k-Mixup Regularization for Deep Learning via Optimal Transport. "
+        "Transactions on Machine Learning Research, 2023. arXiv:2106.02933"
+    )
     OPTIONS: ClassVar[dict[str, float | str]] = {"k": 16.0}
     by_batch = True
 

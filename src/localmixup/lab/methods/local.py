@@ -9,13 +9,14 @@ import torch
 from localmixup import LocalityGraph
 from localmixup._validate import ArgumentError
 from localmixup.graphs.registry import make_graph
-from localmixup.lab.methods.base import Method
+from localmixup.lab.methods.base import LOCAL_MIXUP, Method
 from localmixup.lab.runs.spec import MethodSpec, TrainingSpec
 
 
 class Local(Method):
     """Pairs of the batch weighted by W, as in eq. (3), or pairs of the set drawn in proportion to W."""
 
+    citation = LOCAL_MIXUP
     graph_name: ClassVar[str]
     """A key of `localmixup.graphs.registry.GRAPHS`."""
 
@@ -39,6 +40,11 @@ class LocalThreshold(Local):
     """Threshold graph (section 4.1): pairs within a radius."""
 
     title = "local mixup, threshold"
+    formula = """
+        L = sum over pairs (i, j) of  w_ij (lam l(f(x~), y_i) + (1 - lam) l(f(x~), y_j)),
+            x~ = lam x_i + (1 - lam) x_j
+        w_ij = 1 if |x_i - x_j| <= epsilon, else 0
+    """
     graph_name = "threshold"
 
 
@@ -46,6 +52,11 @@ class LocalExponential(Local):
     """Smooth exponential graph (section 4.1): every pair, weighted by its distance."""
 
     title = "local mixup, exponential"
+    formula = """
+        L = sum over pairs (i, j) of  w_ij (lam l(f(x~), y_i) + (1 - lam) l(f(x~), y_j)),
+            x~ = lam x_i + (1 - lam) x_j
+        w_ij = exp(-alpha |x_i - x_j|)
+    """
     graph_name = "exponential"
 
 
@@ -53,4 +64,9 @@ class LocalKNN(Local):
     """K-nearest-neighbour graph (section 4.1): each sample with its nearest."""
 
     title = "local mixup, nearest neighbours"
+    formula = """
+        L = sum over pairs (i, j) of  w_ij (lam l(f(x~), y_i) + (1 - lam) l(f(x~), y_j)),
+            x~ = lam x_i + (1 - lam) x_j
+        w_ij = 1 if x_j is among the K samples nearest to x_i, else 0
+    """
     graph_name = "knn"

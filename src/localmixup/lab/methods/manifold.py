@@ -15,7 +15,7 @@ from torch import Tensor
 from localmixup import ExponentialGraph
 from localmixup._distances import distances_between
 from localmixup._validate import ArgumentError, check_number
-from localmixup.lab.methods.base import Batch, mixed
+from localmixup.lab.methods.base import LOCAL_MIXUP, Batch, mixed
 from localmixup.lab.methods.mixup import Mixup
 from localmixup.lab.runs.network import Network
 from localmixup.lab.runs.spec import MethodSpec, TrainingSpec
@@ -31,6 +31,15 @@ class ManifoldMixup(Mixup):
     """
 
     title = "manifold mixup"
+    formula = """
+        f = f_k after g_k, k random in `layers`
+        h~ = lam g_k(x_i) + (1 - lam) g_k(x_j)
+        L = mean over pairs (i, j) of  lam l(f_k(h~), y_i) + (1 - lam) l(f_k(h~), y_j)
+    """
+    citation = (
+        "Verma, Lamb, Beckham, Najafi, Mitliagkas, Lopez-Paz, Bengio. Manifold Mixup: Better Representations by "
+        "Interpolating Hidden States. ICML 2019. arXiv:1806.05236"
+    )
     OPTIONS: ClassVar[dict[str, float | str]] = {"layers": "0,1,2"}
 
     def __init__(self, spec: MethodSpec, training: TrainingSpec, task: str, generator: torch.Generator) -> None:
@@ -91,12 +100,19 @@ class ManifoldLocal(ManifoldMixup):
     Pairs are random in both modes and weighted as in eq. (3): the distances change with every update, so pairs of the
     set cannot be drawn in proportion to W beforehand. No gradient flows through the weights.
 
-    The decay is `spec.parameter`, in one over the unit of the activations. Without it, since the scale of activations
-    drifts and differs from layer to layer, it is `times_median` over the (lower) median distance of the pairs of
-    distinct ends.
+    The decay is `times_median` over the (lower) median distance of the pairs of distinct ends, since the scale of
+    activations drifts and differs from layer to layer. A parameter of the method, in one over the unit of the
+    activations, takes its place.
     """
 
     title = "local mixup of hidden layers"
+    formula = """
+        f = f_k after g_k, k random in `layers`
+        h~ = lam g_k(x_i) + (1 - lam) g_k(x_j),  d_ij = |g_k(x_i) - g_k(x_j)|
+        L = sum over pairs (i, j) of  w_ij (lam l(f_k(h~), y_i) + (1 - lam) l(f_k(h~), y_j))
+        w_ij = exp(-times_median d_ij / (median of all d_ij > 0))
+    """
+    citation = f"{LOCAL_MIXUP} Hidden layers: {ManifoldMixup.citation}"
     OPTIONS: ClassVar[dict[str, float | str]] = {**ManifoldMixup.OPTIONS, "times_median": 1.0}
 
     def __init__(self, spec: MethodSpec, training: TrainingSpec, task: str, generator: torch.Generator) -> None:

@@ -11,9 +11,17 @@ from localmixup.lab.methods.base import Method
 
 
 class Mixup(Method):
-    """Classical mixup, and both controls."""
+    """Classical mixup: random partners."""
 
     title = "mixup"
+    formula = """
+        lam ~ Beta(mixup_alpha, mixup_alpha),  j random
+        x~ = lam x_i + (1 - lam) x_j
+        L = mean over pairs (i, j) of  lam l(f(x~), y_i) + (1 - lam) l(f(x~), y_j)
+    """
+    citation = (
+        "Zhang, Cisse, Dauphin, Lopez-Paz. mixup: Beyond Empirical Risk Minimization. ICLR 2018. arXiv:1710.09412"
+    )
 
     def graph(self) -> LocalityGraph:
         """Return the graph with every pair."""

@@ -13,7 +13,7 @@ from localmixup import LocalityGraph, LocalMixup, MixPlan, NearestOfGraph
 from localmixup._distances import distances_of_pairs
 from localmixup._inputs import ones_like_rows
 from localmixup._validate import ArgumentError
-from localmixup.lab.methods.base import Batch, Method, shares
+from localmixup.lab.methods.base import LOCAL_MIXUP, Batch, Method, shares
 from localmixup.lab.runs.network import Network
 from localmixup.lab.runs.spec import MethodSpec, TrainingSpec
 
@@ -50,9 +50,17 @@ def config_of(spec: MethodSpec) -> dict[str, Any]:
 
 
 class Recipe(Method):
-    """Pairs of the batch as `LocalMixup` draws them with the option `config`, a JSON text. Default: `LocalMixup()`."""
+    """Pairs of the batch as `LocalMixup` draws them with the option `config`, a JSON text. Default: `LocalMixup()`.
+
+    Where `compare` says *local mixup*, the config is the one that was chosen on the rows that choose.
+    """
 
     title = "recipe"
+    formula = """
+        j = the nearest of some random samples (or by the graph of the recipe), for a share of the samples
+        L = mean over pairs (i, j) of  lam l(f(x~), y_i) + (1 - lam) l(f(x~), y_j),  x~ = lam x_i + (1 - lam) x_j
+    """
+    citation = LOCAL_MIXUP
     OPTIONS: ClassVar[dict[str, float | str]] = {"config": ""}
 
     def __init__(self, spec: MethodSpec, training: TrainingSpec, task: str, generator: torch.Generator) -> None:

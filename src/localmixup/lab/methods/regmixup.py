@@ -27,6 +27,14 @@ class RegMixup(Mixup):
     """
 
     title = "regmixup"
+    formula = """
+        L = mean over pairs (i, j) of  l(f(x_i), y_i) + eta (lam l(f(x~), y_i) + (1 - lam) l(f(x~), y_j)),
+            x~ = lam x_i + (1 - lam) x_j,  lam ~ Beta(mixup_alpha, mixup_alpha)
+    """
+    citation = (
+        "Pinto, Yang, Lim, Torr, Dokania. RegMixup: Mixup as a Regularizer Can Surprisingly Improve Accuracy and Out "
+        "Distribution Robustness. NeurIPS 2022. arXiv:2206.14502"
+    )
     OPTIONS: ClassVar[dict[str, float | str]] = {"eta": 1.0, "mixup_alpha": 20.0}
 
     def __init__(self, spec: MethodSpec, training: TrainingSpec, task: str, generator: torch.Generator) -> None:

@@ -13,6 +13,8 @@ class Vanilla(Method):
     """Empirical risk minimisation, the baseline of the paper."""
 
     title = "vanilla"
+    formula = "L = mean over i of l(f(x_i), y_i)"
+    citation = "Vapnik. Statistical Learning Theory. Wiley, 1998."
 
     def graph(self) -> LocalityGraph:
         """Return the graph without pairs of distinct samples."""

@@ -1,11 +1,7 @@
-"""Tailoring Mixup to Data for Calibration, "similarity-kernel mixup" (Bouniot, Mozharovskyi, d'Alché-Buc, 2023).
+"""Tailoring Mixup to Data for Calibration, "similarity-kernel mixup" (Bouniot, Mozharovskyi, d'Alché-Buc, 2025).
 
-Every pair is mixed, near ones more: the law of `lam` depends on the distance. In the form of the authors' code:
-
-    tau_ij = tau_max exp(-(dbar_ij - 1) / (2 tau_std^2)),   dbar_ij = |h_i - h_j|^2 / (mean of the pairs of the batch)
-    lam_ij = the quantile u of Beta(tau_ij, tau_ij)
-
-so that near pairs are mixed half and half, and of far ones one end is left.
+Every pair is mixed, near ones more: the law of `lam` depends on the distance. The formula is
+that of the authors' code.
 """
 
 from __future__ import annotations
@@ -28,6 +24,8 @@ from localmixup.lab.runs.spec import MethodSpec, TrainingSpec
 class WarpingMixup(Mixup):
     """Mixup whose coefficients depend on the similarity of the pair.
 
+    Near pairs are mixed half and half, and of far ones one end is left.
+
     Partners are of the batch, or random ones of the set. There is one `u` per batch, from `Beta(mixup_alpha,
     mixup_alpha)`: uniform at 1, as in the paper.
 
@@ -37,6 +35,14 @@ class WarpingMixup(Mixup):
     """
 
     title = "warping mixup"
+    formula = """
+        dbar_ij = |h_i - h_j|^2 / (its mean over the batch),  tau_ij = tau_max exp((1 - dbar_ij) / (2 tau_std^2))
+        lam_ij = the quantile u of Beta(tau_ij, tau_ij),  x~ = lam_ij x_i + (1 - lam_ij) x_j
+        L = mean over pairs (i, j) of  lam_ij l(f(x~), y_i) + (1 - lam_ij) l(f(x~), y_j)
+    """
+    citation = (
+        "Bouniot, Mozharovskyi, d'Alché-Buc. Tailoring Mixup to Data for Calibration. ICLR 2025. arXiv:2311.01434"
+    )
     OPTIONS: ClassVar[dict[str, float | str]] = {"tau_max": 1.0, "tau_std": 0.25, "features": "inputs"}
 
     def __init__(self, spec: MethodSpec, training: TrainingSpec, task: str, generator: torch.Generator) -> None:

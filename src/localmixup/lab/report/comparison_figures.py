@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from localmixup.lab.analysis.comparison import Candidate, ComparedArm, Comparison
+from localmixup.lab.analysis.statistics import mean_of
 from localmixup.lab.report.figure import COLORS, GREY, Figure, Series, chart
 from localmixup.lab.runs.store import Record
 
@@ -74,29 +75,37 @@ def curve_figure(comparison: Comparison, records: Mapping[str, Record]) -> Figur
     return dataclasses.replace(figure, head=["method", "updates", label], rows=table)
 
 
-def choice_figures(comparison: Comparison) -> list[Figure]:
+def choice_figures(comparison: Comparison, records: Mapping[str, Record]) -> list[Figure]:
     """Return for every method with several candidates how they did on the rows that choose.
 
     Args:
         comparison: what was found.
+        records: the records behind it, by key.
     """
     by_label: dict[str, list[Candidate]] = {}
     for candidate in comparison.candidates:
         by_label.setdefault(candidate.label, []).append(candidate)
     return [
-        _choice_figure(comparison, label, sorted(of, key=lambda c: (c.validation_error, not c.chosen)))
+        _choice_figure(comparison, label, sorted(of, key=lambda c: (c.validation_error, not c.chosen)), records)
         for label, of in by_label.items()
         if len(of) > 1
     ]
 
 
-def _choice_figure(comparison: Comparison, label: str, candidates: list[Candidate]) -> Figure:
+def _choice_figure(
+    comparison: Comparison, label: str, candidates: list[Candidate], records: Mapping[str, Record]
+) -> Figure:
     names, found = [c.settings for c in candidates], [c.validation_error for c in candidates]
+    intervals = [_interval([records[key].outcome.validation_error for key in c.keys]) for c in candidates]
 
     def draw(canvas: Canvas) -> None:
         axes = canvas.subplots()
         colors = [COLORS[1] if c.chosen else GREY for c in candidates]
-        bars = axes.barh(range(len(names)), [e if math.isfinite(e) else math.nan for e in found], color=colors)
+        lengths = [e if math.isfinite(e) else math.nan for e in found]
+        below = [max(0.0, e - low) for e, (low, _) in zip(lengths, intervals, strict=True)]
+        above = [max(0.0, high - e) for e, (_, high) in zip(lengths, intervals, strict=True)]
+        ends = {"ecolor": GREY, "capsize": 3}
+        bars = axes.barh(range(len(names)), lengths, color=colors, xerr=[below, above], error_kw=ends)
         axes.bar_label(bars, [f"{error:.3g}" for error in found], padding=3, fontsize=9)
         _name_rows(axes, names)
         axes.set_xlabel(f"{_measure(comparison)} on the rows that choose")
@@ -106,16 +115,28 @@ def _choice_figure(comparison: Comparison, label: str, candidates: list[Candidat
     return Figure(
         f"choice-{label.replace(' ', '-').replace(',', '')}",
         f"Candidates for {label}",
-        "Mean over the trainings that choose. The one in colour was chosen; of equal ones, the milder. None of these "
-        "rows judges.",
+        "Mean over the trainings that choose, with its 95 % interval. The one in colour was chosen; of equal ones, the "
+        "milder. None of these rows judges.",
         draw,
-        ["candidate", f"{_measure(comparison)} on the rows that choose"],
+        ["candidate", f"{_measure(comparison)} on the rows that choose", "95 % interval"],
         [
-            [f"{c.settings} (chosen)" if c.chosen else c.settings, f"{error:.4g}"]
-            for c, error in zip(candidates, found, strict=True)
+            [f"{c.settings} (chosen)" if c.chosen else c.settings, f"{error:.4g}", _between(low, high)]
+            for c, error, (low, high) in zip(candidates, found, intervals, strict=True)
         ],
         size=(_WIDTH, 0.9 + 0.4 * len(names)),
     )
+
+
+def _interval(errors: list[float]) -> tuple[float, float]:
+    """Return the 95 % interval of a mean error, cut off at 0; NaN where there is none."""
+    if not all(math.isfinite(error) for error in errors):
+        return math.nan, math.nan
+    mean = mean_of(errors)
+    return max(0.0, mean.low) if math.isfinite(mean.low) else math.nan, mean.high
+
+
+def _between(low: float, high: float) -> str:
+    return f"{low:.4g} to {high:.4g}" if math.isfinite(low) else ""
 
 
 def _color(comparison: Comparison, row: ComparedArm) -> str:

@@ -61,7 +61,7 @@ def write_comparison(
         answer_head=ANSWER_HEAD,
         answers=answers(comparison),
         errors=error_figure(comparison),
-        choices=choice_figures(comparison),
+        choices=choice_figures(comparison, records),
         curves=curve_figure(comparison, records),
         regions=region_figures(comparison, records, prepared),
         segments=SEGMENTS,

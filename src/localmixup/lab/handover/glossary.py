@@ -225,6 +225,10 @@ TERMS = (
 )
 """Every term, the general ones first."""
 
+_NEXT = (
+    "Back to [the reports](reports.md), whose words these are; how they are found: [`inspect`](inspect.md), "
+    "[`compare`](compare.md)."
+)
 _TITLE = "# The words of the commands"
 _INTRODUCTION = (
     "What `localmixup inspect` and `localmixup compare` print, explained without statistics. Every page that they "
@@ -262,4 +266,4 @@ def glossary_page() -> str:
     for commands, title in _SECTIONS.items():
         lines = [f"**{term.word}{_TASK[term.tasks]}.** {term.meaning}" for term in TERMS if term.commands == commands]
         parts += [f"## {title}", *lines]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join([*parts, _NEXT]) + "\n"

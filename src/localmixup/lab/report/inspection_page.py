@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from localmixup.lab.data.description import describe
-from localmixup.lab.handover import RECIPE_FILE, snippet
+from localmixup.lab.handover import INSPECTED_FILE, snippet
 from localmixup.lab.inspection import Inspection, Suggested, coincident, describe_recipe, limits, percent, summary
 from localmixup.lab.inspection.evidence import HIT_HEAD, evidence, hit_rates
 from localmixup.lab.report import inspection_figures as figures
@@ -40,7 +40,7 @@ def write_inspection(path: Path, found: Inspection, *, compare: str | None = Non
         found=found,
         code=snippet(found.taken.mix, "pytorch", task=found.data.task),
         sklearn_code=snippet(found.taken.mix, "sklearn", task=found.data.task),
-        recipe_file=RECIPE_FILE,
+        recipe_file=INSPECTED_FILE,
         compare=compare or f"localmixup compare {found.data.name}",
         suggestions=[(describe_recipe(found, one), snippet(one.mix, "pytorch", task=found.data.task), one.take)
                      for one in found.suggestions],

@@ -254,6 +254,7 @@ def test_headings_become_tabs():
     ]
 
 
+@pytest.mark.filterwarnings("ignore:'pin_memory' argument is set as true")
 @pytest.mark.parametrize(
     "path",
     [

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from helpers import generator
 from torch import nn
 
-from localmixup import MixedBatch, MixPlan
+from localmixup import CompleteGraph, LocalMixup, MixedBatch, MixPlan
 
 N, C = 8, 5
 CLASS_WEIGHTS = torch.tensor([0.5, 2.0, 1.0, 0.1, 4.0])
@@ -239,3 +239,16 @@ def test_batchmean_of_a_function_is_that_of_the_module():
     wanted = F.kl_div(outputs, targets, reduction="batchmean")
     for criterion in (nn.KLDivLoss(reduction="batchmean"), functools.partial(F.kl_div, reduction="batchmean")):
         torch.testing.assert_close(batch.loss(criterion, outputs), wanted)
+
+
+@pytest.mark.parametrize(
+    "criterion", [nn.CrossEntropyLoss(), F.cross_entropy, functools.partial(F.cross_entropy, label_smoothing=0.1)]
+)
+def test_numbers_are_no_classes(criterion):
+    scores, numbers = torch.randn(8, 3), torch.arange(8).float() % 3
+    batch = LocalMixup(CompleteGraph())(torch.randn(8, 2), numbers)
+    with pytest.raises(ValueError, match=r"targets must be class indices, shape \(8,\), .* call \.long\(\)"):
+        batch.loss(criterion, scores)
+    shares = scores.softmax(dim=1)
+    probabilities = LocalMixup(CompleteGraph())(torch.randn(8, 2), shares)
+    assert probabilities.loss(criterion, scores).isfinite()

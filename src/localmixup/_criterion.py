@@ -34,9 +34,12 @@ def losses_and_counts(
         their sum by, one number per sample, shape `(n,)`: class weights, 0 for ignored labels; None if that is n.
 
     Raises:
-        ValueError: the criterion returns one averaged number, or losses of another shape.
+        ValueError: the criterion returns one averaged number, or losses of another shape; or it is a loss of classes,
+            and the targets are floating point numbers that cannot be probabilities.
     """
     criterion = _not_compiled(criterion)
+    if _is_of_classes(criterion):
+        _check_classes(outputs, targets)
     losses = _ask(criterion, outputs, targets)
     if not isinstance(losses, Tensor):
         raise ArgumentError(f"criterion must return a tensor of {n} losses, got {type(losses).__name__}")
@@ -51,6 +54,21 @@ def losses_and_counts(
             "give both the same shape"
         )
     return _mean_of_values(losses), target_counts(criterion, targets, losses)
+
+
+def _is_of_classes(criterion: Any) -> bool:
+    return isinstance(criterion, (nn.CrossEntropyLoss, nn.NLLLoss)) or _function(criterion) in _WITH_CLASSES
+
+
+def _check_classes(outputs: Any, targets: Any) -> None:
+    """Check the targets of a loss of classes: PyTorch only says that it expected another dtype."""
+    tensors = isinstance(targets, Tensor) and isinstance(outputs, Tensor)
+    if tensors and targets.is_floating_point() and targets.shape != outputs.shape:
+        raise ArgumentError(
+            f"targets must be class indices, shape {(*outputs.shape[:1], *outputs.shape[2:])}, or probabilities of the "
+            f"shape of the outputs, {tuple(outputs.shape)}, for a loss of classes, got {targets.dtype} of shape "
+            f"{tuple(targets.shape)}: call .long() on class indices, or use a loss of values such as F.mse_loss"
+        )
 
 
 def _not_compiled(criterion: Any) -> Any:
@@ -136,13 +154,15 @@ _takes_reduction._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 def target_counts(criterion: Any, targets: Any, losses: Tensor) -> Tensor | None:
     """Return what PyTorch's mean divides by, for the two criteria that do not divide by the number of losses."""
-    if isinstance(criterion, (nn.CrossEntropyLoss, nn.NLLLoss)):
+    if not _is_of_classes(criterion):
+        return None
+    weight: Any
+    ignored: Any
+    if isinstance(criterion, nn.Module):
         weight, ignored = criterion.weight, criterion.ignore_index
-    elif _function(criterion) in _WITH_CLASSES:
+    else:
         keywords = _keywords(criterion)
         weight, ignored = keywords.get("weight"), keywords.get("ignore_index", -100)
-    else:
-        return None
     if not isinstance(targets, Tensor) or targets.is_floating_point():
         return None  # probabilities: PyTorch divides by the number of losses
     counts = targets != ignored

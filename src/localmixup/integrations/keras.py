@@ -222,7 +222,7 @@ class _MixedBatches:
 
 
 def _drawn_seed(generator: torch.Generator | None) -> int:
-    """Return the next draw of a generator, or without one a seed of the operating system."""
+    """Return a seed that is drawn from the generator, or from the operating system if there is none."""
     if generator is None:
         return int(np.random.SeedSequence().generate_state(1)[0])
     return int(torch.randint(2**31, (1,), device=generator.device, generator=generator))

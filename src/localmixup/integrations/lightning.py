@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from localmixup._batch import MixedBatch, MixPlan
@@ -187,7 +186,6 @@ class LocalMixupMixin(_Mixing, _Module):
             outputs = self(mixed.inputs)
         else:
             outputs, mixed = found[0], self.mixed(found[1])
-        _check_classes(criterion, mixed.targets, outputs)
         self._log_counts(mixed, None if is_mixed else self.mixed_share)
         return MixedStep(mixed.loss(criterion, outputs, reduction=reduction), outputs, mixed)
 
@@ -297,20 +295,6 @@ def _recorded(parts: list[LocalMixup]) -> Iterator[list[MixPlan]]:
     finally:
         for part in parts:
             del part.__dict__["_draw"]
-
-
-def _check_classes(criterion: Any, targets: Any, outputs: Any) -> None:
-    """Check that a loss of classes gets classes: PyTorch only says that it expected another dtype."""
-    function = getattr(criterion, "func", criterion)
-    if function not in (F.cross_entropy, F.nll_loss) and not isinstance(criterion, (nn.CrossEntropyLoss, nn.NLLLoss)):
-        return
-    tensors = isinstance(targets, Tensor) and isinstance(outputs, Tensor)
-    if tensors and targets.is_floating_point() and targets.shape != outputs.shape:
-        raise ArgumentError(
-            f"targets must be class indices, shape {(*outputs.shape[:1], *outputs.shape[2:])}, or probabilities of the "
-            f"shape of the outputs, {tuple(outputs.shape)}, for a loss of classes, got {targets.dtype} of shape "
-            f"{tuple(targets.shape)}: call .long() on class indices, or use a loss of values such as F.mse_loss"
-        )
 
 
 def _create_generators(mix: nn.Module, state: dict[str, Any], prefix: str = "") -> None:

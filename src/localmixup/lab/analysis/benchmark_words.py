@@ -109,10 +109,18 @@ def contrasts(results: Sequence[SetResult]) -> Table:
         "In margins (of a likelihood, 5 % of that of vanilla training); negative is better, and brackets hold the 95 % "
         "interval of the mean over sets, from the hierarchical model; p is that of Wilcoxon's test. Where the two "
         "disagree, the difference is not shown. The first row is the primary contrast; the others are "
-        "secondary and not corrected. The last two columns are the probabilities that the mean over sets, and that the "
-        'difference on the next set, is better by more than a margin, equal within it, or worse. "The other sets" are '
-        "those that are not called harmful.",
-        ["what", "against", "measure", "sets", "mean difference", "p", "better / worse", "the mean", "the next set"],
+        'secondary and not corrected. "The other sets" are those that inspect does not call harmful.',
+        [
+            "what",
+            "against",
+            "measure",
+            "sets",
+            "mean difference",
+            "p",
+            "shown better / worse on (by the wider intervals)",
+            "the mean is better / equal within a margin / worse",
+            "the next set is better / equal / worse",
+        ],
         rows,
     )
 

@@ -52,6 +52,6 @@ def benchmark(
     say(f"\n{primary_sentence(found.sets)}\n", style="bold")
     table = contrasts(found.sets)
     print_table(table.head[:5], [row[:5] for row in table.rows], text=True)
-    say(f"{table.remark} The page has the tests and the probabilities.")
+    say(f"{table.remark} The page has the p-values and probabilities.")
     say("\nWhat to use on your own data: localmixup compare DATA")
     console.print(f"report: {page}", soft_wrap=True)

@@ -6,7 +6,7 @@ A parser raises `typer.BadParameter` with a message without the option's name; `
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -153,7 +153,23 @@ def methods_of(text: str) -> tuple[str, ...]:
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
         raise ArgumentError(f"--methods must name at least one of {', '.join(METHODS)}, got {text!r}")
-    chosen = [check_choice("--methods", name, [*METHODS, *ALWAYS]) for name in names]
+    return further_methods("--methods", names)
+
+
+def further_methods(argument: str, names: Iterable[str]) -> tuple[str, ...]:
+    """Return the methods to compare beside those that are compared in any case, each once.
+
+    Args:
+        argument: where the names were given, for the message.
+        names: of methods.
+
+    Raises:
+        ArgumentError: a name is unknown.
+
+    >>> further_methods("methods", ["cutmix", "vanilla", "cutmix"])
+    ('cutmix',)
+    """
+    chosen = [check_choice(argument, name, [*METHODS, *ALWAYS]) for name in names]
     return tuple(dict.fromkeys(name for name in chosen if name not in ALWAYS))
 
 

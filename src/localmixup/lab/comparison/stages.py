@@ -100,10 +100,9 @@ class Runner:
             MIXUP: [recipe_spec(config) for config in mixup],
             LOCAL: [recipe_spec(config) for config in local],
         }
-        asked = [method for method in job.methods if method not in (VANILLA, MIXUP, "recipe")]
         rows = resampled_rows(self.prepared, "choose", CHOOSING[0])
-        sample = distances_that_choose(self.prepared, rows) if set(asked) & set(WITH_GRAPHS) else None
-        for method in asked:
+        sample = distances_that_choose(self.prepared, rows) if set(job.methods) & set(WITH_GRAPHS) else None
+        for method in job.methods:
             found[METHODS[method].title] = (
                 [MethodSpec(method=method)]
                 if sample is None

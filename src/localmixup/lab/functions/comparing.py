@@ -101,9 +101,9 @@ def compare(
     Raises:
         ArgumentError: an argument is wrong. All of them are checked before the first run.
     """
+    from localmixup.lab.cli.options import further_methods
     from localmixup.lab.comparison.client import compare_data
     from localmixup.lab.comparison.job import Job
-    from localmixup.lab.methods import METHODS
     from localmixup.lab.runs.engine import BACKENDS
 
     check_flag("progress", progress)
@@ -121,13 +121,12 @@ def compare(
         check_choice(argument, value, allowed)
     reading = reading_of(resize=resize, layout=layout, drop=drop, missing=None if missing == "impute" else missing)
     found = read(data, target=target, test=test, task=task, name=name, reading=reading)
-    for method in methods:
-        check_choice("methods", method, METHODS)
+    further = further_methods("methods", methods)
     with temporary_folder() as folder:
         out = folder
         job = Job(
             source=found.name,
-            methods=tuple(methods),
+            methods=further,
             resamples=resamples,
             budget=seconds,
             recipe=_recipe_file(recipe, out),

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from localmixup.graphs.fit import sample_distances
-from localmixup.lab.analysis.benchmark_words import CLASSICAL, NEAR, OF_SET, UNTOUCHED
+from localmixup.lab.analysis.benchmark_words import CLASSICAL, NEAR, OF_SET, OF_SET_AS_FAR, UNTOUCHED
 from localmixup.lab.analysis.questions import VANILLA
 from localmixup.lab.benchmark.arms import arms_of, training_of
 from localmixup.lab.benchmark.suite import MEMBERS, is_large_enough, members
@@ -16,7 +16,7 @@ from localmixup.lab.methods.recipe import config_of
 def test_every_tuned_arm_has_eight_candidates_and_all_share_the_training(task):
     sample = sample_distances(torch.randn(60, 4, generator=torch.Generator().manual_seed(0)))
     arms = arms_of(training_of(100), sample, 100, task)
-    untuned = {VANILLA, CLASSICAL, UNTOUCHED, NEAR, OF_SET}
+    untuned = {VANILLA, CLASSICAL, UNTOUCHED, NEAR, OF_SET, OF_SET_AS_FAR}
     assert {label: len(of) for label, of in arms.items()} == {label: 1 if label in untuned else 8 for label in arms}
     for of in arms.values():
         assert len({(c.training, c.method) for c in of}) == len(of)
@@ -28,11 +28,12 @@ def test_every_tuned_arm_has_eight_candidates_and_all_share_the_training(task):
     assert config_of(arms[UNTOUCHED][0].method)["prob"] == 0.15
 
 
-def test_the_nearest_of_the_set_and_its_control_differ_in_the_partners_only():
+def test_the_nearest_of_the_set_and_its_controls_differ_in_the_partners_only():
     x = torch.randn(200, 4, generator=torch.Generator().manual_seed(0))
     arms = arms_of(training_of(100), sample_distances(x), 200, "classification")
-    ((near,), (control,)) = arms[NEAR], arms[OF_SET]
-    assert near.training == control.training
+    ((near,), (control,), (as_far,)) = arms[NEAR], arms[OF_SET], arms[OF_SET_AS_FAR]
+    assert near.training == control.training == as_far.training
+    assert as_far.method == near.method.model_copy(update={"method": "same-displacement-of-set"})
     assert near.training.pairs == "set"
     assert near.method.method == "local-knn"
     assert near.method.parameter == 2  # 1 % of 200 samples

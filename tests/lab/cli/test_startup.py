@@ -182,7 +182,15 @@ def test_the_names_of_the_options_are_those_of_the_registries():
     from localmixup.lab.runs.engine import BACKENDS
     from localmixup.lab.runs.optimizers import OPTIMIZERS
 
-    within = ("vanilla", "mixup", "recipe", "feature-recipe", "same-displacement", *PUBLISHED)
+    within = (
+        "vanilla",
+        "mixup",
+        "recipe",
+        "feature-recipe",
+        "same-displacement",
+        "same-displacement-of-set",
+        *PUBLISHED,
+    )
     assert tuple(name for name in METHODS if name not in within) == names.METHODS
     assert tuple(MODELS) == names.MODELS
     assert tuple(OPTIMIZERS) == names.OPTIMIZERS

@@ -49,7 +49,8 @@ def draw():
             second, lam, weights, partner = plan.partner, plan.lam, plan.weights, plan.partner[None]
         else:
             first, second = method.pairs(x, y).sample(count)
-            lam, weights, partner = method.lam(1).expand(count), method.set_weights(x[first], x[second]), None
+            second, lam = method.moved_in_set(first, second, method.lam(1).expand(count))
+            weights, partner = method.set_weights(x[first], x[second]), None
         return Batch(
             x[first][None], x[second][None], y[first][None], y[second][None], lam[None], weights[None],
             size=len(first), scale=torch.tensor([method.spec.loss_scale]), moved=(first != second)[None],

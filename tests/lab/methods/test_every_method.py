@@ -15,6 +15,7 @@ from localmixup.lab.runs.spec import DataSpec, MethodSpec, RunSpec, TrainingSpec
 
 PARAMETERS = {
     "local-threshold": 2.0, "local-exponential": 1.0, "local-knn": 3, "published-spirals": 1.0, "published-cifar": 1.0,
+    "same-displacement-of-set": 3,
 }  # fmt: skip
 LOCAL = {
     "mixup": CompleteGraph(), "local-threshold": ThresholdGraph(2.0), "local-exponential": ExponentialGraph(1.0),
@@ -46,11 +47,13 @@ def test_partners_by_class(name, make, points, draw):
 
 # methods that only mix the inputs; the others are tested in files of their own
 IN_BATCH = ("recipe", "feature-recipe", "same-displacement")
+IN_SET = ("same-displacement-of-set",)
 
 
 def cases(names):
     """Every method with every source of pairs that it knows."""
-    return [(name, pairs) for name in names for pairs in ("set", "batch") if pairs == "batch" or name not in IN_BATCH]
+    unknown = {"set": IN_BATCH, "batch": IN_SET}
+    return [(name, pairs) for name in names for pairs in ("set", "batch") if name not in unknown[pairs]]
 
 
 PLAIN = [n for n, m in METHODS.items() if (m.losses, m.reduced) == (Method.losses, Method.reduced)]

@@ -40,23 +40,6 @@ def test_pairs_are_those_of_the_object_in_a_loop(recipe):
         torch.testing.assert_close(plan.weights[rows], batch.weights)
 
 
-def test_the_control_moves_samples_as_far_with_random_partners():
-    recipe = LocalMixup(KNNGraph(n_neighbors=1), pairing="neighbors")
-    x, local = drawn(recipe)
-    _, control = drawn(recipe, "same-displacement")
-    itself = torch.arange(36)
-    assert torch.equal(local.partner == itself, control.partner == itself)
-    assert torch.equal(control.partner // 12, itself // 12)
-
-    def moved(plan):
-        return torch.minimum(plan.lam, 1 - plan.lam) * (x - x[plan.partner]).norm(dim=1)
-
-    reachable = control.lam != 0.5
-    torch.testing.assert_close(moved(local)[reachable], moved(control)[reachable], rtol=1e-4, atol=1e-5)
-    assert reachable.float().mean() > 0.8
-    assert not torch.equal(local.partner, control.partner)
-
-
 def test_on_features_pairs_are_those_of_the_object_given_the_features(draw, network, points):
     x, y = points
     recipe = LocalMixup(KNNGraph(n_neighbors=2), pairing="neighbors")

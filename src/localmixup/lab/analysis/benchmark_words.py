@@ -25,7 +25,8 @@ from localmixup.lab.analysis.wording import LEVEL, decimals_of, p_text, signed
 
 UNTOUCHED, RECOMMENDED, CLASSICAL = "LocalMixup()", "recommend", "classical mixup"
 NEAR, OF_SET = "nearest 1 % of the set", "control: random partners of the set"
-CONTROLS = (AS_OFTEN, AS_FAR, OF_SET)
+OF_SET_AS_FAR = "control: random partners of the set, moved as far"
+CONTROLS = (AS_OFTEN, AS_FAR, OF_SET, OF_SET_AS_FAR)
 REFERENCE = "the better of vanilla training and tuned mixup"
 KINDS = {
     "table": "tables", "image": "images by pixels", "features": "images by features", "control": "positive controls",
@@ -89,12 +90,12 @@ def contrasts(results: Sequence[SetResult]) -> Table:
     asked += [(UNTOUCHED, MIXUP, "error", *parts[1])]
     asked += [(NEAR, UNTOUCHED, "error", *part) for part in (*parts, part_in, *split)]
     asked += [("winner", control, "error", "all sets", list(results)) for control in (AS_OFTEN, AS_FAR)]
-    asked += [(NEAR, OF_SET, "error", *part) for part in (*parts, *split)]
+    asked += [(NEAR, control, "error", *part) for control in (OF_SET, OF_SET_AS_FAR) for part in (*parts, *split)]
     asked += [
         (one, VANILLA, "nll", "sets with classes", classes)
         for one in (UNTOUCHED, RECOMMENDED, LOCAL, NEAR, MIXUP, CLASSICAL)
     ]
-    asked += [(NEAR, OF_SET, "nll", "sets with classes", classes)]
+    asked += [(NEAR, control, "nll", "sets with classes", classes) for control in (OF_SET, OF_SET_AS_FAR)]
     untouched = ("untouched sets with classes", [r for r in classes if r.untouched])
     asked += [(one, VANILLA, "nll", *untouched) for one in (UNTOUCHED, NEAR, OF_SET)]
     not_harmful = ("the other sets with classes", [r for r in classes if r.verdict != "harmful"])

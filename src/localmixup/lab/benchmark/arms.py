@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from localmixup import CompleteGraph, LocalMixup
 from localmixup.graphs.distance_sample import DistanceSample, make_wish
-from localmixup.lab.analysis.benchmark_words import CLASSICAL, NEAR, OF_SET, UNTOUCHED
+from localmixup.lab.analysis.benchmark_words import CLASSICAL, NEAR, OF_SET, OF_SET_AS_FAR, UNTOUCHED
 from localmixup.lab.analysis.questions import LOCAL, MIXUP, VANILLA
 from localmixup.lab.comparison.candidates import candidates, vanilla_config
 from localmixup.lab.methods.graphs import graph_type
@@ -88,6 +88,8 @@ def arms_of(training: TrainingSpec, sample: DistanceSample, rows: int, task: str
     nearest = next(c for c in neighbours if (c.method.kept_share, c.method.mixed_share) == _NEAR)
     arms[NEAR] = [nearest]
     arms[OF_SET] = [nearest._replace(method=MethodSpec(method="mixup", mixed_share=_NEAR[1]))]
+    as_far = nearest.method.model_copy(update={"method": "same-displacement-of-set"})
+    arms[OF_SET_AS_FAR] = [nearest._replace(method=as_far)]
     arms["RegMixup"] = [
         Candidate(training, _spec("regmixup", eta=eta, mixup_alpha=alpha))
         for eta in (0.3, 1.0)

@@ -10,7 +10,7 @@ from localmixup import recommend
 from localmixup.geometry import class_regions, target_gap
 from localmixup.lab.analysis.arms import ArmResult, results_of, validation_error
 from localmixup.lab.analysis.attribution import AS_FAR, AS_OFTEN
-from localmixup.lab.analysis.benchmark_words import CLASSICAL, NEAR, OF_SET, RECOMMENDED, UNTOUCHED
+from localmixup.lab.analysis.benchmark_words import CLASSICAL, NEAR, OF_SET, OF_SET_AS_FAR, RECOMMENDED, UNTOUCHED
 from localmixup.lab.analysis.benchmarked import ArmOnSet, Effect, SetResult
 from localmixup.lab.analysis.compared import judged_of
 from localmixup.lab.analysis.questions import LOCAL, MIXUP, VANILLA, Judged, first_lowest, margin_of
@@ -183,7 +183,7 @@ def _found(
     main = (UNTOUCHED, RECOMMENDED, LOCAL, NEAR)
     pairs |= dict.fromkeys((label, other) for label in main for other in (reference, MIXUP))
     pairs |= dict.fromkeys((winner, control) for control in (AS_OFTEN, AS_FAR))
-    pairs |= dict.fromkeys([(UNTOUCHED, CLASSICAL), (NEAR, OF_SET), (NEAR, UNTOUCHED)])
+    pairs |= dict.fromkeys([(UNTOUCHED, CLASSICAL), (NEAR, OF_SET), (NEAR, OF_SET_AS_FAR), (NEAR, UNTOUCHED)])
     effects = [effect for pair in pairs for effect in _effects(*pair, judged, design, unit)]
     return SetResult(
         name=member.name, kind=member.kind, untouched=member.untouched, task=prepared.task, unit=unit,

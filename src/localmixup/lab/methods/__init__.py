@@ -6,13 +6,14 @@ from localmixup.lab.methods.base import Method as Method
 from localmixup.lab.methods.classes import BetweenClass, WithinClass
 from localmixup.lab.methods.cmixup import CMixup
 from localmixup.lab.methods.cutmix import CutMix
+from localmixup.lab.methods.displacement import SameDisplacement, SameDisplacementOfSet
 from localmixup.lab.methods.kmixup import KMixup
 from localmixup.lab.methods.local import Local as Local
 from localmixup.lab.methods.local import LocalExponential, LocalKNN, LocalThreshold
 from localmixup.lab.methods.manifold import ManifoldLocal, ManifoldMixup
 from localmixup.lab.methods.mixup import Mixup
 from localmixup.lab.methods.published import PublishedCifar, PublishedSpirals
-from localmixup.lab.methods.recipe import FeatureRecipe, Recipe, SameDisplacement
+from localmixup.lab.methods.recipe import FeatureRecipe, Recipe
 from localmixup.lab.methods.regmixup import RegMixup
 from localmixup.lab.methods.vanilla import Vanilla
 from localmixup.lab.methods.warping import WarpingMixup
@@ -36,6 +37,7 @@ METHODS: dict[str, type[Method]] = {
     "recipe": Recipe,
     "feature-recipe": FeatureRecipe,
     "same-displacement": SameDisplacement,
+    "same-displacement-of-set": SameDisplacementOfSet,
     "published-spirals": PublishedSpirals,
     "published-cifar": PublishedCifar,
 }

@@ -177,6 +177,16 @@ class Method(ABC):
         except NoPairsError:  # a split so small that no pair is near: nothing can be mixed
             return PairSampler(x, IdentityGraph(), size, self.generator)
 
+    def moved_in_set(self, first: Tensor, second: Tensor, lam: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the partners and the lam of pairs of the set, shape `(n,)` each: as they were drawn.
+
+        Args:
+            first: index of each sample in the training set, shape `(n,)`.
+            second: index of each partner, likewise.
+            lam: shape `(n,)`.
+        """
+        return second, lam
+
     def set_weights(self, x: Tensor, partner_x: Tensor) -> Tensor:
         """Return the weights of pairs of the set, shape `(n,)`: 1, as they are drawn in proportion to the graph."""
         return torch.ones(len(x), device=x.device)

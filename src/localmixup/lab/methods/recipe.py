@@ -1,4 +1,4 @@
-"""A recipe for `LocalMixup`, trained exactly as it draws in a loop, and the control that moves samples as far."""
+"""A recipe for `LocalMixup`, trained exactly as it draws in a loop."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from localmixup import LocalityGraph, LocalMixup, MixPlan, NearestOfGraph
-from localmixup._distances import distances_of_pairs
 from localmixup._inputs import ones_like_rows
 from localmixup._validate import ArgumentError
 from localmixup.lab.methods.base import LOCAL_MIXUP, Batch, Method, shares
@@ -135,29 +134,3 @@ class FeatureRecipe(Recipe):
             lam=plan.lam[None], weights=weights, moved=moved, shares=shares(moved, weights, batch.size),
             partner=plan.partner[None],
         )  # fmt: skip
-
-
-class SameDisplacement(Recipe):
-    """The control of a recipe that mixes with random partners, and moves samples as far as the recipe does.
-
-    Local partners are nearer, so local mixup also moves samples less. Here each mixed sample gets a random partner of
-    the batch and a lam at which its distance to the nearer end is that of the recipe: a half at most, where even the
-    middle of the segment is nearer.
-    """
-
-    title = "random partners at the same displacement"
-
-    def plan(self, x: Tensor, y: Tensor, size: int) -> MixPlan:
-        """Draw the pairs of several batches; see `Method.plan`."""
-        local = super().plan(x, y, size)
-        itself = torch.arange(len(x), device=x.device)
-        start = itself - itself % size
-        steps = torch.randint(max(1, size - 1), (len(x),), generator=self.generator).to(x.device)
-        other = start + (itself - start + 1 + steps) % size
-        moves = local.partner != itself
-        partner = torch.where(moves, other, itself)
-        moved = torch.minimum(local.lam, 1 - local.lam) * distances_of_pairs(x, itself, local.partner)
-        share = (moved / distances_of_pairs(x, itself, partner).clamp_min(1e-30)).clamp_max(0.5)
-        # on the side of the same end as the recipe, which keeps the mean share of the own target
-        lam = torch.where(local.lam >= 0.5, 1 - share, share)
-        return MixPlan(partner, torch.where(moves, lam, 1.0).to(local.lam.dtype), local.weights)

@@ -178,10 +178,12 @@ class Run:
 
     def _of_set(self, updates: int) -> Draws:
         assert self.source is not None
+        device = self.targets.device
         counts = [self.size] * updates if self.method.by_batch else [updates * self.size]
         drawn = [self.source.sample(count) for count in counts]
-        first, second = (self.rows[torch.cat(ends)].to(self.targets.device) for ends in zip(*drawn, strict=True))
-        lam = self.method.lam(updates).repeat_interleave(self.size).to(first.device)
+        first, second = (torch.cat(ends) for ends in zip(*drawn, strict=True))
+        second, lam = self.method.moved_in_set(first, second, self.method.lam(updates).repeat_interleave(self.size))
+        first, second, lam = self.rows[first].to(device), self.rows[second].to(device), lam.to(device)
         if self.training.augmentation == "none" and not self.method.weighs_set:
             return self._shaped(first, second, lam, torch.ones(len(first), device=first.device))
         x, other = (augment(self.inputs.take(k), self.training.augmentation, self.crops) for k in (first, second))

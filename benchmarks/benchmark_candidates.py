@@ -28,6 +28,7 @@ from localmixup.lab.runs.spec import RunSpec
 MOST = 5.0
 FEWEST_SETS = 20  # a setting that was run on fewer was made for single sets, by `recommend`
 VANILLA = "vanilla"
+CONTROL = "same-displacement-of-set"  # which came later and is nothing to choose
 
 
 def setting(spec: RunSpec) -> str:
@@ -52,7 +53,8 @@ def main() -> None:
         for text, outcome in store.execute("select spec, outcome from localmixup_runs"):
             spec = RunSpec.model_validate_json(text)
             training = spec.training
-            if (training.resample, training.learning_rate, training.updates) == ("choose", RATES[1], UPDATES):
+            plain = (training.resample, training.learning_rate, training.updates) == ("choose", RATES[1], UPDATES)
+            if plain and spec.method.method != CONTROL:
                 error = json.loads(outcome)["validation_error"]
                 errors[spec.data.name][setting(spec)][spec.seed] = error
     found: dict[str, tuple[list[float], list[float]]] = defaultdict(lambda: ([], []))

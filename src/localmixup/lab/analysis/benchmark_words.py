@@ -86,6 +86,7 @@ def contrasts(results: Sequence[SetResult]) -> Table:
     asked += [(one, VANILLA, "error", *part) for one in (UNTOUCHED, NEAR) for part in (parts[1], *split)]
     part_in = ("sets with a part in the choice", [r for r in results if not r.untouched])
     asked += [(NEAR, VANILLA, "error", *part_in)]
+    asked += [(OF_SET_AS_FAR, VANILLA, "error", *part) for part in (*parts, *split)]
     asked += [(one, MIXUP, "error", "all sets", list(results)) for one in (UNTOUCHED, LOCAL)]
     asked += [(UNTOUCHED, MIXUP, "error", *parts[1])]
     asked += [(NEAR, UNTOUCHED, "error", *part) for part in (*parts, part_in, *split)]
@@ -97,9 +98,10 @@ def contrasts(results: Sequence[SetResult]) -> Table:
     ]
     asked += [(NEAR, control, "nll", "sets with classes", classes) for control in (OF_SET, OF_SET_AS_FAR)]
     untouched = ("untouched sets with classes", [r for r in classes if r.untouched])
-    asked += [(one, VANILLA, "nll", *untouched) for one in (UNTOUCHED, NEAR, OF_SET)]
+    asked += [(OF_SET_AS_FAR, VANILLA, "nll", "sets with classes", classes)]
+    asked += [(one, VANILLA, "nll", *untouched) for one in (UNTOUCHED, NEAR, OF_SET, OF_SET_AS_FAR)]
     not_harmful = ("the other sets with classes", [r for r in classes if r.verdict != "harmful"])
-    asked += [(one, VANILLA, "nll", *not_harmful) for one in (UNTOUCHED, NEAR)]
+    asked += [(one, VANILLA, "nll", *not_harmful) for one in (UNTOUCHED, NEAR, OF_SET_AS_FAR)]
     asked += [(NEAR, UNTOUCHED, "nll", *part) for part in (("sets with classes", classes), untouched, not_harmful)]
     rows = []
     for one, other, measure, name, part in asked:

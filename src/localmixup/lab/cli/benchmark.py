@@ -33,7 +33,7 @@ def benchmark(
 ) -> None:
     """Does local mixup help? Many data sets, many methods, one protocol (docs/benchmark.md).
 
-    The whole suite trains about 11,700 small networks. It can be interrupted at any time: the same command continues
+    The whole suite trains about 12,000 small networks. It can be interrupted at any time: the same command continues
     from there.
     """
     options.check_scheduler(scheduler, backend)

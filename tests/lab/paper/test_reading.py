@@ -53,6 +53,16 @@ def store():
     opened.close()
 
 
+def test_arms_are_in_the_order_of_the_numbers_in_their_labels(store):
+    for k in (10, 1, 5):
+        near = arm(f"batch, K = {k}", "local-knn", parameters={"parameter": float(k)})
+        store.add_arm(near, 5)
+        store.add(near.run(0), outcome(9.0))
+    labels = [r.arm.label for r in Reading(store).of("table1")]
+    assert labels[:2] == ["vanilla", "mixup"]
+    assert [label for label in labels if label.startswith("batch")] == [f"batch, K = {k}" for k in (1, 5, 10)]
+
+
 def test_the_validation_split_chooses_not_the_test_set(store):
     (group,) = Reading(store).groups("table1")
     assert chosen(group).arm.label == "local mixup, far"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from importlib import resources
@@ -18,6 +19,7 @@ from localmixup.lab.runs.spec import key_of
 from localmixup.lab.runs.store import Finding, Record, Store
 
 ORDER = {"paper": 0, "published": 1, "controlled": 2}
+_NUMBER = re.compile(r"(\d+(?:\.\d+)?(?:e[+-]?\d+)?)")
 
 
 class Group(NamedTuple):
@@ -104,8 +106,13 @@ def _place(result: ArmResult) -> tuple[object, ...]:
     """The place of an arm: both ends first, each control after the arm whose control it is."""
     arm = result.arm
     first = {"vanilla": 0, "mixup": 1}.get(arm.label, 2)
-    own = (arm.control_of or arm.label, arm.control_of is not None, arm.label)
+    own = (_in_order(arm.control_of or arm.label), arm.control_of is not None, _in_order(arm.label))
     return (ORDER.get(arm.protocol, 9), arm.scale, arm.panel, arm.x or 0.0, first, *own)
+
+
+def _in_order(label: str) -> tuple[str | float, ...]:
+    """Split a label at its numbers, so that K = 5 comes before K = 10."""
+    return tuple(float(part) if k % 2 else part for k, part in enumerate(_NUMBER.split(label)))
 
 
 def groups(results: Iterable[ArmResult]) -> list[Group]:

@@ -86,22 +86,29 @@ def contrasts(results: Sequence[SetResult]) -> Table:
     asked += [(one, VANILLA, "error", *part) for one in (UNTOUCHED, NEAR) for part in (parts[1], *split)]
     part_in = ("sets with a part in the choice", [r for r in results if not r.untouched])
     asked += [(NEAR, VANILLA, "error", *part_in)]
-    asked += [(OF_SET_AS_FAR, VANILLA, "error", *part) for part in (*parts, *split)]
+    asked += [(one, VANILLA, "error", *part) for one in (OF_SET_AS_FAR, CLASSICAL) for part in (*parts, *split)]
     asked += [(one, MIXUP, "error", "all sets", list(results)) for one in (UNTOUCHED, LOCAL)]
     asked += [(UNTOUCHED, MIXUP, "error", *parts[1])]
     asked += [(NEAR, UNTOUCHED, "error", *part) for part in (*parts, part_in, *split)]
     asked += [("winner", control, "error", "all sets", list(results)) for control in (AS_OFTEN, AS_FAR)]
-    asked += [(NEAR, control, "error", *part) for control in (OF_SET, OF_SET_AS_FAR) for part in (*parts, *split)]
+    pairs = ((NEAR, OF_SET), (NEAR, OF_SET_AS_FAR), (OF_SET_AS_FAR, OF_SET))
+    asked += [(*pair, "error", *part) for pair in pairs for part in (*parts, *split)]
+    # the learning rate of each arm is chosen on its own
+    alike = ("sets with the same learning rate", [r for r in results if _rate(r, NEAR) == _rate(r, OF_SET_AS_FAR)])
+    asked += [(NEAR, OF_SET_AS_FAR, "error", *alike)]
     asked += [
         (one, VANILLA, "nll", "sets with classes", classes)
         for one in (UNTOUCHED, RECOMMENDED, LOCAL, NEAR, MIXUP, CLASSICAL)
     ]
-    asked += [(NEAR, control, "nll", "sets with classes", classes) for control in (OF_SET, OF_SET_AS_FAR)]
+    asked += [(*pair, "nll", "sets with classes", classes) for pair in pairs]
+    asked += [(NEAR, OF_SET_AS_FAR, "nll", *alike)]
     untouched = ("untouched sets with classes", [r for r in classes if r.untouched])
     asked += [(OF_SET_AS_FAR, VANILLA, "nll", "sets with classes", classes)]
     asked += [(one, VANILLA, "nll", *untouched) for one in (UNTOUCHED, NEAR, OF_SET, OF_SET_AS_FAR)]
     not_harmful = ("the other sets with classes", [r for r in classes if r.verdict != "harmful"])
     asked += [(one, VANILLA, "nll", *not_harmful) for one in (UNTOUCHED, NEAR, OF_SET_AS_FAR)]
+    asked += [(OF_SET_AS_FAR, UNTOUCHED, "error", *part) for part in (*parts, *split)]
+    asked += [(OF_SET_AS_FAR, UNTOUCHED, "nll", "sets with classes", classes)]
     asked += [(NEAR, UNTOUCHED, "nll", *part) for part in (("sets with classes", classes), untouched, not_harmful)]
     rows = []
     for one, other, measure, name, part in asked:
@@ -109,9 +116,9 @@ def contrasts(results: Sequence[SetResult]) -> Table:
             rows.append(_contrast_row(one, other, measure, name, effects))
     return Table(
         "Contrasts over the sets",
-        "In margins (of a likelihood, 5 % of that of vanilla training); negative is better, and brackets hold the 95 % "
-        "interval of the mean over sets, from the hierarchical model; p is that of Wilcoxon's test. Where the two "
-        "disagree, the difference is not shown. The first row is the primary contrast; the others are "
+        "In margins (of a likelihood, 5 % of that of the arm in the second column); negative is better, and brackets "
+        "hold the 95 % interval of the mean over sets, from the hierarchical model; p is that of Wilcoxon's test. "
+        "Where the two disagree, the difference is not shown. The first row is the primary contrast; the others are "
         'secondary and not corrected. "The other sets" are those that inspect does not call harmful.',
         [
             "what",
@@ -126,6 +133,11 @@ def contrasts(results: Sequence[SetResult]) -> Table:
         ],
         rows,
     )
+
+
+def _rate(result: SetResult, label: str) -> float:
+    """Return the learning rate of an arm, NaN where a set was measured without it."""
+    return next((arm.learning_rate for arm in result.arms if arm.label == label), math.nan)
 
 
 def _contrast_row(one: str, other: str, measure: str, name: str, effects: Sequence[Effect]) -> list[str]:

@@ -183,7 +183,8 @@ def _found(
     main = (UNTOUCHED, RECOMMENDED, LOCAL, NEAR)
     pairs |= dict.fromkeys((label, other) for label in main for other in (reference, MIXUP))
     pairs |= dict.fromkeys((winner, control) for control in (AS_OFTEN, AS_FAR))
-    pairs |= dict.fromkeys([(UNTOUCHED, CLASSICAL), (NEAR, OF_SET), (NEAR, OF_SET_AS_FAR), (NEAR, UNTOUCHED)])
+    pairs |= dict.fromkeys([(UNTOUCHED, CLASSICAL), (NEAR, UNTOUCHED), (OF_SET_AS_FAR, UNTOUCHED)])
+    pairs |= dict.fromkeys([(NEAR, OF_SET), (NEAR, OF_SET_AS_FAR), (OF_SET_AS_FAR, OF_SET)])
     effects = [effect for pair in pairs for effect in _effects(*pair, judged, design, unit)]
     return SetResult(
         name=member.name, kind=member.kind, untouched=member.untouched, task=prepared.task, unit=unit,

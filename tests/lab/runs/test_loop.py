@@ -11,7 +11,7 @@ from localmixup.lab.data.dataset import DataSet
 from localmixup.lab.data.generators import digits
 from localmixup.lab.data.prepared import prepare, split_validation
 from localmixup.lab.data.sources import load
-from localmixup.lab.methods import METHODS
+from localmixup.lab.methods import METHODS, Local
 from localmixup.lab.models import MODELS, build_model
 from localmixup.lab.runs.engine import stack_key
 from localmixup.lab.runs.evaluate import unpack_regions
@@ -155,17 +155,17 @@ def test_final_errors_have_the_same_distribution(spirals):
 STACKED = [name for name, method in METHODS.items() if method.stacks and name != "cutmix"]
 
 
-@pytest.mark.parametrize("pairs", ["set", "batch"])
-@pytest.mark.parametrize("name", STACKED)
+ONE_SOURCE = {"recipe": "batch", "same-displacement": "batch", "same-displacement-of-set": "set"}
+NEIGHBORS = ("local-knn", "same-displacement-of-set")
+CASES = [
+    (name, pairs) for name in STACKED for pairs in ("set", "batch") if ONE_SOURCE.get(name, pairs) == pairs
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "pairs"), CASES)
 def test_a_run_of_a_stack_is_that_run_alone(name, pairs, prepared):
-    if pairs == "set" and name in ("recipe", "feature-recipe", "same-displacement"):
-        pytest.skip("recipes draw pairs of the batch")
-    needs = (
-        {"parameter": 3.0 if name == "local-knn" else 0.7}
-        if METHODS[name].__mro__[1].__module__.endswith("local")
-        else {}
-    )
-    method = {"method": name, **needs}
+    local = issubclass(METHODS[name], Local)
+    method = {"method": name, **({"parameter": 3.0 if name in NEIGHBORS else 0.7} if local else {})}
     settings = {"pairs": pairs, "batch_size": 12, "updates": 70}  # more than one chunk of draws
     runs = [spec(method, seed=seed, **settings) for seed in range(3)]
     others = [spec({"method": "mixup", "loss_scale": 0.5}, seed=9, **settings)]

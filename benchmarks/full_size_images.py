@@ -34,7 +34,7 @@ _SHARED = {"pairs": "batch", "reduction": "weighted_mean", "batch_size": BATCH, 
 SETTINGS = {
     "mnist": (20, 10, 1e-3, {"model": "lenet5"}),
     "fashion_mnist": (20, 10, 1e-3, {"model": "lenet5"}),
-    "cifar10": (12, 10, 3e-3, {"model": "resnet", "augmentation": "crop-flip", "learning_rate": 4e-3}),
+    "cifar10": (12, 4, 3e-3, {"model": "resnet", "augmentation": "crop-flip", "learning_rate": 4e-3}),
 }
 
 

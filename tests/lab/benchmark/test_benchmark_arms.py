@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from localmixup.graphs.fit import sample_distances
-from localmixup.lab.analysis.benchmark_words import CLASSICAL, NEAR, OF_SET, OF_SET_AS_FAR, UNTOUCHED
+from localmixup.lab.analysis.benchmark_labels import CLASSICAL, NEAR, OF_SET, OF_SET_AS_FAR, UNTOUCHED
 from localmixup.lab.analysis.questions import VANILLA
 from localmixup.lab.benchmark.arms import arms_of, training_of
 from localmixup.lab.benchmark.suite import MEMBERS, is_large_enough, members

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from localmixup.lab.analysis.benchmark_words import contrasts
+from localmixup.lab.analysis.benchmark_contrasts import contrasts
 from localmixup.lab.analysis.benchmarked import SetResult
 from localmixup.lab.analysis.comparison import Comparison
 from localmixup.lab.cli import tables

@@ -146,6 +146,8 @@ def test_mistakes_are_named_before_any_run(arguments, message):
     [
         ({"budget": "soon"}, "budget must be a time such as 90s, 10m or 2h, got 'soon'"),
         ({"methods": ["mixpu"]}, "methods must be one of .* did you mean 'mixup'"),
+        ({"methods": "cutmix, mixpu"}, "methods must be one of .*, got 'mixpu'"),
+        ({"methods": None}, "methods must be names such as .*, got None"),
         ({"methods": ["recipe"]}, "methods must be one of .*, got 'recipe'"),
         ({"methods": ["published-cifar"]}, "methods must be one of .*, got 'published-cifar'"),
         ({"optimizer": "adamm"}, "optimizer must be one of .* did you mean 'adam"),

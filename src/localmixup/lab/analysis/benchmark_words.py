@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import numpy as np
 
-from localmixup.lab.analysis.attribution import AS_FAR, AS_OFTEN
+from localmixup.lab.analysis.benchmark_contrasts import Table, better_and_worse, contrasts, mean_text
+from localmixup.lab.analysis.benchmark_labels import (
+    CLASSICAL,
+    CONTROLS,
+    KINDS,
+    NEAR,
+    RECOMMENDED,
+    REFERENCE,
+    UNTOUCHED,
+)
 from localmixup.lab.analysis.benchmarked import Effect, SetResult
 from localmixup.lab.analysis.over_sets import (
     FEWEST_SETS,
-    Overall,
     Ranks,
     combined,
     effects_of,
@@ -22,25 +29,6 @@ from localmixup.lab.analysis.over_sets import (
 )
 from localmixup.lab.analysis.questions import LOCAL, MIXUP, VANILLA
 from localmixup.lab.analysis.wording import LEVEL, decimals_of, p_text, signed
-
-UNTOUCHED, RECOMMENDED, CLASSICAL = "LocalMixup()", "recommend", "classical mixup"
-NEAR, OF_SET = "nearest 1 % of the set", "control: random partners of the set"
-OF_SET_AS_FAR = "control: random partners of the set, moved as far"
-CONTROLS = (AS_OFTEN, AS_FAR, OF_SET, OF_SET_AS_FAR)
-REFERENCE = "the better of vanilla training and tuned mixup"
-KINDS = {
-    "table": "tables", "image": "images by pixels", "features": "images by features", "control": "positive controls",
-    "regression": "regressions",
-}  # fmt: skip
-
-
-class Table(NamedTuple):
-    """A table with its title, a remark, the column names and the rows."""
-
-    title: str
-    remark: str
-    head: list[str]
-    rows: list[list[str]]
 
 
 def primary_sentence(results: Sequence[SetResult]) -> str:
@@ -61,94 +49,6 @@ def primary_sentence(results: Sequence[SetResult]) -> str:
         f"a margin with a probability of {_percent(found.following[0])}, about equal with "
         f"{_percent(found.following[1])} and worse with {_percent(found.following[2])}."
     )
-
-
-def contrasts(results: Sequence[SetResult]) -> Table:
-    """Return every contrast over all sets."""
-    parts = [("all sets", list(results)), ("untouched sets", [r for r in results if r.untouched])]
-    classes = [r for r in results if r.task == "classification"]
-    bent = [r for r in results if r.verdict == "harmful"]
-    straight = [r for r in results if r.verdict != "harmful"]
-    asked: list[tuple[str, str, str, str, list[SetResult]]] = [
-        (UNTOUCHED, "reference", "error", name, part) for name, part in parts
-    ]
-    asked += [
-        (UNTOUCHED, "reference", "error", title, [r for r in results if r.kind == kind])
-        for kind, title in KINDS.items()
-    ]
-    asked += [(UNTOUCHED, "reference", "error", "sets but the controls", [r for r in results if r.kind != "control"])]
-    asked += [(one, "reference", "error", "all sets", list(results)) for one in (RECOMMENDED, LOCAL, NEAR)]
-    asked += [(NEAR, "reference", "error", *parts[1])]
-    asked += [
-        (one, VANILLA, "error", "all sets", list(results)) for one in (UNTOUCHED, RECOMMENDED, LOCAL, NEAR, MIXUP)
-    ]
-    split = [("sets called harmful", bent), ("the other sets", straight)]
-    asked += [(one, VANILLA, "error", *part) for one in (UNTOUCHED, NEAR) for part in (parts[1], *split)]
-    part_in = ("sets with a part in the choice", [r for r in results if not r.untouched])
-    asked += [(NEAR, VANILLA, "error", *part_in)]
-    asked += [(one, VANILLA, "error", *part) for one in (OF_SET_AS_FAR, CLASSICAL) for part in (*parts, *split)]
-    asked += [(one, MIXUP, "error", "all sets", list(results)) for one in (UNTOUCHED, LOCAL)]
-    asked += [(UNTOUCHED, MIXUP, "error", *parts[1])]
-    asked += [(NEAR, UNTOUCHED, "error", *part) for part in (*parts, part_in, *split)]
-    asked += [("winner", control, "error", "all sets", list(results)) for control in (AS_OFTEN, AS_FAR)]
-    pairs = ((NEAR, OF_SET), (NEAR, OF_SET_AS_FAR), (OF_SET_AS_FAR, OF_SET))
-    asked += [(*pair, "error", *part) for pair in pairs for part in (*parts, *split)]
-    # the learning rate of each arm is chosen on its own
-    alike = ("sets with the same learning rate", [r for r in results if _rate(r, NEAR) == _rate(r, OF_SET_AS_FAR)])
-    asked += [(NEAR, OF_SET_AS_FAR, "error", *alike)]
-    asked += [
-        (one, VANILLA, "nll", "sets with classes", classes)
-        for one in (UNTOUCHED, RECOMMENDED, LOCAL, NEAR, MIXUP, CLASSICAL)
-    ]
-    asked += [(*pair, "nll", "sets with classes", classes) for pair in pairs]
-    asked += [(NEAR, OF_SET_AS_FAR, "nll", *alike)]
-    untouched = ("untouched sets with classes", [r for r in classes if r.untouched])
-    asked += [(OF_SET_AS_FAR, VANILLA, "nll", "sets with classes", classes)]
-    asked += [(one, VANILLA, "nll", *untouched) for one in (UNTOUCHED, NEAR, OF_SET, OF_SET_AS_FAR)]
-    not_harmful = ("the other sets with classes", [r for r in classes if r.verdict != "harmful"])
-    asked += [(one, VANILLA, "nll", *not_harmful) for one in (UNTOUCHED, NEAR, OF_SET_AS_FAR)]
-    asked += [(OF_SET_AS_FAR, UNTOUCHED, "error", *part) for part in (*parts, *split)]
-    asked += [(OF_SET_AS_FAR, UNTOUCHED, "nll", "sets with classes", classes)]
-    asked += [(NEAR, UNTOUCHED, "nll", *part) for part in (("sets with classes", classes), untouched, not_harmful)]
-    rows = []
-    for one, other, measure, name, part in asked:
-        if effects := effects_of(part, one, other, measure):
-            rows.append(_contrast_row(one, other, measure, name, effects))
-    return Table(
-        "Contrasts over the sets",
-        "In margins (of a likelihood, 5 % of that of the arm in the second column); negative is better, and brackets "
-        "hold the 95 % interval of the mean over sets, from the hierarchical model; p is that of Wilcoxon's test. "
-        "Where the two disagree, the difference is not shown. The first row is the primary contrast; the others are "
-        'secondary and not corrected. "The other sets" are those that inspect does not call harmful.',
-        [
-            "what",
-            "against",
-            "measure",
-            "sets",
-            "mean difference",
-            "p",
-            "shown better / worse on (by the wider intervals)",
-            "the mean is better / equal within a margin / worse",
-            "the next set is better / equal / worse",
-        ],
-        rows,
-    )
-
-
-def _rate(result: SetResult, label: str) -> float:
-    """Return the learning rate of an arm, NaN where a set was measured without it."""
-    return next((arm.learning_rate for arm in result.arms if arm.label == label), math.nan)
-
-
-def _contrast_row(one: str, other: str, measure: str, name: str, effects: Sequence[Effect]) -> list[str]:
-    found = combined(effects)
-    names = {"reference": REFERENCE, "winner": "the local arm preferred by the rows that choose"}
-    return [
-        names.get(one, one), names.get(other, other), {"error": "error", "nll": "negative log-likelihood"}[measure],
-        f"{name} ({found.sets})", f"{signed(found.mean)} ({signed(found.low)} to {signed(found.high)})",
-        "" if math.isnan(found.p) else p_text(found.p).removeprefix("p ").removeprefix("= "),
-        _better_and_worse(effects), _three(found.average), _three(found.following),
-    ]  # fmt: skip
 
 
 def by_set(results: Sequence[SetResult]) -> Table:
@@ -216,7 +116,7 @@ def arms(results: Sequence[SetResult]) -> Table:
         columns = []
         for measure, part in (("error", results), ("nll", classes)):
             effects = effects_of(part, label, VANILLA, measure)
-            columns += [_mean_text(combined(effects)), _better_and_worse(effects)] if effects else ["", ""]
+            columns += [mean_text(combined(effects)), better_and_worse(effects)] if effects else ["", ""]
         calibration = [100 * r.arm(label).scores.get("calibration", math.nan) for r in classes]
         rows.append([
             label, rank, *columns, f"{np.mean(calibration):.2f}" if calibration else "",
@@ -255,21 +155,6 @@ def _calibration_against_vanilla(classes: Sequence[SetResult], label: str) -> st
     return f"{signed(float(np.mean(found)))}, {signed(float(np.median(found)))}{tested}"
 
 
-def _better_and_worse(effects: Sequence[Effect]) -> str:
-    """Return on how many sets an arm is shown to be better than another, and on how many worse."""
-    return f"{_signs(e.interval() for e in effects)} ({_signs(e.widest_interval() for e in effects)})"
-
-
-def _signs(intervals: Iterable[tuple[float, float]]) -> str:
-    """Return how many intervals lie below zero, and how many above."""
-    ends = list(intervals)
-    return f"{sum(high < 0 for _, high in ends)} / {sum(low > 0 for low, _ in ends)}"
-
-
-def _mean_text(found: Overall) -> str:
-    return f"{signed(found.mean)} ({signed(found.low)} to {signed(found.high)})"
-
-
 def regret(results: Sequence[SetResult]) -> Table:
     """Return how far `LocalMixup()` is from the arm that turned out best, set by set."""
     found = regrets(results, UNTOUCHED, labels_of(results))
@@ -306,10 +191,6 @@ def verdicts(results: Sequence[SetResult]) -> Table:
 def tables(results: Sequence[SetResult]) -> list[Table]:
     """Return all tables, the most important first."""
     return [contrasts(results), by_set(results), arms(results), regret(results), verdicts(results)]
-
-
-def _three(shares: tuple[float, float, float]) -> str:
-    return f"{' / '.join(f'{100 * share:.0f}' for share in shares)} %"
 
 
 def _percent(share: float) -> str:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from localmixup import CompleteGraph, LocalMixup
 from localmixup.graphs.distance_sample import DistanceSample, make_wish
-from localmixup.lab.analysis.benchmark_words import CLASSICAL, NEAR, OF_SET, OF_SET_AS_FAR, UNTOUCHED
+from localmixup.lab.analysis.benchmark_labels import CLASSICAL, NEAR, OF_SET, OF_SET_AS_FAR, UNTOUCHED
 from localmixup.lab.analysis.questions import LOCAL, MIXUP, VANILLA
 from localmixup.lab.comparison.candidates import candidates, vanilla_config
 from localmixup.lab.methods.graphs import graph_type

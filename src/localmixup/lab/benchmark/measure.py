@@ -10,7 +10,7 @@ from localmixup import recommend
 from localmixup.geometry import class_regions, target_gap
 from localmixup.lab.analysis.arms import ArmResult, results_of, validation_error
 from localmixup.lab.analysis.attribution import AS_FAR, AS_OFTEN
-from localmixup.lab.analysis.benchmark_words import CLASSICAL, NEAR, OF_SET, OF_SET_AS_FAR, RECOMMENDED, UNTOUCHED
+from localmixup.lab.analysis.benchmark_labels import CLASSICAL, NEAR, OF_SET, OF_SET_AS_FAR, RECOMMENDED, UNTOUCHED
 from localmixup.lab.analysis.benchmarked import ArmOnSet, Effect, SetResult
 from localmixup.lab.analysis.compared import judged_of
 from localmixup.lab.analysis.questions import LOCAL, MIXUP, VANILLA, Judged, first_lowest, margin_of

@@ -37,7 +37,8 @@ def benchmark(
     from there.
     """
     options.check_scheduler(scheduler, backend)
-    from localmixup.lab.analysis.benchmark_words import contrasts, primary_sentence
+    from localmixup.lab.analysis.benchmark_contrasts import contrasts
+    from localmixup.lab.analysis.benchmark_words import primary_sentence
     from localmixup.lab.benchmark.client import Job
     from localmixup.lab.benchmark.client import benchmark as work
     from localmixup.lab.cli.console import console, say, show

@@ -150,25 +150,30 @@ def methods_of(text: str) -> tuple[str, ...]:
     >>> methods_of("mixup, local,local-threshold")
     ('local-threshold',)
     """
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    if not names:
+    if not text.replace(",", "").strip():
         raise ArgumentError(f"--methods must name at least one of {', '.join(METHODS)}, got {text!r}")
-    return further_methods("--methods", names)
+    return further_methods("--methods", text)
 
 
-def further_methods(argument: str, names: Iterable[str]) -> tuple[str, ...]:
+def further_methods(argument: str, names: str | Iterable[str]) -> tuple[str, ...]:
     """Return the methods to compare beside those that are compared in any case, each once.
 
     Args:
         argument: where the names were given, for the message.
-        names: of methods.
+        names: of methods, or one text with commas between them.
 
     Raises:
-        ArgumentError: a name is unknown.
+        ArgumentError: a name is unknown, or these are no names.
 
     >>> further_methods("methods", ["cutmix", "vanilla", "cutmix"])
     ('cutmix',)
+    >>> further_methods("methods", "cutmix, c-mixup")
+    ('cutmix', 'c-mixup')
     """
+    if isinstance(names, str):
+        names = filter(None, map(str.strip, names.split(",")))
+    if not isinstance(names, Iterable):
+        raise ArgumentError(f"{argument} must be names such as ['cutmix', 'c-mixup'], got {names!r}")
     chosen = [check_choice(argument, name, [*METHODS, *ALWAYS]) for name in names]
     return tuple(dict.fromkeys(name for name in chosen if name not in ALWAYS))
 

@@ -40,7 +40,7 @@ def compare(
     resamples: int = 10,
     budget: float | str | None = None,
     recipe: LocalMixup | Mapping[str, Any] | str | Path | None = None,
-    methods: Sequence[str] = (),
+    methods: str | Sequence[str] = (),
     batch_size: int = 64,
     learning_rate: float = 2e-3,
     weight_decay: float = 1e-2,
@@ -79,7 +79,8 @@ def compare(
         resamples: number of fresh random splits to judge on, >= 2.
         budget: a time to which the resamples are fitted, in seconds or as `"10m"`; by default none.
         recipe: one more candidate for local mixup, such as that of `localmixup.lab.inspect`, or the path of its file.
-        methods: further methods to compare with; see `localmixup compare --help`.
+        methods: further methods to compare with, names or one text with commas between them; see
+            `localmixup compare --help`.
         batch_size: samples of a batch.
         learning_rate: of AdamW or another optimiser by name.
         weight_decay: of AdamW or another optimiser by name.

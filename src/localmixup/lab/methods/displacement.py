@@ -1,7 +1,8 @@
 """Controls: random partners that move a sample as far as the near partners of local mixup do.
 
 Near partners are nearer, so local mixup also moves samples less. These controls keep how far each sample is moved, and
-draw its partner at random: what is left of a difference is due to where the partner lies.
+draw its partner at random. What is left of a difference is due to which partners are near: where they lie, and what
+class they have.
 """
 
 from __future__ import annotations
@@ -74,14 +75,18 @@ class SameDisplacementOfSet(LocalKNN):
 
 
 def as_far(lam: Tensor, near: Tensor, far: Tensor) -> Tensor:
-    """Return the lam at which a segment is left as far from its nearer end as another segment was.
+    """Return the lam at which a mixture with a far partner lies as far from its nearer end as one with a near partner.
 
-    On the side of the same end, which keeps the mean share of the own target.
+    At most a half: beyond the middle of the segment the other end is nearer. The nearer end stays the same one, which
+    keeps the mean share of the own target.
 
     Args:
-        lam: of the other segments, shape `(n,)`.
-        near: lengths of the other segments, shape `(n,)`.
-        far: lengths of the segments, shape `(n,)`.
+        lam: with the near partner, shape `(n,)`.
+        near: distances to the near partners, shape `(n,)`.
+        far: distances to the far partners, shape `(n,)`.
+
+    Returns:
+        Shape `(n,)`.
 
     >>> as_far(torch.tensor([0.8, 0.3, 0.5]), torch.tensor([1.0, 1.0, 4.0]), torch.tensor([4.0, 4.0, 1.0]))
     tensor([0.9500, 0.0750, 0.5000])

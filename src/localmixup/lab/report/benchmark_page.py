@@ -6,15 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from localmixup.lab.analysis.benchmark_words import (
-    REFERENCE,
-    UNTOUCHED,
-    Table,
-    arms_in_rank,
-    labels_of,
-    primary_sentence,
-    tables,
-)
+from localmixup.lab.analysis.benchmark_contrasts import Table
+from localmixup.lab.analysis.benchmark_labels import REFERENCE, UNTOUCHED
+from localmixup.lab.analysis.benchmark_words import arms_in_rank, labels_of, primary_sentence, tables
 from localmixup.lab.analysis.benchmarked import SetResult
 from localmixup.lab.analysis.over_sets import Ranks, effects_of, regrets
 from localmixup.lab.files import make_folder, write_file

@@ -106,7 +106,7 @@ def plain_loop(run, prepared):
 
 
 NEAR = {"method": "local-threshold", "parameter": 0.6, "kept_share": 0.083}
-CASES = {
+PLAIN_CASES = {
     "vanilla": ("vanilla", {}),
     "mixup": ("mixup", {"reduction": "sum"}),
     "mixup, another alpha": ("mixup", {"mixup_alpha": 0.4}),
@@ -125,9 +125,9 @@ CASES = {
 
 
 @pytest.mark.filterwarnings("ignore:.*pair:UserWarning")
-@pytest.mark.parametrize("case", list(CASES))
+@pytest.mark.parametrize("case", list(PLAIN_CASES))
 def test_the_loop_is_the_plain_loop(case, spirals):
-    method, settings = CASES[case]
+    method, settings = PLAIN_CASES[case]
     run = spec(method, seed=3, **settings)
     (outcome,) = train([run], spirals)
     losses, test_error = plain_loop(run, spirals)
@@ -153,16 +153,15 @@ def test_final_errors_have_the_same_distribution(spirals):
 # ---- a stack ------------------------------------------------------------------------------------------------------
 
 STACKED = [name for name, method in METHODS.items() if method.stacks and name != "cutmix"]
-
-
+# a method that needs one source of pairs; the others are tried with both
 ONE_SOURCE = {"recipe": "batch", "same-displacement": "batch", "same-displacement-of-set": "set"}
 NEIGHBORS = ("local-knn", "same-displacement-of-set")
-CASES = [
+STACKED_WITH_PAIRS = [
     (name, pairs) for name in STACKED for pairs in ("set", "batch") if ONE_SOURCE.get(name, pairs) == pairs
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "pairs"), CASES)
+@pytest.mark.parametrize(("name", "pairs"), STACKED_WITH_PAIRS)
 def test_a_run_of_a_stack_is_that_run_alone(name, pairs, prepared):
     local = issubclass(METHODS[name], Local)
     method = {"method": name, **({"parameter": 3.0 if name in NEIGHBORS else 0.7} if local else {})}

@@ -1,4 +1,4 @@
-"""What the design promises about imports: a light library, and imports that point down."""
+"""What the design promises about files: a light library, imports that point down, and one meaning of a name."""
 
 import ast
 import functools
@@ -138,6 +138,34 @@ def test_no_circle_of_imports():
         free = {name for name, imported in waiting.items() if not imported & set(waiting)}
         assert free, f"a circle of imports among {sorted(waiting)}"
         waiting = {name: imported for name, imported in waiting.items() if name not in free}
+
+
+def _bound_twice(body):
+    """Names that statements of one level bind twice: the second meaning replaces the first without a word."""
+    bound = []
+    for node in body:
+        if isinstance(node, (ast.Assign, ast.AnnAssign)):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            inside = (part for target in targets for part in ast.walk(target))
+            bound += [part.id for part in inside if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store)]
+        elif isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.decorator_list:
+            bound.append(node.name)
+    return {name for name in bound if bound.count(name) > 1 and name != "_"}
+
+
+def test_no_file_binds_a_name_twice():
+    root = SOURCE.parent.parent
+    paths = [
+        root / "dev.py",
+        *(path for folder in ("src", "tests", "benchmarks") for path in (root / folder).rglob("*.py")),
+    ]
+    twice = {str(path): names for path in paths if (names := _bound_twice(ast.parse(path.read_text()).body))}
+    assert not twice
+
+
+def test_names_bound_twice_are_found():
+    source = "CASES = {1: 2}\ndef f(): return CASES\nCASES = [1]\nclass f: x = 1; x = 2\na, _ = _, b = 1, 2\nb: int = 3"
+    assert _bound_twice(ast.parse(source).body) == {"CASES", "f", "b"}
 
 
 def test_no_integration_imports_another_one():

@@ -101,6 +101,30 @@ def test_a_hundred_kills(kind, folder):
     assert kill_many(kind, folder, 100) >= 1
 
 
+def test_an_interrupt_while_the_workers_start(folder):
+    """Then joblib's own cleaning up fails, which must neither be shown nor leave a worker or a file behind."""
+    code = (
+        "import os, signal, sys, threading\n"
+        "start = threading.Thread.start\n"
+        "def interrupted(thread):\n"
+        "    if type(thread).__name__ == '_ExecutorManagerThread':\n"
+        "        os.kill(os.getpid(), signal.SIGINT)\n"
+        "    start(thread)\n"
+        "threading.Thread.start = interrupted\n"
+        "from localmixup.lab.cli.main import main\n"
+        f"sys.argv[1:] = {[*COMPARE, '--out', 'out']!r}\n"
+        "main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=120,
+        env={**os.environ, "TMPDIR": str(folder / "tmp")},
+    )  # fmt: skip
+    assert done.returncode == 130, done.stderr
+    assert "Traceback" not in done.stderr, done.stderr
+    assert done.stderr.splitlines()[-1].startswith("interrupted: ")
+    assert not list((folder / "tmp").glob("localmixup-*"))
+
+
 def test_workers_that_wait_end_with_a_parent_that_is_killed():
     code = (
         "import os, signal, joblib; from localmixup.lab.runs.engine import _leave_with\n"

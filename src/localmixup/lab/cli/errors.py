@@ -122,7 +122,9 @@ def interruptible(kept: str) -> Iterator[None]:
     before = {number: signal.signal(number, interrupt) for number in signals}
     try:
         yield
-    except KeyboardInterrupt:
+    except (Exception, KeyboardInterrupt) as error:
+        if not _from_interrupt(error):
+            raise
         for number in signals:
             signal.signal(number, lambda *_: os._exit(INTERRUPTED))  # a second one ends the cleaning up
         _tell(f"interrupted: {kept}")
@@ -130,6 +132,13 @@ def interruptible(kept: str) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _from_interrupt(error: BaseException | None) -> bool:
+    """Return whether an exception is an interrupt, or was raised where a library cleaned up after one."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
 
 
 def _usage_message(error: Any) -> str:

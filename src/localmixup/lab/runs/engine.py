@@ -235,8 +235,9 @@ def on_workers(
         )  # fmt: skip
         # a worker that has grown is replaced, and its stacks are trained by the others: nobody has to know
         warnings.filterwarnings("ignore", message="A worker stopped while some jobs", category=UserWarning)
-        outcomes = parallel(joblib.delayed(work)(stack, str(path), device) for stack in stacks)
+        outcomes: Generator[T, None, None] | None = None
         try:
+            outcomes = parallel(joblib.delayed(work)(stack, str(path), device) for stack in stacks)
             # not `yield from`, which would close the generator of joblib by itself
             for finished in outcomes:  # noqa: UP028
                 yield finished
@@ -248,7 +249,8 @@ def on_workers(
         except BaseException:
             # it ends its workers itself, and may complain that they are gone
             with contextlib.suppress(Exception), warnings.catch_warnings(action="ignore"):
-                outcomes.close()
+                if outcomes is not None:
+                    outcomes.close()
             _stop_workers()
             raise
 

@@ -92,12 +92,15 @@ def test_a_signal_in_the_middle_of_the_work_ends_it_with_one_line(capsys, number
 
 
 def test_an_interrupt_over_which_a_library_stumbles_is_still_one(capsys):
-    with pytest.raises(SystemExit) as left, interruptible("finished runs are stored"):
+    def work():
         try:
             os.kill(os.getpid(), signal.SIGINT)
             pytest.fail("the signal was not noticed")
         except KeyboardInterrupt:
             raise RuntimeError("cannot join thread before it is started")  # noqa: B904  # as libraries do
+
+    with pytest.raises(SystemExit) as left, interruptible("finished runs are stored"):
+        work()
     assert left.value.code == 130
     assert capsys.readouterr().err.splitlines()[-1] == "interrupted: finished runs are stored"
     with pytest.raises(RuntimeError, match="a defect"), interruptible("finished runs are stored"):

@@ -91,6 +91,22 @@ def test_a_signal_in_the_middle_of_the_work_ends_it_with_one_line(capsys, number
     assert signal.getsignal(number) is before
 
 
+def test_an_interrupt_is_not_lost_where_an_object_is_deleted(capfd):
+    class Deleted:
+        def __del__(self):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.001)  # the exception is raised here, where Python would print it and go on
+
+    def work():
+        Deleted()
+        time.sleep(30)
+
+    with pytest.raises(SystemExit) as left, interruptible("finished runs are stored"):
+        work()
+    assert left.value.code == 130
+    assert capfd.readouterr().err == "interrupted: finished runs are stored\n"
+
+
 def test_an_interrupt_over_which_a_library_stumbles_is_still_one(capsys):
     def work():
         try:

@@ -118,8 +118,19 @@ def interruptible(kept: str) -> Iterator[None]:
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
+    def unraisable(found: Any) -> None:
+        if not issubclass(found.exc_type, KeyboardInterrupt):
+            hook(found)
+            return
+        # it came while an object was deleted, where Python only prints exceptions: once more, a little later
+        once_more = threading.Timer(0.02, os.kill, (os.getpid(), signal.SIGINT))
+        once_more.daemon = True
+        once_more.start()
+
     signals = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
     before = {number: signal.signal(number, interrupt) for number in signals}
+    hook = sys.unraisablehook
+    sys.unraisablehook = unraisable if signals else hook
     try:
         yield
     except (Exception, KeyboardInterrupt) as error:
@@ -130,6 +141,7 @@ def interruptible(kept: str) -> Iterator[None]:
         _tell(f"interrupted: {kept}")
         sys.exit(INTERRUPTED)
     finally:
+        sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)
 

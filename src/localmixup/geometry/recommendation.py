@@ -14,7 +14,7 @@ from localmixup._validate import ArgumentError, check_choice, check_integer
 from localmixup.geometry.regions import class_regions
 from localmixup.geometry.target_gap import SAFE_GAP, target_gap
 
-_AS_GOOD = "Training without mixing is as good a choice."
+_NO_GAIN = "Do not expect a gain: train without mixing unless `localmixup compare` shows one."
 
 
 def ladder() -> Iterator[tuple[str, LocalMixup]]:
@@ -34,8 +34,9 @@ def recommend(
 
     It is `LocalMixup()` where the mixed samples it makes look like another class no more often than the samples
     themselves do, and a narrower one where the data bend. For a regression, mixed targets are compared with those of
-    the nearest real samples instead. Where even the most careful recipe makes false labels, that one is returned, and
-    the reasons say that training without mixing is as good a choice. `localmixup compare` tells whether mixing pays.
+    the nearest real samples instead. Where even the most careful recipe makes false labels, that one is returned.
+    Narrower recipes limit the harm of mixing but showed no gain in the benchmark, so for these the reasons say to train
+    without mixing unless `localmixup compare` shows a gain (docs/benchmark.md).
 
     Args:
         x: samples, shape `(m, ...)`, finite, at least 12. Use the tensors that the training loop mixes, standardised.
@@ -77,9 +78,9 @@ def _for_classes(x: Tensor, y: np.ndarray, batch_size: int, max_samples: int, se
         within = report.rates_of_recipe(mix, batch_size=batch_size)["within"].value
         if report.accepts(mix, batch_size=batch_size):
             found = f"With {title}, {_percent(within)} of the mixtures within a class look like another class."
-            return _with_reasons(mix, own, found)
+            return _with_reasons(mix, own, found, *_advice(mix))
     found = f"Even with {title}, {_percent(within)} of the mixtures within a class look like another class."
-    return _with_reasons(mix, own, found, _AS_GOOD)
+    return _with_reasons(mix, own, found, *_advice(mix))
 
 
 def _for_targets(x: Tensor, y: np.ndarray, batch_size: int, max_samples: int, seed: int) -> LocalMixup:
@@ -93,9 +94,13 @@ def _for_targets(x: Tensor, y: np.ndarray, batch_size: int, max_samples: int, se
         told = f"times that of real samples, over {len(x):,} samples."
         if not gap > SAFE_GAP:
             found = f"With {title}, the squared error of the mixed targets is {gap:.2g} {told}"
-            return _with_reasons(mix, found)
+            return _with_reasons(mix, found, *_advice(mix))
     found = f"Even with {title}, the squared error of the mixed targets is {gap:.2g} {told}"
-    return _with_reasons(mix, found, _AS_GOOD)
+    return _with_reasons(mix, found, *_advice(mix))
+
+
+def _advice(mix: LocalMixup) -> tuple[str, ...]:
+    return () if mix.to_config() == LocalMixup().to_config() else (_NO_GAIN,)
 
 
 def _with_reasons(mix: LocalMixup, *reasons: str) -> LocalMixup:

@@ -67,7 +67,7 @@ def test_limits_are_told(inspected_rings, inspected_blobs):
     misfit = dataclasses.replace(found, suggestions=[found.taken._replace(fits=False)], rows=np.arange(90))
     without, first, second, third = limits(misfit)
     assert without.startswith("This recipe limits the harm; do not expect a gain.")
-    assert "training without mixup is as good a choice" in first
+    assert "train without mixup unless compare shows a gain" in first
     assert "No fixed radius is suggested" in second
     assert third == "Measured on 90 random rows of 100; --samples takes more."
 

@@ -74,7 +74,7 @@ def limits(found: Inspection) -> list[str]:
     if not found.taken.fits:
         lines.append(
             "No recipe within a batch stays at what real samples show without mixing. The most careful one is "
-            "suggested; training without mixup is as good a choice."
+            "suggested; train without mixup unless compare shows a gain."
         )
     radius = any(isinstance(one.mix.graph, ThresholdGraph) for one in found.suggestions)
     if not radius and not found.mixup.fits:

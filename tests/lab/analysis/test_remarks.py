@@ -1,10 +1,12 @@
 """What a comparison says beside the answers to its questions."""
 
+import math
+
 from scipy import stats
 
 from localmixup import LocalMixup
 from localmixup.lab.analysis.comparison import Candidate
-from localmixup.lab.analysis.remarks import of_probabilities, of_recipe
+from localmixup.lab.analysis.remarks import of_probabilities, of_recipe, of_unasked
 from localmixup.lab.analysis.resampled import Estimate
 from localmixup.lab.methods.recipe import recipe_spec
 
@@ -13,6 +15,15 @@ def test_the_interval_of_the_probabilities_is_that_of_student():
     told = of_probabilities("local mixup", (0.0788, 0.0668), Estimate(0.012, 0.004, 9.0, 10, 0.0, 0.0))
     low, high = stats.t(9, loc=0.012, scale=0.004).interval(0.95)
     assert f"is 0.079, and 0.067 without mixup: +0.012, between {low:+.3f} and {high:+.3f} with 95 %" in told
+
+
+def test_local_mixup_ahead_without_a_question_is_told_only_if_its_interval_says_so():
+    low, high = stats.t(9, loc=-0.61, scale=0.168).interval(0.95)
+    told = of_unasked(Estimate(-0.61, 0.168, 9.0, 10, 0.0, 0.0), "%", 2)
+    assert f"(-0.61 points, between {low:+.2f} and {high:+.2f} with 95 % confidence)" in told
+    assert of_unasked(Estimate(-0.61, 0.3, 9.0, 10, 0.0, 0.0), "%", 2) == ""
+    assert of_unasked(Estimate(0.61, 0.168, 9.0, 10, 0.0, 0.0), "%", 2) == ""
+    assert of_unasked(Estimate(-0.61, math.nan, math.nan, 1, math.nan, math.nan), "%", 2) == ""
 
 
 def test_the_recipe_of_the_user_is_told_apart_from_the_chosen_one():

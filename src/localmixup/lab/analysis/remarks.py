@@ -27,6 +27,25 @@ def of_probabilities(use: str, values: tuple[float, float], estimate: Estimate) 
     )
 
 
+def of_unasked(estimate: Estimate, unit: str, decimals: int) -> str:
+    """Return that local mixup is ahead of training without mixup, where only mixup was compared with it; else nothing.
+
+    Args:
+        estimate: error of local mixup minus that of training without mixup.
+        unit: of the errors, `"%"` or `"RMSE"`.
+        decimals: of the errors.
+    """
+    low, high = estimate.interval(LEVEL)
+    if not high < 0:
+        return ""
+    mean, *ends = (signed(value, decimals) for value in (estimate.mean, low, high))
+    return (
+        f"In the table local mixup has a lower error than training without mixup ({mean}{' points' * (unit == '%')}, "
+        f"between {ends[0]} and {ends[1]} with 95 % confidence). That was no question here, because local mixup did "
+        "no better than mixup on the rows that choose. Take it as a hint: the settings to try are below the table."
+    )
+
+
 def of_recipe(name: str, candidates: Sequence[Candidate], spec: MethodSpec, unit: str, decimals: int) -> str:
     """Return how one recipe did on the rows that choose; empty if it is no candidate.
 

@@ -27,7 +27,7 @@ def decision(vanilla, mixup, local, choice, *, nll=(0.5, 0.5, 0.5), noise=0.05, 
 
 OVER_VANILLA, OVER_MIXUP = Choice(0, 0, VANILLA, LOCAL), Choice(0, 0, MIXUP, LOCAL)
 MIXUP_AHEAD = Choice(0, 0, MIXUP, MIXUP)
-BETTER = (0.5, 0.4, 0.3)
+BETTER, WORSE = (0.5, 0.4, 0.3), (0.5, 0.6, 0.7)
 
 
 @pytest.mark.parametrize(("noise", "asks"), [(0.6, True), (3.0, False), (0.05, None)])
@@ -57,6 +57,7 @@ def test_the_next_step_where_nothing_can_be_told(noise, asks):
         ((5, 5, 5), MIXUP_AHEAD, {"nll": BETTER}, MIXUP, "Mixup does not make the error larger by more than 0.3 points"),
         ((5, 5, 5), OVER_VANILLA, {"noise": 2.0}, "unclear", "Changing nothing in your training is safe."),
         ((5, 5, 5), OVER_VANILLA, {"noise": 2.0, "nll": BETTER}, "unclear", "but a larger error is not excluded"),
+        ((5, 5, 5), OVER_VANILLA, {"noise": 2.0, "nll": WORSE}, "unclear", "The probabilities of local mixup are worse"),
         ((5, 5, 3), OVER_VANILLA, {"unit": "RMSE"}, LOCAL, "Local mixup has a smaller error than training without"),
     ],
 )  # fmt: skip

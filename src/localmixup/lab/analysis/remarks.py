@@ -42,7 +42,7 @@ def of_unasked(estimate: Estimate, unit: str, decimals: int) -> str:
     return (
         f"In the table local mixup has a lower error than training without mixup ({mean}{' points' * (unit == '%')}, "
         f"between {ends[0]} and {ends[1]} with 95 % confidence). That was no question here, because local mixup did "
-        "no better than mixup on the rows that choose. Take it as a hint: the settings to try are below the table."
+        "no better than mixup on the rows that choose. Take it as a hint; its settings stand with the table."
     )
 
 

@@ -111,8 +111,13 @@ def nothing_seen(front: Contrast, calibration: Contrast | None) -> str:
     )
     if calibration is not None and calibration.shown < 0:
         told += (
-            f" The probabilities of {_WORDS[calibration.one]} are better (negative log-likelihood "
-            f"{_values(calibration)}), but a larger error is not excluded."
+            f" The probabilities of {_WORDS[calibration.one]} are better, with a negative log-likelihood of "
+            f"{_values(calibration)}, but a larger error is not excluded."
+        )
+    if calibration is not None and calibration.shown > 0:
+        told += (
+            f" The probabilities of {_WORDS[calibration.one]} are worse, with a negative log-likelihood of "
+            f"{_values(calibration)}."
         )
     return f"{told} Changing nothing in your training is safe."
 

@@ -16,12 +16,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine, make_gaussian_quantiles
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
+
+from localmixup.lab.benchmark.client import load_set
 
 
 def _quantiles() -> pd.DataFrame:
-    x, y = make_gaussian_quantiles(n_samples=2000, n_features=10, n_classes=3, random_state=0)
-    return pd.DataFrame(x, columns=[f"x{k}" for k in range(10)]).assign(target=y)
+    data = load_set("quantiles-10")
+    return pd.DataFrame(data.x, columns=[f"x{k}" for k in range(10)]).assign(target=data.y)
 
 
 TABLES: dict[str, Callable[[], pd.DataFrame]] = {
@@ -62,7 +64,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", default=NAMES, help=f"some of {', '.join(NAMES)}")
     parser.add_argument("--out", type=Path, default=Path("results/answers"))
-    parser.add_argument("--work", type=Path, default=Path("answers"), help="where the tables and the stores are kept")
+    parser.add_argument(
+        "--work", type=Path, default=Path("build/answers"), help="where the tables and the stores are kept"
+    )
     parser.add_argument("--data-root", type=Path)
     options = parser.parse_args()
     if unknown := set(options.names) - set(NAMES):

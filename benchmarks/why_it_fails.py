@@ -24,7 +24,7 @@ import torch
 from sklearn.datasets import make_gaussian_quantiles
 
 from localmixup import CompleteGraph, LocalMixup
-from localmixup.lab.analysis.arms import both, results_of
+from localmixup.lab.analysis.arms import results_of
 from localmixup.lab.analysis.compared import judged_of
 from localmixup.lab.analysis.resampled import Design, difference_of
 from localmixup.lab.analysis.statistics import mean_of, paired
@@ -150,7 +150,6 @@ def rates(store: Store, data_root: Path | None) -> None:
         arms = [Arm(**place, label=label, data=spec, training=training, method=m) for label, m in methods.items()]
         records = show(run([arm.run(s) for arm in arms for s in seeds], prepared, store, title=f"mnist, {rate:g}"))
         vanilla, local = results_of(arms, seeds, records)
-        assert len(both(vanilla, local)[0]) == RESAMPLES
         d = difference_of(judged_of(local, tests, "%").error, judged_of(vanilla, tests, "%").error, design)
         low, high = d.interval()
         means = (mean_of(vanilla.errors).mean, mean_of(local.errors).mean)

@@ -78,9 +78,9 @@ def _for_classes(x: Tensor, y: np.ndarray, batch_size: int, max_samples: int, se
         within = report.rates_of_recipe(mix, batch_size=batch_size)["within"].value
         if report.accepts(mix, batch_size=batch_size):
             found = f"With {title}, {_percent(within)} of the mixtures within a class look like another class."
-            return _with_reasons(mix, own, found, *_advice(mix))
+            return _with_reasons(mix, own, found)
     found = f"Even with {title}, {_percent(within)} of the mixtures within a class look like another class."
-    return _with_reasons(mix, own, found, *_advice(mix))
+    return _with_reasons(mix, own, found)
 
 
 def _for_targets(x: Tensor, y: np.ndarray, batch_size: int, max_samples: int, seed: int) -> LocalMixup:
@@ -94,17 +94,14 @@ def _for_targets(x: Tensor, y: np.ndarray, batch_size: int, max_samples: int, se
         told = f"times that of real samples, over {len(x):,} samples."
         if not gap > SAFE_GAP:
             found = f"With {title}, the squared error of the mixed targets is {gap:.2g} {told}"
-            return _with_reasons(mix, found, *_advice(mix))
+            return _with_reasons(mix, found)
     found = f"Even with {title}, the squared error of the mixed targets is {gap:.2g} {told}"
-    return _with_reasons(mix, found, *_advice(mix))
-
-
-def _advice(mix: LocalMixup) -> tuple[str, ...]:
-    return () if mix.to_config() == LocalMixup().to_config() else (_NO_GAIN,)
+    return _with_reasons(mix, found)
 
 
 def _with_reasons(mix: LocalMixup, *reasons: str) -> LocalMixup:
-    mix.reasons = reasons
+    narrower = mix.to_config() != LocalMixup().to_config()
+    mix.reasons = (*reasons, _NO_GAIN) if narrower else reasons
     return mix
 
 

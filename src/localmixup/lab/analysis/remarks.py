@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from localmixup.lab.analysis.comparison import Candidate
+from localmixup.lab.analysis.decisions import UNCLEAR
+from localmixup.lab.analysis.questions import MIXUP, Contrast
 from localmixup.lab.analysis.resampled import Estimate
 from localmixup.lab.analysis.wording import LEVEL, signed
 from localmixup.lab.runs.spec import MethodSpec
@@ -27,16 +29,19 @@ def of_probabilities(use: str, values: tuple[float, float], estimate: Estimate) 
     )
 
 
-def of_unasked(estimate: Estimate, unit: str, decimals: int) -> str:
+def of_unasked(use: str, contrasts: Mapping[str, Contrast], estimate: Estimate, unit: str, decimals: int) -> str:
     """Return that local mixup is ahead of training without mixup, where only mixup was compared with it; else nothing.
 
     Args:
+        use: the decision.
+        contrasts: the questions that were asked.
         estimate: error of local mixup minus that of training without mixup.
         unit: of the errors, `"%"` or `"RMSE"`.
         decimals: of the errors.
     """
     low, high = estimate.interval(LEVEL)
-    if not high < 0:
+    asked = "mixing" in contrasts or contrasts["locality"].other != MIXUP
+    if use != UNCLEAR or asked or not high < 0:
         return ""
     mean, *ends = (signed(value, decimals) for value in (estimate.mean, low, high))
     return (

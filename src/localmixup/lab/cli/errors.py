@@ -123,10 +123,11 @@ def interruptible(kept: str) -> Iterator[None]:
             hook(found)
             return
         # it came while an object was deleted, where Python only prints exceptions: once more, a little later
-        once_more = threading.Timer(0.02, os.kill, (os.getpid(), signal.SIGINT))
-        once_more.daemon = True
-        once_more.start()
+        waiting.append(threading.Timer(0.02, os.kill, (os.getpid(), signal.SIGINT)))
+        waiting[-1].daemon = True
+        waiting[-1].start()
 
+    waiting: list[threading.Timer] = []
     signals = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
     before = {number: signal.signal(number, interrupt) for number in signals}
     hook = sys.unraisablehook
@@ -142,6 +143,8 @@ def interruptible(kept: str) -> Iterator[None]:
         sys.exit(INTERRUPTED)
     finally:
         sys.unraisablehook = hook
+        for timer in waiting:  # the work is over
+            timer.cancel()
         for number, handler in before.items():
             signal.signal(number, handler)
 

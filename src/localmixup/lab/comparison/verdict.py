@@ -11,7 +11,7 @@ from localmixup.lab.analysis.arms import validation_error
 from localmixup.lab.analysis.attribution import AS_FAR, AS_OFTEN
 from localmixup.lab.analysis.compared import Arms
 from localmixup.lab.analysis.comparison import Candidate, Comparison
-from localmixup.lab.analysis.decisions import UNCLEAR, Decision, decide
+from localmixup.lab.analysis.decisions import Decision, decide
 from localmixup.lab.analysis.questions import LOCAL, MIXUP, VANILLA, Contrast, contrasts_of
 from localmixup.lab.analysis.remarks import of_probabilities, of_recipe, of_unasked
 from localmixup.lab.analysis.resampled import difference_of
@@ -54,7 +54,7 @@ def comparison_of(
             told
             for told in (
                 _of_probabilities(decision, contrasts, arms),
-                _of_unasked(decision, contrasts, arms, decimals),
+                of_unasked(decision.use, contrasts, arms.difference(LOCAL, VANILLA), arms.unit, decimals),
                 _of_recipe(recipe, candidates, arms),
             )
             if told
@@ -85,14 +85,6 @@ def _of_probabilities(decision: Decision, contrasts: Mapping[str, Contrast], arm
         return ""
     values = float(mine.values.mean()), float(theirs.values.mean())
     return of_probabilities(decision.use, values, difference_of(mine, theirs, arms.design))
-
-
-def _of_unasked(decision: Decision, contrasts: Mapping[str, Contrast], arms: Arms, decimals: int) -> str:
-    """Return how local mixup compares with vanilla training where nothing can be told and this was not asked."""
-    asked = "mixing" in contrasts or contrasts["locality"].other == VANILLA
-    if decision.use != UNCLEAR or asked:
-        return ""
-    return of_unasked(arms.difference(LOCAL, VANILLA), arms.unit, decimals)
 
 
 def _of_recipe(recipe: Path | None, candidates: Sequence[Candidate], arms: Arms) -> str:
